@@ -1,0 +1,3 @@
+// Public entry of @ringzero/api.
+
+export {};
