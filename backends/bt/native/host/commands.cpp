@@ -1,0 +1,98 @@
+// The control thread's half of Engine: the host's commands.
+#include <stdlib.h>
+
+#include "engine.h"
+#include "irq/wait.h"
+#include "registers_codec.h"
+#include "vcpu_storage.h"
+
+namespace rz {
+
+using namespace shared;
+
+void Engine::serve_command() {
+  Command op;
+  u32 vcpu, bytes;
+  if (!peer_.take_command(op, vcpu, bytes)) return;
+  peer_.record(FlightKind::kCommand, vcpu, static_cast<u64>(op), bytes);
+  if (op == Command::kPause) {  // answered when the last vCPU has stopped; interrupts go on being served meanwhile
+    begin_pause();
+    return;
+  }
+  u32 reply_bytes = 0;
+  const CommandStatus status = execute(op, vcpu, bytes, reply_bytes);
+  peer_.answer_command(status, reply_bytes);
+}
+
+CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes) {
+  if (bytes > kTransferBytes || vcpu >= threads_.size()) return CommandStatus::kBadArgument;
+  if (op == Command::kRun) {
+    start_running();
+    return CommandStatus::kOk;
+  }
+  if (op == Command::kTestCrash) {
+    if (!test_commands_) return CommandStatus::kUnsupported;
+    volatile u64 nowhere = 16;
+    *reinterpret_cast<volatile int*>(nowhere) = 1;  // what the test is for: a real SIGSEGV outside translated code
+    return CommandStatus::kFailed;
+  }
+  if (!parked()) return CommandStatus::kBusy;
+  u8* transfer = peer_.area().transfer;
+  switch (op) {
+    case Command::kReset: return reset();
+    case Command::kGetRegisters:
+      reply_bytes = encode_registers(*threads_[vcpu]->vcpu, transfer);
+      return CommandStatus::kOk;
+    case Command::kSetRegisters:
+      return decode_registers(*threads_[vcpu]->vcpu, transfer, bytes) ? CommandStatus::kOk : CommandStatus::kBadArgument;
+    case Command::kSaveState: return save_state(reply_bytes);
+    case Command::kLoadState: return load_state(bytes);
+    default: return CommandStatus::kUnsupported;
+  }
+}
+
+void Engine::start_running() {
+  std::lock_guard lock(lock_);
+  run_wanted_ = true;
+  changed_.notify_all();
+}
+
+void Engine::begin_pause() {
+  {
+    std::lock_guard lock(lock_);
+    run_wanted_ = false;
+    for (auto& thread : threads_) notify(*thread->vcpu, kAttnStop);
+  }
+  pause_pending_ = true;
+}
+
+bool Engine::parked() {
+  std::lock_guard lock(lock_);
+  if (run_wanted_) return false;
+  for (auto& thread : threads_) {
+    if (thread->running) return false;
+  }
+  return true;
+}
+
+void Engine::finish_pause() {
+  if (!parked()) return;
+  pause_pending_ = false;
+  peer_.answer_command(CommandStatus::kOk, 0);
+}
+
+CommandStatus Engine::reset() {
+  for (auto& thread : threads_) {
+    reset_vcpu_storage(*thread->vcpu);
+    std::lock_guard lock(lock_);
+    thread->shut_down = false;
+  }
+  devices_->reset();
+  drop_all_code(machine_);
+  return CommandStatus::kOk;
+}
+
+CommandStatus Engine::save_state(u32&) { return CommandStatus::kUnsupported; }
+CommandStatus Engine::load_state(u32) { return CommandStatus::kUnsupported; }
+
+}  // namespace rz

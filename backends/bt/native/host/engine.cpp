@@ -1,0 +1,124 @@
+// Construction of the machine, and the life of its threads.
+#include "engine.h"
+
+#include <stdio.h>
+#include <sys/prctl.h>
+
+#include "crash.h"
+#include "irq/wait.h"
+#include "vcpu_storage.h"
+
+namespace rz {
+
+using namespace shared;
+
+bool Engine::build(const HostOptions& options, std::string& error) {
+  const Header& header = peer_.header();
+  test_commands_ = options.test_commands;
+  for (u32 i = 0; i < header.ranges; ++i) {
+    const Range& range = header.range[i];
+    if (!memory_.add({range.base, range.bytes, peer_.ram() + range.ram_offset, range.read_only != 0})) {
+      error = "memory ranges overlap or are too many";
+      return false;
+    }
+  }
+  machine_.memory = &memory_;
+  machine_.options = options.engine;
+  machine_.drain_invalidations = drain_invalidations;
+  machine_.drain_context = this;
+  for (u32 i = 0; i < header.vcpus; ++i) {
+    Vcpu* vcpu = allocate_vcpu(machine_, i);
+    if (vcpu == nullptr) {
+      error = "no memory for a vCPU";
+      return false;
+    }
+    machine_.vcpus.push_back(vcpu);
+  }
+  if (!options.fake_run.empty()) fake_ = std::make_unique<FakeRun>(options.fake_run);
+  if (!prepare_engine(machine_, header.cpu_profile, peer_.code_bitmap(), header.top, error)) return false;
+  devices_ = std::make_unique<NativeDevices>(peer_, machine_);
+  bus_ = std::make_unique<ExitBus>(peer_, *devices_);
+  machine_.bus = bus_.get();
+  machine_.irq = &devices_->irq();
+  for (Vcpu* vcpu : machine_.vcpus) {
+    reset_vcpu_storage(*vcpu);
+    auto thread = std::make_unique<Thread>();
+    thread->vcpu = vcpu;
+    threads_.push_back(std::move(thread));
+  }
+  devices_->reset();
+  return true;
+}
+
+void Engine::serve() {
+  for (auto& thread : threads_) {
+    thread->thread = std::thread([this, self = thread.get()] { vcpu_main(*self); });
+  }
+  peer_.record(FlightKind::kStart, 0, threads_.size(), peer_.header().ram_bytes);
+  peer_.area().engine_ready.store(1, std::memory_order_release);
+  peer_.area().host_pending.command.fetch_or(2, std::memory_order_acq_rel);
+  peer_.notify_host();
+  for (;;) {
+    peer_.wait_for_work(1'000'000'000);
+    const u32 work = peer_.take_work();
+    // Invalidations first: an interrupt may send the guest into the memory that they are about.
+    if (work & kWorkInvalidate) {
+      for (Vcpu* vcpu : machine_.vcpus) notify(*vcpu, kAttnInvalidate);
+    }
+    if (work & kWorkIrq) devices_->serve_irq_ring();
+    if (work & kWorkUart) devices_->serve_uarts();
+    if (work & kWorkCommand) serve_command();
+    if (pause_pending_) finish_pause();
+  }
+}
+
+void Engine::vcpu_main(Thread& self) {
+  char name[16];
+  snprintf(name, sizeof name, "rz-vcpu%u", self.vcpu->index);
+  prctl(PR_SET_NAME, name);
+  enter_thread("vcpu", self.vcpu);
+  devices_->irq().bind_thread(*self.vcpu);  // refused: timers fire where the run loop looks, late but right
+  for (;;) {
+    {
+      std::unique_lock lock(lock_);
+      changed_.wait(lock, [&] { return run_wanted_ && !self.shut_down; });
+      self.vcpu->attention.fetch_and(~static_cast<u32>(kAttnStop), std::memory_order_acq_rel);
+      self.running = true;
+    }
+    const RunExit why = run_vcpu(*self.vcpu);
+    if (why == RunExit::kInternalError) broken("the run loop reports an internal error");
+    if (why == RunExit::kShutdown) {
+      peer_.record(FlightKind::kStopped, self.vcpu->index, self.vcpu->rip, 0);
+      peer_.exit(self.vcpu->index, ExitKind::kTripleFault, self.vcpu->rip, 0, 0);
+    }
+    {
+      std::lock_guard lock(lock_);
+      self.running = false;
+      if (why == RunExit::kShutdown) self.shut_down = true;
+    }
+    peer_.wake_control(kWorkParked);  // a pause may be waiting for this one
+  }
+}
+
+RunExit Engine::run_vcpu(Vcpu& vcpu) {
+  if (fake_) return fake_->run(vcpu);
+#if RINGZERO_ENGINE
+  return run(vcpu);
+#else
+  return RunExit::kInternalError;  // a build without the translator runs scripts only
+#endif
+}
+
+void Engine::drain_invalidations(void* context, Machine& machine) {
+  auto& self = *static_cast<Engine*>(context);
+  auto& ring = self.peer_.area().invalidation;
+  std::lock_guard guard(self.invalidation_lock_);
+  InvalidationEntry entry;
+  while (ring.pop(entry)) {
+    self.peer_.record(FlightKind::kInvalidate, 0, entry.gpa, entry.bytes);
+    drop_code(machine, entry.gpa, entry.bytes);
+  }
+  if (ring.overflow.exchange(0, std::memory_order_seq_cst) != 0) drop_all_code(machine);
+}
+
+}  // namespace rz

@@ -1,0 +1,43 @@
+// Routing of port and memory-mapped accesses.
+#include "exit_bus.h"
+
+#include "cpu/vcpu.h"
+
+namespace rz {
+
+using shared::ExitKind;
+
+u64 ExitBus::leave(Vcpu& vcpu, ExitKind kind, u64 address, unsigned width, u64 value) {
+  const u64 reply = peer_.exit(vcpu.index, kind, address, width, value);
+  // The handler may have changed code that runs next: do not wait for the control thread to say so.
+  if (!peer_.area().invalidation.empty()) vcpu.request(kAttnInvalidate);
+  return width < 8 ? reply & ((1ull << (8 * width)) - 1) : reply;
+}
+
+u64 ExitBus::io_read(Vcpu& vcpu, u16 port, unsigned width) {
+  u64 value;
+  if (devices_.io_read(vcpu, port, width, value)) return value;
+  return leave(vcpu, ExitKind::kPortIn, port, width, 0);
+}
+
+void ExitBus::io_write(Vcpu& vcpu, u16 port, unsigned width, u64 value) {
+  if (width < 8) value &= (1ull << (8 * width)) - 1;
+  if (devices_.io_write(vcpu, port, width, value)) return;
+  if (peer_.ring_doorbell(vcpu.index, false, port, width, value)) return;
+  leave(vcpu, ExitKind::kPortOut, port, width, value);
+}
+
+u64 ExitBus::mmio_read(Vcpu& vcpu, u64 gpa, unsigned width) {
+  u64 value;
+  if (devices_.mmio_read(vcpu, gpa, width, value)) return value;
+  return leave(vcpu, ExitKind::kMmioRead, gpa, width, 0);
+}
+
+void ExitBus::mmio_write(Vcpu& vcpu, u64 gpa, unsigned width, u64 value) {
+  if (width < 8) value &= (1ull << (8 * width)) - 1;
+  if (devices_.mmio_write(vcpu, gpa, width, value)) return;
+  if (peer_.ring_doorbell(vcpu.index, true, gpa, width, value)) return;
+  leave(vcpu, ExitKind::kMmioWrite, gpa, width, value);
+}
+
+}  // namespace rz

@@ -1,0 +1,73 @@
+// ringzero-engine: the process that runs one machine. Started by the addon with three descriptors (3 the life line,
+// 4 guest RAM, 5 the control area); it ends when the embedder kills it or dies.
+// Also: --self-test (does this host run the engine?) and --version.
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "crash.h"
+#include "engine.h"
+#include "life_line.h"
+#include "self_test.h"
+
+namespace {
+
+constexpr int kLifeLineFd = 3, kRamFd = 4, kControlFd = 5, kFirstStrangeFd = 6;
+
+void close_strange_descriptors() {
+  if (syscall(SYS_close_range, kFirstStrangeFd, ~0u, 0) == 0) return;
+  rlimit limit;  // kernels before 5.9
+  getrlimit(RLIMIT_NOFILE, &limit);
+  for (int fd = kFirstStrangeFd; fd < static_cast<int>(limit.rlim_cur) && fd < 65536; ++fd) close(fd);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace rz;
+  if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+    printf("ringzero-engine, shared memory version %u\n", shared::kVersion);
+    return 0;
+  }
+  if (argc == 2 && strcmp(argv[1], "--self-test") == 0) return self_test();
+  if (argc < 2 || strcmp(argv[1], "--machine") != 0) {
+    fprintf(stderr, "usage: ringzero-engine --self-test | --version\nMachines are started by the ringzero addon.\n");
+    return 64;
+  }
+  const rlimit no_core = {0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  close_strange_descriptors();
+  for (int fd = kLifeLineFd; fd < kFirstStrangeFd; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+
+  static peer::EnginePeer peer;
+  const char* why = nullptr;
+  if (!peer.open(kRamFd, kControlFd, &why)) {
+    fprintf(stderr, "ringzero-engine: %s\n", why);
+    return 65;
+  }
+  close(kRamFd);
+  close(kControlFd);
+  install_crash_handlers(peer);
+  enter_thread("control", nullptr);
+  watch_life_line(kLifeLineFd);
+  char title[16];
+  snprintf(title, sizeof title, "rz:%.12s", peer.header().name);
+  prctl(PR_SET_NAME, title);
+
+  HostOptions options;
+  std::string error;
+  if (!parse_options(peer.header().options, options, error)) {
+    error = "unknown or malformed option: " + error;
+  } else {
+    static Engine engine(peer);
+    if (engine.build(options, error)) engine.serve();
+  }
+  error += '\n';
+  shared::append_text(peer.area().flight, error.data(), error.size());
+  return 66;
+}

@@ -1,0 +1,38 @@
+// A sealed memfd and the host's mapping of it: guest RAM, or the control area.
+// No file name exists, so nothing is left behind when every process that holds it has died. The seals keep the other
+// process from shrinking it under us, which would turn a read here into SIGBUS.
+#pragma once
+
+#include <memory>
+
+#include "../shared/types.h"
+#include "outcome.h"
+
+namespace rz::host {
+
+class SharedRegion {
+ public:
+  /// @param label  shows in /proc/PID/maps; at most 200 characters
+  /// @param bytes  non-zero multiple of 4096; pages are allocated when first touched
+  static Outcome create(const char* label, u64 bytes, std::shared_ptr<SharedRegion>& out);
+  ~SharedRegion();
+  SharedRegion(const SharedRegion&) = delete;
+  SharedRegion& operator=(const SharedRegion&) = delete;
+
+  int fd() const { return fd_; }
+  u8* data() const { return data_; }
+  u64 bytes() const { return bytes_; }
+  /// Close the descriptor once the other process has its own; the mapping stays.
+  void close_fd();
+  /// Give the pages back now while the address range stays reserved (reads as inaccessible): for views that are
+  /// released only by garbage collection.
+  void drop_pages();
+
+ private:
+  SharedRegion(int fd, u8* data, u64 bytes) : fd_(fd), data_(data), bytes_(bytes) {}
+  int fd_;
+  u8* data_;
+  u64 bytes_;
+};
+
+}  // namespace rz::host
