@@ -1,0 +1,125 @@
+// Saved state of all chips: identity, behaviour after a load, refusal of what is not ours.
+#include <cstring>
+
+#include "irq_test.h"
+
+using namespace rz;
+using namespace rz::test;
+
+namespace {
+
+std::vector<u8> save(TestMachine& m) {
+  std::vector<u8> bytes(m.irq->state_bytes());
+  m.irq->save(bytes.data());
+  return bytes;
+}
+
+// Something in every chip.
+void make_busy(TestMachine& m) {
+  m.enable_apics();
+  m.init_pics(0x30, 0x38, 0x11);
+  m.out(0x4D0, 0x20);
+  m.out(0x21, 0x40);
+  m.irq->set_line(5, true);
+  m.irq->set_line(14, true);
+  m.apic(0x350, 0x10000, 0);
+  m.redirect(17, 0x08061, 1);
+  m.irq->set_line(17, true);
+  m.apic(0x300, 0x84071, 0);
+  CHECK_EQ(m.take(0), 0x71);
+  m.irq->set_tpr(m.cpu(1), 5);
+  m.apic(0x3E0, 0xB, 0); m.apic(0x320, 0x20051, 0); m.apic(0x380, 10'000'000, 0);
+  m.apic(0x320, 0x40052, 1);
+  CHECK(m.irq->msr_write(m.cpu(1), 0x6E0, m.time.tsc + 8'000'000));
+  m.out(0x43, 0x34); m.out(0x40, 0xA9); m.out(0x40, 0x04);
+  m.out(0x61, 3);
+  m.out(0x43, 0xB6); m.out(0x42, 0x11); m.out(0x42, 0x22);
+  m.out(0x42, 0x33); m.out(0x42, 0x00);
+  m.out(0x43, 0x80); m.in(0x42);
+  m.out(0x43, 0x70); m.out(0x41, 0x99);
+  m.cpu(1).request(kAttnNmi);
+  m.time.advance(123'456);
+}
+
+}  // namespace
+
+TEST("state loaded into a fresh machine saves to the same bytes") {
+  TestMachine a(2), b(2);
+  make_busy(a);
+  b.time.ns = 77'000'000'000;
+  b.time.tsc = a.time.tsc;
+  const std::vector<u8> bytes = save(a);
+  const char* why = nullptr;
+  CHECK(b.irq->load(bytes.data(), bytes.size(), &why));
+  CHECK_EQ(std::memcmp(bytes.data(), save(b).data(), bytes.size()), 0);
+}
+
+TEST("a machine goes on after a load as the original does") {
+  TestMachine a(2), b(2);
+  make_busy(a);
+  b.time.tsc = a.time.tsc;
+  b.time.ns = 3'000'000'000;
+  const std::vector<u8> bytes = save(a);
+  const char* why = nullptr;
+  CHECK(b.irq->load(bytes.data(), bytes.size(), &why));
+  CHECK_EQ(b.attention(1) & (kAttnNmi | kAttnInterrupt), kAttnNmi | kAttnInterrupt);
+  CHECK_EQ(b.cpu(1).cr8, 5);
+  unsigned taken = 0;
+  for (unsigned step = 0; step < 200; ++step) {
+    for (unsigned cpu = 0; cpu < 2; ++cpu) {
+      a.irq->run_timers(a.cpu(cpu));
+      b.irq->run_timers(b.cpu(cpu));
+      CHECK_EQ(a.time.ns - a.irq->next_deadline_ns(a.cpu(cpu)) > 0, b.time.ns - b.irq->next_deadline_ns(b.cpu(cpu)) > 0);
+      const int vector = a.take(cpu);
+      CHECK_EQ(b.take(cpu), vector);
+      if (vector >= 0) { ++taken; a.apic(0xB0, 0, cpu); b.apic(0xB0, 0, cpu); }
+    }
+    if (step == 20) for (TestMachine* m : {&a, &b}) m->apic(0x350, 0x00700, 0);
+    if (step % 3 == 0) for (TestMachine* m : {&a, &b}) { m->out(0xA0, 0x20); m->out(0x20, 0x20); }
+    a.time.advance(97'000);
+    b.time.advance(97'000);
+  }
+  CHECK(taken > 10);
+}
+
+TEST("state of another version, machine or kind is refused without any change") {
+  TestMachine a(2), b(2), c(1);
+  make_busy(a);
+  const std::vector<u8> bytes = save(a);
+  const std::vector<u8> fresh = save(b);
+  const char* why = nullptr;
+  CHECK(!c.irq->load(bytes.data(), bytes.size(), &why));
+  CHECK(!b.irq->load(bytes.data(), bytes.size() - 1, &why));
+  CHECK(!b.irq->load(bytes.data(), 7, &why));
+  for (unsigned at : {0u, 4u, 8u, 12u}) {
+    std::vector<u8> bad = bytes;
+    bad[at] ^= 0x40;
+    why = nullptr;
+    CHECK(!b.irq->load(bad.data(), bad.size(), &why));
+    CHECK(why != nullptr);
+  }
+  CHECK_EQ(std::memcmp(fresh.data(), save(b).data(), fresh.size()), 0);
+}
+
+TEST("reset brings back the power-on state") {
+  TestMachine a(2), b(2);
+  make_busy(a);
+  a.irq->reset();
+  a.cpu(1).attention = 0;
+  CHECK_EQ(std::memcmp(save(a).data(), save(b).data(), a.irq->state_bytes()), 0);
+  CHECK_EQ(a.irq->next_deadline_ns(a.cpu(0)), kNever);
+  CHECK_EQ(a.take(0), -1);
+}
+
+TEST("the saved layout stays where the documents say") {
+  TestMachine m;
+  m.init_pics(0x50, 0x58);
+  m.irq->set_tpr(m.cpu(), 9);
+  const std::vector<u8> bytes = save(m);
+  CHECK_EQ(bytes.size(), 16u + 360 + 1072);
+  CHECK_EQ(std::memcmp(bytes.data(), "RZRQ", 4), 0);
+  CHECK_EQ(bytes[16 + 5], 0x50);                    // master's base
+  CHECK_EQ(bytes[32 + 5], 0x58);
+  CHECK_EQ(bytes[16 + 32 + 24 + 2], 0x01);          // redirection entry 0: masked
+  CHECK_EQ(bytes[16 + 360 + 48 + 0x80], 0x90);      // TPR in the register page
+}

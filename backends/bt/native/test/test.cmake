@@ -1,0 +1,2 @@
+# Unit tests of the engine and of the native code it shares; one line per folder.
+include(test/irq/irq.cmake OPTIONAL)
