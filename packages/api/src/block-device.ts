@@ -1,0 +1,37 @@
+// What a disk plugin provides: a flat array of bytes, moved straight between the host and guest memory.
+// What must stay true: a buffer passed in is the guest's own memory; it is used until the promise settles and never after.
+
+/** What a disk can do beside reading; what is false is refused with `VM_UNSUPPORTED` before any effect. */
+export interface BlockCapabilities {
+  readonly write: boolean;
+  /** Completed writes can be made durable. Without it every write is durable when it completes. */
+  readonly flush: boolean;
+  readonly discard: boolean;
+  readonly writeZeroes: boolean;
+}
+
+export interface BlockDevice {
+  /** A multiple of `blockBytes`. Fixed while open, unless `onResize` says otherwise. */
+  readonly sizeBytes: number;
+  /** Smallest unit of a transfer: 512 or 4096. */
+  readonly blockBytes: 512 | 4096;
+  readonly capabilities: BlockCapabilities;
+  /**
+   * Fill `into` from the disk. Operations may run concurrently; overlapping ones in any order.
+   * @param offsetBytes  a multiple of `blockBytes`; `offsetBytes + into.length <= sizeBytes`
+   * @throws RingzeroError `VM_HOST_FAILURE`
+   */
+  read(offsetBytes: number, into: Uint8Array): Promise<void>;
+  /** Take over `from`. Visible to every later read; durable after the next `flush`. */
+  write(offsetBytes: number, from: Uint8Array): Promise<void>;
+  /** Resolves when every write that completed before the call is durable. */
+  flush(): Promise<void>;
+  /** The bytes are not needed any more; afterwards they read as anything until written. */
+  discard(offsetBytes: number, sizeBytes: number): Promise<void>;
+  /** The bytes read as zero afterwards. @param mayUnmap  whether the space may be given back */
+  writeZeroes(offsetBytes: number, sizeBytes: number, mayUnmap: boolean): Promise<void>;
+  /** Called with the new size when the disk grew or shrank under a running machine. */
+  onResize?(listener: (sizeBytes: number) => void): void;
+  /** Waits for what is under way, flushes, and lets go of everything; idempotent. */
+  close(): Promise<void>;
+}
