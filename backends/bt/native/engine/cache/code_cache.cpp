@@ -1,0 +1,300 @@
+// Storage, lookup, linking and invalidation of translated blocks. See code_cache.h.
+#include "code_cache.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../emit/assembler.h"
+#include "../mmu/mmu.h"
+#include "perf_map.h"
+
+namespace rz {
+namespace {
+
+constexpr u32 kHashSlots = 1u << 18;
+constexpr u32 kMaxBlocks = 1u << 21;
+constexpr u32 kMaxLinks = 1u << 22;
+constexpr u32 kMaxMaps = 1u << 25;
+constexpr u32 kMaxInsts = 1u << 21;
+constexpr u64 kRoomPerBlock = 256 << 10;  // upper bound of one block's code, with slack
+
+template <typename T>
+T* reserve(u64 count) {
+  void* at = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return at == MAP_FAILED ? nullptr : static_cast<T*>(at);
+}
+
+template <typename T>
+void release(T*& at, u64 count) {
+  if (at) munmap(at, count * sizeof(T));
+  at = nullptr;
+}
+
+u64 granule_mask(u64 gpa, u64 bytes_in_page) {
+  const unsigned first = static_cast<unsigned>(gpa & 4095) >> kGranuleShift;
+  const unsigned last = static_cast<unsigned>((gpa & 4095) + bytes_in_page - 1) >> kGranuleShift;
+  const u64 upto = last == 63 ? ~0ull : (1ull << (last + 1)) - 1;
+  return upto & ~((1ull << first) - 1);
+}
+
+/// Granules of physical page `page` that the block was made from.
+u64 granules_on(const Block& b, u64 page) {
+  const u64 first = b.gpa2 == ~0ull ? b.guest_bytes : kPageBytes - (b.gpa & 4095);
+  u64 mask = 0;
+  if ((b.gpa >> 12) == page) mask |= granule_mask(b.gpa, first);
+  if (b.gpa2 != ~0ull && (b.gpa2 >> 12) == page) mask |= granule_mask(b.gpa2, b.guest_bytes - first);
+  return mask;
+}
+
+}  // namespace
+
+bool CodeCache::init(Machine& machine, u64 bytes, u64 top_of_memory) {
+  machine_ = &machine;
+  bytes_ = bytes;
+  const int fd = memfd_create("ringzero-code", MFD_CLOEXEC);
+  if (fd < 0) return false;
+  bool ok = ftruncate(fd, static_cast<off_t>(bytes)) == 0;
+  void* rx = ok ? mmap(nullptr, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0) : MAP_FAILED;
+  void* rw = ok ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+  close(fd);
+  rx_ = rx == MAP_FAILED ? nullptr : static_cast<u8*>(rx);
+  rw_ = rw == MAP_FAILED ? nullptr : static_cast<u8*>(rw);
+  pages_count_ = (top_of_memory + kPageBytes - 1) >> 12;
+  if (pages_count_ < 1u << 20) pages_count_ = 1u << 20;  // the whole 32-bit space, ROM below 4 GiB included
+  blocks_ = reserve<Block>(kMaxBlocks);
+  links_ = reserve<Link>(kMaxLinks);
+  maps_ = reserve<InstMap>(kMaxMaps);
+  insts_ = reserve<Inst>(kMaxInsts);
+  hash_ = reserve<u32>(kHashSlots);
+  pages_ = reserve<PageCode>(pages_count_ ? pages_count_ : 1);
+  return rx_ && rw_ && blocks_ && links_ && maps_ && insts_ && hash_ && pages_;
+}
+
+void CodeCache::destroy() {
+  release(rx_, bytes_);
+  release(rw_, bytes_);
+  release(blocks_, kMaxBlocks);
+  release(links_, kMaxLinks);
+  release(maps_, kMaxMaps);
+  release(insts_, kMaxInsts);
+  release(hash_, kHashSlots);
+  release(pages_, pages_count_ ? pages_count_ : 1);
+}
+
+bool CodeCache::nearly_full() const {
+  return used_ + kRoomPerBlock > bytes_ || block_count_ + 2 > kMaxBlocks || link_count_ + 256 > kMaxLinks ||
+         map_count_ + 256 > kMaxMaps || inst_count_ + 256 > kMaxInsts;
+}
+
+void CodeCache::seal_thunks(const u8* end) {
+  used_ = (offset_of(end) + 63) & ~63u;
+  thunks_end_ = used_;
+}
+
+void CodeCache::flush() {
+  for (u32 i = 1; i < block_count_; i++) {
+    const Block& b = blocks_[i];
+    if (!b.valid) continue;
+    for (u64 gpa : {b.gpa, b.gpa2}) {
+      if (gpa == ~0ull) continue;
+      const u64 page = gpa >> 12;
+      pages_[page] = {};
+      if (page < shared_pages_) __atomic_fetch_and(&shared_bitmap_[page >> 6], ~(1ull << (page & 63)), __ATOMIC_RELEASE);
+    }
+  }
+  madvise(hash_, kHashSlots * sizeof(u32), MADV_DONTNEED);
+  used_ = thunks_end_;
+  block_count_ = link_count_ = map_count_ = 1;
+  inst_count_ = 0;
+  generation_++;
+  invalidations_++;
+  for (Vcpu* vcpu : machine_->vcpus) jump_flush_all(*vcpu);
+}
+
+u32 CodeCache::hash(u64 gpa, u64 rip, u64 mode) {
+  u64 h = gpa * 0x9e3779b97f4a7c15ull ^ (rip >> 12) * 0xc2b2ae3d27d4eb4full ^ mode * 0x165667b19e3779f9ull;
+  return static_cast<u32>(h >> 40) & (kHashSlots - 1);
+}
+
+u32 CodeCache::find(u64 gpa, u64 rip, u64 mode) const {
+  for (u32 i = hash_[hash(gpa, rip, mode)]; i; i = blocks_[i].hash_next) {
+    const Block& b = blocks_[i];
+    if (b.gpa == gpa && b.rip == rip && b.mode == mode) return i;
+  }
+  return 0;
+}
+
+u32 CodeCache::find_host(const void* host) const {
+  if (!contains(host)) return 0;
+  const u32 offset = static_cast<u32>(static_cast<const u8*>(host) - rx_);
+  // Blocks are laid out in the order of their numbers.
+  u32 lo = 1, hi = block_count_;
+  while (lo < hi) {
+    const u32 mid = lo + (hi - lo) / 2;
+    if (blocks_[mid].code_end <= offset) lo = mid + 1; else hi = mid;
+  }
+  return lo < block_count_ && blocks_[lo].code_indirect <= offset ? lo : 0;
+}
+
+u32 CodeCache::new_block() {
+  Block& b = blocks_[block_count_];
+  b = Block{};
+  b.gpa2 = ~0ull;
+  return block_count_;
+}
+
+u32 CodeCache::new_link(u32 source, u32 field, u32 stub, u64 target_rip, bool backward) {
+  links_[link_count_] = Link{target_rip, source, field, stub, 0, 0, backward};
+  return link_count_++;
+}
+
+u32 CodeCache::add_map(const InstMap& map) {
+  maps_[map_count_] = map;
+  return map_count_++;
+}
+
+const Inst* CodeCache::keep(const Inst& inst) {
+  insts_[inst_count_] = inst;
+  return &insts_[inst_count_++];
+}
+
+void CodeCache::mark(u32 index) {
+  const Block& b = blocks_[index];
+  const u64 first = b.gpa2 == ~0ull ? b.guest_bytes : kPageBytes - (b.gpa & 4095);
+  const u64 starts[2] = {b.gpa, b.gpa2};
+  const u64 sizes[2] = {first, b.guest_bytes - first};
+  for (unsigned i = 0; i < 2; i++) {
+    if (starts[i] == ~0ull || sizes[i] == 0) continue;
+    const u64 page = starts[i] >> 12;
+    if (pages_[page].granules == 0) {
+      if (page < shared_pages_) __atomic_fetch_or(&shared_bitmap_[page >> 6], 1ull << (page & 63), __ATOMIC_SEQ_CST);
+      for (Vcpu* vcpu : machine_->vcpus) tlb_protect_physical(*vcpu, page << 12);
+    }
+    pages_[page].granules |= granule_mask(starts[i], sizes[i]);
+  }
+}
+
+void CodeCache::publish(u32 index, const u8* end) {
+  Block& b = blocks_[index];
+  b.code_end = offset_of(end);
+  used_ = (b.code_end + 15) & ~15u;
+  b.valid = true;
+  mark(index);
+  const u32 slot = hash(b.gpa, b.rip, b.mode);
+  b.hash_next = hash_[slot];
+  hash_[slot] = index;
+  const u64 starts[2] = {b.gpa, b.gpa2};
+  for (unsigned i = 0; i < 2; i++) {
+    if (starts[i] == ~0ull) continue;
+    PageCode& page = pages_[starts[i] >> 12];
+    b.page_next[i] = page.first_block;
+    page.first_block = index;
+  }
+  block_count_ = index + 1;
+  if (machine_->options.perf_map) perf_map_add(rx_ + b.code_indirect, b.code_end - b.code_indirect, b.rip, b.mode);
+}
+
+void CodeCache::connect(u32 link_index, u32 target) {
+  Link& link = links_[link_index];
+  Block& to = blocks_[target];
+  link.target = target;
+  link.next_in = to.links_in;
+  to.links_in = link_index;
+  Assembler::patch(rw_ + link.field, rw_ + (link.backward ? to.code_polled : to.code_direct));
+}
+
+void CodeCache::unlink_page(u32 index, unsigned which) {
+  const u64 gpa = which ? blocks_[index].gpa2 : blocks_[index].gpa;
+  const u64 page = gpa >> 12;
+  u32* at = &pages_[page].first_block;
+  while (*at && *at != index) {
+    const Block& b = blocks_[*at];
+    // A block stands in a page's list through its first or its second part.
+    at = const_cast<u32*>(&b.page_next[(b.gpa >> 12) == page ? 0 : 1]);
+  }
+  if (*at) *at = blocks_[index].page_next[which];
+}
+
+void CodeCache::remove(u32 index) {
+  Block& b = blocks_[index];
+  if (!b.valid) return;
+  b.valid = false;
+  invalidations_++;
+  u32* at = &hash_[hash(b.gpa, b.rip, b.mode)];
+  while (*at && *at != index) at = &blocks_[*at].hash_next;
+  if (*at) *at = b.hash_next;
+  unlink_page(index, 0);
+  if (b.gpa2 != ~0ull) unlink_page(index, 1);
+  for (u32 l = b.links_in; l;) {
+    Link& link = links_[l];
+    const u32 next = link.next_in;
+    if (link.target == index) {
+      link.target = 0;
+      Assembler::patch(rw_ + link.field, rw_ + link.stub);
+    }
+    l = next;
+  }
+  b.links_in = 0;
+  // Links out of this block: take them off their targets' lists, their numbers are never used again.
+  const u8* host = rx_ + b.code_indirect;
+  const unsigned slot = jump_index(b.rip);
+  for (Vcpu* vcpu : machine_->vcpus)
+    for (unsigned c = 0; c < kContexts; c++)
+      for (unsigned k = 0; k < kPrivClasses; k++)
+        if (vcpu->contexts[c].jump[k].host[slot] == host) vcpu->contexts[c].jump[k].host[slot] = jump_miss;
+}
+
+bool CodeCache::hits(u64 gpa, unsigned bytes) const {
+  while (bytes) {
+    const u64 n = gpa >> 12;
+    const u64 room = kPageBytes - (gpa & 4095);
+    const unsigned part = bytes < room ? bytes : static_cast<unsigned>(room);
+    if (n < pages_count_ && (pages_[n].granules & granule_mask(gpa, part))) return true;
+    gpa += part;
+    bytes -= part;
+  }
+  return false;
+}
+
+void CodeCache::recompute_granules(u64 page) {
+  u64 granules = 0;
+  for (u32 i = pages_[page].first_block; i;) {
+    const Block& b = blocks_[i];
+    const bool is_first = (b.gpa >> 12) == page;
+    granules |= granules_on(b, page);
+    i = b.page_next[is_first ? 0 : 1];
+  }
+  pages_[page].granules = granules;
+  if (granules == 0 && page < shared_pages_)
+    __atomic_fetch_and(&shared_bitmap_[page >> 6], ~(1ull << (page & 63)), __ATOMIC_RELEASE);
+}
+
+void CodeCache::invalidate(u64 gpa, unsigned bytes) {
+  while (bytes) {
+    const u64 n = gpa >> 12;
+    const u64 room = kPageBytes - (gpa & 4095);
+    const unsigned part = bytes < room ? bytes : static_cast<unsigned>(room);
+    if (n < pages_count_) {
+      const u64 mask = granule_mask(gpa, part);
+      if (pages_[n].granules & mask) {
+        for (u32 i = pages_[n].first_block; i;) {
+          const Block& b = blocks_[i];
+          const bool is_first = (b.gpa >> 12) == n;
+          const u32 next = b.page_next[is_first ? 0 : 1];
+          if (granules_on(b, n) & mask) remove(i);
+          i = next;
+        }
+        recompute_granules(n);
+      }
+    }
+    gpa += part;
+    bytes -= part;
+  }
+}
+
+bool code_page(const Machine& machine, u64 gpa) { return machine.code && machine.code->page_has_code(gpa); }
+bool code_hit(const Machine& machine, u64 gpa, unsigned bytes) { return machine.code && machine.code->hits(gpa, bytes); }
+void code_invalidate(Machine& machine, u64 gpa, unsigned bytes) { if (machine.code) machine.code->invalidate(gpa, bytes); }
+const u8* jump_miss_thunk(const Machine& machine) { return machine.code ? machine.code->jump_miss : nullptr; }
+
+}  // namespace rz

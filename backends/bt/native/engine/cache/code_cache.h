@@ -1,0 +1,140 @@
+// The code cache of a machine: executable memory (mapped twice, RW and RX, never both), the blocks in it,
+// the links between them, and which granules of guest-physical pages they were made from. The only place
+// that writes code memory besides emit/. All tables live in lazily populated mappings: no malloc, because
+// guest vector state may be live in the host's registers.
+#pragma once
+
+#include "../cpu/types.h"
+#include "../run/machine.h"
+
+namespace rz {
+
+/// A translated run of guest instructions. Index 0 means none.
+struct Block {
+  u64 rip;             // guest RIP (offset in CS) of the first instruction
+  u64 gpa;             // guest-physical address of the first byte
+  u64 mode;            // mode key
+  u64 gpa2;            // physical page of the second part of a page-crossing instruction, or ~0
+  u32 code_indirect;   // offset: entry for jumps through the table (RIP in T0, flags parked)
+  u32 code_polled;     // offset: entry that looks at `attention` (flags in the host)
+  u32 code_direct;     // offset: entry without poll (flags in the host)
+  u32 code_end;        // offset past the last byte of code
+  u32 hash_next;       // next block in the hash chain
+  u32 page_next[2];    // next block on the physical page of gpa / gpa2
+  u32 links_in;        // first link that points here
+  u32 map;             // index of the first InstMap
+  u16 guest_bytes;
+  u16 insts;
+  u8 live_in;          // Flag mask read before written
+  bool valid;
+  bool linkable;       // may be entered by a direct link from its own page
+};
+
+/// A patchable direct jump to another block of the same page.
+struct Link {
+  u64 target_rip;
+  u32 source;          // block that holds the jump
+  u32 field;           // offset of the 32-bit displacement
+  u32 stub;            // offset of the code that leaves to the run loop
+  u32 target;          // block it is linked to, or 0
+  u32 next_in;         // next link that points to the same target
+  bool backward;       // enters through the poll
+};
+
+/// Where one guest instruction begins in host code.
+struct InstMap {
+  u32 host;            // code offset
+  u16 guest;           // bytes from the block's start
+  u8 parked;           // 1: guest flags are in parked_flags at its first faulting host instruction, else in EFLAGS
+  u8 unit;             // 0 general, 1 x87/MMX, 2 SSE/AVX: which exception a floating-point trap is
+};
+
+/// What a physical page was translated from.
+struct PageCode { u64 granules; u32 first_block; u32 pad; };
+
+inline constexpr unsigned kGranuleShift = 6;  // 64-byte granules, 64 to a page
+
+class CodeCache {
+ public:
+  /// @param top_of_memory  first guest-physical address above all RAM and ROM
+  [[nodiscard]] bool init(Machine& machine, u64 bytes, u64 top_of_memory);
+  void destroy();
+
+  const u8* rx(u32 offset) const { return rx_ + offset; }
+  u8* rw(u32 offset) const { return rw_ + offset; }
+  u32 used() const { return used_; }
+  bool contains(const void* host) const {
+    return static_cast<const u8*>(host) >= rx_ && static_cast<const u8*>(host) < rx_ + bytes_;
+  }
+  /// True when the next translation might not fit: the caller flushes first.
+  bool nearly_full() const;
+  /// Drop every block; thunks stay. Only between blocks.
+  void flush();
+  /// Drop the blocks made from these guest-physical bytes. Only in C++ called from a block or between blocks.
+  void invalidate(u64 gpa, unsigned bytes);
+  /// False for addresses beyond all memory, from which no code can be cached.
+  bool covers(u64 gpa) const { return gpa >> 12 < pages_count_; }
+  bool page_has_code(u64 gpa) const { const u64 n = gpa >> 12; return n < pages_count_ && pages_[n].granules != 0; }
+  bool hits(u64 gpa, unsigned bytes) const;
+
+  u32 find(u64 gpa, u64 rip, u64 mode) const;
+  const Block& block(u32 index) const { return blocks_[index]; }
+  Block& block(u32 index) { return blocks_[index]; }
+  Link& link(u32 index) { return links_[index]; }
+  const InstMap& inst_map(u32 index) const { return maps_[index]; }
+  /// The block whose code holds `host`, or 0. Slow: for faults in translated code.
+  u32 find_host(const void* host) const;
+
+  // ---- for the translator -----------------------------------------------------------------------
+  u8* begin_code() const { return rw_ + used_; }
+  u32 offset_of(const u8* rw_pointer) const { return static_cast<u32>(rw_pointer - rw_); }
+  u32 new_block();
+  u32 new_link(u32 source, u32 field, u32 stub, u64 target_rip, bool backward);
+  u32 add_map(const InstMap& map);
+  u32 map_count() const { return map_count_; }
+  /// Copy kept as long as the block's code.
+  const Inst* keep(const Inst& inst);
+  /// Make the block findable; everything up to `end` is its code. Page granules of its guest bytes are marked.
+  void publish(u32 index, const u8* end);
+  /// Point a link at a block (patches the jump).
+  void connect(u32 link, u32 target);
+  /// Keep what was emitted so far as thunks that survive flushes.
+  void seal_thunks(const u8* end);
+
+  u64 generation() const { return generation_; }      // counts flushes
+  u64 invalidations() const { return invalidations_; } // counts dropped blocks
+  u32 block_count() const { return block_count_; }
+  /// Bit a page, shared with outside writers of guest memory; may be null.
+  void set_shared_bitmap(u64* bitmap, u64 pages) { shared_bitmap_ = bitmap; shared_pages_ = pages; }
+
+  const u8* jump_miss = nullptr;   // RX address of the miss thunk
+
+ private:
+  void remove(u32 index);
+  void unlink_page(u32 index, unsigned which);
+  void mark(u32 index);
+  void recompute_granules(u64 page);
+  static u32 hash(u64 gpa, u64 rip, u64 mode);
+
+  Machine* machine_ = nullptr;
+  u8* rx_ = nullptr;
+  u8* rw_ = nullptr;
+  u64 bytes_ = 0;
+  u32 used_ = 0, thunks_end_ = 0;
+  Block* blocks_ = nullptr;
+  u32 block_count_ = 1;
+  Link* links_ = nullptr;
+  u32 link_count_ = 1;
+  InstMap* maps_ = nullptr;
+  u32 map_count_ = 1;
+  Inst* insts_ = nullptr;
+  u32 inst_count_ = 0;
+  u32* hash_ = nullptr;
+  PageCode* pages_ = nullptr;
+  u64 pages_count_ = 0;
+  u64* shared_bitmap_ = nullptr;
+  u64 shared_pages_ = 0;
+  u64 generation_ = 0, invalidations_ = 0;
+};
+
+}  // namespace rz

@@ -1,0 +1,182 @@
+// The fixed pieces of host code at the start of every code cache: entering and leaving translated code, and
+// calling C++ from it. All of them save every guest register to its home before C++ runs.
+#include "../run/callbacks.h"
+#include "../translate/translator.h"
+
+namespace rz {
+
+Thunks g_thunks_layout;
+
+namespace {
+
+constexpr u32 kRegs = offsetof(Vcpu, regs);
+constexpr Host kHostSaved[] = {hRbx, hRbp, hR12, hR13, hR14, hR15};
+
+class ThunkWriter {
+ public:
+  explicit ThunkWriter(CodeCache& code) : code_(code), a_(code.begin_code()) {}
+
+  u32 here() { while (code_.offset_of(a_.at()) & 15) a_.b(0xcc); return code_.offset_of(a_.at()); }
+
+  void save_guest() {
+    for (unsigned g = 0; g < 16; g++)
+      if (kRegMap[g] != hNone) a_.gs_store(kRegMap[g], kRegs + 8 * g);
+  }
+  void load_guest(u16 which = 0xffff) {
+    for (unsigned g = 0; g < 16; g++)
+      if (kRegMap[g] != hNone && (which >> g & 1)) a_.gs_load(kRegMap[g], kRegs + 8 * g);
+  }
+  void park() {  // clobbers T2
+    a_.mov(kT2, hRax);
+    a_.lahf();
+    a_.seto_al();
+    a_.gs_store16(hRax, offsetof(Vcpu, parked_flags));
+    a_.mov(hRax, kT2);
+  }
+  /// exit_meta = reason | (T1 << 8)
+  void meta_from_t1(ExitReason reason) {
+    a_.shift(true, 4, kT1, 8);
+    if (reason) a_.op_imm(true, 1, kT1, reason);
+    a_.gs_store(kT1, offsetof(Vcpu, exit_meta));
+  }
+  void call_cpp(ThunkSlot slot) { a_.gs_call(static_cast<u32>(offsetof(Vcpu, thunks) + 8u * slot)); }
+
+  CodeCache& code_;
+  Assembler a_;
+};
+
+}  // namespace
+
+void emit_thunks(CodeCache& code) {
+  ThunkWriter t(code);
+  Assembler& a = t.a_;
+  Thunks& out = g_thunks_layout;
+
+  // enter(rdi = host code): a plain C++ call. The stack pointer is 16-byte aligned inside translated code
+  // before a `call` to a thunk, so thunks see it misaligned by 8 and fix it with one push.
+  out.enter = t.here();
+  for (Host r : kHostSaved) a.push(r);
+  a.op_imm(true, 5, hRsp, 8);
+  a.gs_store(hRsp, offsetof(Vcpu, host_rsp));
+  a.mov(kT1, hRdi);
+  t.load_guest();
+  a.gs_load(kT0, offsetof(Vcpu, rip));
+  a.jmp_reg(kT1);
+
+  // Leave with everything saved. The stack may hold a thunk's return address: take it from host_rsp.
+  out.exit_saved = t.here();
+  a.gs_load(hRsp, offsetof(Vcpu, host_rsp));
+  a.op_imm(true, 0, hRsp, 8);
+  for (unsigned i = 6; i-- > 0;) a.pop(kHostSaved[i]);
+  a.ret();
+
+  out.exit_link = t.here();
+  t.park();
+  t.save_guest();
+  t.meta_from_t1(kExitLink);
+  a.jmp_to(code.rw(out.exit_saved));
+
+  out.exit_poll = t.here();
+  t.save_guest();
+  t.meta_from_t1(kExitPoll);
+  a.jmp_to(code.rw(out.exit_saved));
+
+  // The miss thunk of the jump tables is this one too.
+  out.exit_lookup = t.here();
+  t.save_guest();
+  a.gs_store(kT0, offsetof(Vcpu, rip));
+  a.mov_imm(kT1, 0);
+  t.meta_from_t1(kExitLookup);
+  a.jmp_to(code.rw(out.exit_saved));
+
+  out.exit_bounce = t.here();
+  t.save_guest();
+  a.gs_store(kT0, offsetof(Vcpu, rip));
+  a.mov_imm(kT1, 0);
+  t.meta_from_t1(kExitBounce);
+  a.jmp_to(code.rw(out.exit_saved));
+
+  // slow_access: T0 = linear, T1d = block, exit_meta = AccessMeta.
+  out.slow_access = t.here();
+  t.save_guest();
+  a.gs_load(hRdi, offsetof(Vcpu, self));
+  a.mov(hRsi, kT0);
+  a.gs_load32(hRdx, offsetof(Vcpu, exit_meta));
+  a.mov32(hRcx, kT1);
+  a.op_imm(true, 5, hRsp, 8);
+  t.call_cpp(kThunkSlowAccess);
+  a.op_imm(true, 0, hRsp, 8);
+  a.test(true, hRax, hRax);
+  a.jcc_to(cE, code.rw(out.exit_saved));
+  a.mov(kT0, hRax);
+  t.load_guest(kCallerSaved);
+  a.ret();
+
+  out.bounce_prepare = t.here();
+  t.save_guest();
+  a.gs_load(hRdi, offsetof(Vcpu, self));
+  a.mov(hRsi, kT0);
+  a.gs_load32(hRdx, offsetof(Vcpu, exit_meta));
+  a.mov32(hRcx, kT1);
+  a.op_imm(true, 5, hRsp, 8);
+  t.call_cpp(kThunkBouncePrepare);
+  a.op_imm(true, 0, hRsp, 8);
+  a.test(true, hRax, hRax);
+  a.jcc_to(cE, code.rw(out.exit_saved));
+  a.mov(kT0, hRax);
+  t.load_guest(kCallerSaved);
+  a.ret();
+
+  out.bounce_commit = t.here();
+  t.save_guest();
+  a.gs_load(hRdi, offsetof(Vcpu, self));
+  a.op_imm(true, 5, hRsp, 8);
+  t.call_cpp(kThunkBounceCommit);
+  a.op_imm(true, 0, hRsp, 8);
+  t.load_guest(kCallerSaved);
+  a.ret();
+
+  // helper: T0 = RIP, T1 = Inst*, T2d = helper. C++ answers 0: go on; 1: jump to vcpu.rip; else leave.
+  out.helper = t.here();
+  t.save_guest();
+  a.gs_store(kT0, offsetof(Vcpu, rip));
+  a.gs_load(hRdi, offsetof(Vcpu, self));
+  a.mov(hRsi, kT1);
+  a.mov32(hRdx, kT2);
+  a.op_imm(true, 5, hRsp, 8);
+  t.call_cpp(kThunkHelper);
+  a.op_imm(true, 0, hRsp, 8);
+  a.test(false, hRax, hRax);
+  u8* not_next = a.jcc(cNE);
+  t.load_guest();
+  a.ret();
+  a.bind(not_next);
+  a.op_imm(false, 7, hRax, 1);
+  a.jcc_to(cNE, code.rw(out.exit_saved));
+  // Jump: straight through the table of the (possibly new) context and privilege.
+  a.gs_load(hRsp, offsetof(Vcpu, host_rsp));
+  t.load_guest();
+  a.gs_load(kT0, offsetof(Vcpu, rip));
+  a.mov(kT1, kT0);
+  a.shift(true, 5, kT1, 9);
+  a.rr(false, 0x33, kT1, kT0);
+  a.op_imm(false, 4, kT1, kJumpEntries - 1);
+  a.gs_load(kT2, offsetof(Vcpu, jump));
+  a.jmp_mem(kT2, kT1, 3, 0);
+
+  out.raise = t.here();
+  t.save_guest();
+  a.gs_store(kT0, offsetof(Vcpu, rip));
+  a.gs_load(hRdi, offsetof(Vcpu, self));
+  a.mov32(hRsi, kT1);
+  a.op_imm(true, 4, hRsp, -16);
+  t.call_cpp(kThunkRaise);
+  a.jmp_to(code.rw(out.exit_saved));
+
+  out.fault_signal = out.exit_saved;
+
+  code.seal_thunks(a.at());
+  code.jump_miss = code.rx(out.exit_lookup);
+}
+
+}  // namespace rz

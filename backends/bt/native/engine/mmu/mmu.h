@@ -1,0 +1,96 @@
+// Linear to physical: page-table walks, the soft TLB's slow path, address-space contexts, and
+// guest memory access for C++ helpers. All functions run on the vCPU's own thread with guest FPU
+// state possibly live in the host registers: nothing here may touch vector registers.
+#pragma once
+
+#include "../cpu/vcpu.h"
+#include "../ops/op_result.h"
+
+namespace rz {
+
+struct Translation {
+  u64 gpa;         // guest-physical address of the access
+  u64 page_bytes;  // 4096, 2 MiB, 4 MiB or 1 GiB
+  bool user;       // leaf and all levels above allow user access
+  bool writable;   // may be written now, dirty bit already set
+  bool global;
+  bool no_execute;
+};
+
+/// Walk the page tables for one byte at `linear`, setting A (and D for writes) bits with cmpxchg.
+/// On failure a page fault (or #GP for a non-canonical address) is pending in vcpu.exception.
+/// @param cls  privilege of the access: implicit supervisor accesses (GDT, IDT, TSS) pass kSupervisor
+[[nodiscard]] bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out);
+
+/// As walk, without side effects or exceptions (debugger, lookahead). False: not mapped.
+[[nodiscard]] bool peek_walk(const Vcpu& vcpu, u64 linear, Translation& out);
+
+/// Outcome of a miss in the inline check.
+enum class SlowAccess : u8 { kHost, kFault, kBounce };
+struct SlowResult { u8* host; SlowAccess kind; };
+/// Serve an access that missed the inline check. kHost: `host` is the operand (the TLB was filled when allowed).
+/// kBounce: the access crosses a page, is MMIO, or hits translated code: re-execute through a bounce buffer.
+SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access);
+
+/// Probe all pages of an access, gather its bytes into vcpu.bounce (MMIO is read here, once, at exact width, when
+/// `access` reads). False: exception pending. `bytes` 1..64.
+[[nodiscard]] bool bounce_prepare(Vcpu& vcpu, u64 linear, unsigned bytes, Access access);
+/// Scatter vcpu.bounce back after the instruction ran; invalidates translated code under it.
+void bounce_commit(Vcpu& vcpu);
+
+/// Code fetch: guest-physical address of the byte at `linear`, or false with the fault pending.
+[[nodiscard]] bool fetch_translate(Vcpu& vcpu, u64 linear, u64& gpa);
+
+/// Memory access for helpers by segment and offset: applies base, limit, canonicality, alignment checks
+/// and paging at the current CPL. `bytes` 1, 2, 4, 8 (values zero-extended); the _block forms up to 4096 bytes.
+[[nodiscard]] bool mem_read(Vcpu& vcpu, u8 seg, u64 offset, unsigned bytes, u64& value);
+[[nodiscard]] bool mem_write(Vcpu& vcpu, u8 seg, u64 offset, unsigned bytes, u64 value);
+[[nodiscard]] bool mem_read_block(Vcpu& vcpu, u8 seg, u64 offset, void* into, unsigned bytes);
+[[nodiscard]] bool mem_write_block(Vcpu& vcpu, u8 seg, u64 offset, const void* from, unsigned bytes);
+/// Checks that a write of `bytes` would succeed, without writing (so that later writes cannot fault).
+[[nodiscard]] bool mem_probe_write(Vcpu& vcpu, u8 seg, u64 offset, unsigned bytes);
+/// Linear-address forms with an explicit privilege (descriptor tables, TSS, page-crossing code).
+[[nodiscard]] bool linear_read(Vcpu& vcpu, u64 linear, void* into, unsigned bytes, PrivClass cls);
+[[nodiscard]] bool linear_write(Vcpu& vcpu, u64 linear, const void* from, unsigned bytes, PrivClass cls);
+
+/// Effective address of an instruction's memory operand: offset within the segment, truncated to the address size.
+/// vcpu.rip must be the address of this instruction.
+u64 effective_offset(const Vcpu& vcpu, const Inst& inst);
+/// Segment base + offset, with limit and canonical checks; exception pending on failure.
+[[nodiscard]] bool linear_address(Vcpu& vcpu, u8 seg, u64 offset, unsigned bytes, Access access, u64& linear);
+
+// Architectural flushes. Each also empties the jump tables that depended on the mapping.
+void tlb_flush_all(Vcpu& vcpu);                  // CR0/CR4 changes, CR3 write with PGE toggled
+void tlb_flush_non_global(Vcpu& vcpu);           // MOV CR3
+void tlb_flush_page(Vcpu& vcpu, u64 linear);     // INVLPG: in all contexts
+void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries);  // CR3 write, with PCID bit 63
+/// vcpu.tlb and vcpu.jump for the current context, CPL and mode; call after any change of CPL or mode.
+void tlb_select(Vcpu& vcpu);
+/// Drop write permission for a physical page in every table of every context (it now holds translated code, or dirty logging restarted).
+void tlb_protect_physical(Vcpu& vcpu, u64 gpa_page);
+/// Make every jump table point at the miss thunk (code was freed).
+void jump_flush_all(Vcpu& vcpu);
+
+/// INVPCID with a PCID: one page, or everything but global pages, of that address space.
+void tlb_flush_page_pcid(Vcpu& vcpu, u16 pcid, u64 linear);
+void tlb_flush_pcid(Vcpu& vcpu, u16 pcid);
+/// INVPCID "all contexts, retaining globals".
+void tlb_flush_all_non_global(Vcpu& vcpu);
+/// Empty contexts, all bound to no address space but the first; called once when the vCPU is created.
+void tlb_init(Vcpu& vcpu);
+
+/// True when `linear` is canonical for the current paging mode (always true outside long mode).
+bool canonical(const Vcpu& vcpu, u64 linear);
+/// #AC(0) pending and true when alignment checking is on and `linear` is not a multiple of `bytes` (2, 4, 8).
+bool alignment_fault(Vcpu& vcpu, u64 linear, unsigned bytes);
+/// Write guest-physical RAM on behalf of the engine (A/D bits, pvclock), with code invalidation. False: not RAM.
+bool phys_write(Machine& machine, u64 gpa, const void* from, unsigned bytes);
+bool phys_read(Machine& machine, u64 gpa, void* into, unsigned bytes);
+
+// Provided by cache/ (the code cache): which physical pages hold translated code, in granules of 64 bytes.
+bool code_page(const Machine& machine, u64 gpa);                        // any translated code on this page
+bool code_hit(const Machine& machine, u64 gpa, unsigned bytes);         // any on these granules
+void code_invalidate(Machine& machine, u64 gpa, unsigned bytes);        // drop the blocks under these bytes
+const u8* jump_miss_thunk(const Machine& machine);                      // may be null while no code cache exists
+
+}  // namespace rz

@@ -1,0 +1,68 @@
+// The soft TLB that translated code reads inline. One direct-mapped table per address-space
+// context and privilege class. Layout is part of the code generator's contract.
+#pragma once
+
+#include "../cpu/types.h"
+
+namespace rz {
+
+inline constexpr unsigned kTlbBits = 10;
+inline constexpr unsigned kTlbEntries = 1u << kTlbBits;
+inline constexpr unsigned kTlbEntryShift = 5;
+inline constexpr u64 kTlbInvalid = 1;  // low bits of a tag are never set for a hit
+
+/// One page of one address space. An access hits when its page address equals the tag for its kind.
+/// A page that must be noticed (MMIO, code on it, not yet dirty, watched) has kTlbInvalid in that tag.
+struct alignas(32) TlbEntry {
+  u64 read_tag;    // linear page address, or kTlbInvalid
+  u64 write_tag;   // linear page address, or kTlbInvalid
+  u64 addend;      // host address = linear address + addend
+  u64 exec_page;   // guest-physical page address | 1 when executable and valid for code fetch, else 0
+};
+static_assert(sizeof(TlbEntry) == 1u << kTlbEntryShift);
+
+struct TlbTable {
+  TlbEntry entries[kTlbEntries];
+  // exec_page is valid only with this tag (a code fetch and data may share an entry's slot)
+  u64 exec_tag[kTlbEntries];
+
+  // Bookkeeping of tlb.cpp, one bit per entry, so that a flush costs what was filled. Not read by translated code.
+  static constexpr unsigned kWords = kTlbEntries / 64;
+  u64 filled[kWords];       // data side holds a page
+  u64 global[kWords];       // ... that is global
+  u64 user[kWords];         // ... that user code may access (matters to SMAP)
+  u64 writable[kWords];     // ... with write_tag set
+  u64 large_2m[kWords];     // ... that is part of a 2 or 4 MiB page
+  u64 large_1g[kWords];     // ... that is part of a 1 GiB page
+  u64 exec_filled[kWords];  // code side holds a page
+  u64 exec_global[kWords];
+  u64 exec_large[kWords];   // ... that is part of a page above 4 KiB
+  u64 exec_seen[kWords];    // code side held a page since the jump table was last emptied
+  u64 region_seen[kWords];  // Bloom filter over the large pages filled since the last flush
+  bool jump_non_global;     // the jump table may hold targets on non-global pages
+};
+
+constexpr unsigned tlb_index(u64 linear) { return static_cast<unsigned>(linear >> 12) & (kTlbEntries - 1); }
+
+/// Host code addresses by linear RIP; an entry that is not filled points at the miss thunk. The target
+/// block compares the RIP itself, so an entry may be stale for another RIP but never for its own.
+inline constexpr unsigned kJumpBits = 12;
+inline constexpr unsigned kJumpEntries = 1u << kJumpBits;
+struct JumpTable { const u8* host[kJumpEntries]; };
+constexpr unsigned jump_index(u64 rip) { return static_cast<unsigned>(rip ^ (rip >> 9)) & (kJumpEntries - 1); }
+
+/// Privilege classes with separate tables: supervisor accesses, user accesses (CPL 3).
+enum PrivClass : u8 { kSupervisor = 0, kUser = 1, kPrivClasses = 2 };
+
+/// One remembered address space (a CR3 value with its PCID).
+struct Context {
+  TlbTable tlb[kPrivClasses];
+  JumpTable jump[kPrivClasses];
+  u64 jump_mode[kPrivClasses];  // mode key the jump table was filled under
+  u64 cr3;                      // page-table root and PCID; ~0: free
+  u64 last_used;                // for replacement
+  bool stale;                   // must be flushed before its next use
+};
+inline constexpr unsigned kContexts = 8;
+
+}  // namespace rz

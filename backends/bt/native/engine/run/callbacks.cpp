@@ -1,0 +1,101 @@
+// C++ that generated code calls through Vcpu::thunks. Guest registers are saved, guest FPU state is live.
+#include "callbacks.h"
+
+#include "../cache/code_cache.h"
+#include "../mmu/mmu.h"
+#include "../ops/ops.h"
+#include "../translate/translator.h"
+#include "flags_image.h"
+
+namespace rz {
+namespace {
+
+u64 rip_of(const Vcpu& v, u32 meta, u32 block) {
+  return v.machine->code->block(block).rip + AccessMeta::guest_offset(meta);
+}
+
+u64 next_rip(const Vcpu& v, const Inst& inst) {
+  const u64 next = v.rip + inst.length;
+  switch (v.code_size()) {
+    case CodeSize::k64: return next;
+    case CodeSize::k32: return static_cast<u32>(next);
+    default: return static_cast<u16>(next);
+  }
+}
+
+}  // namespace
+
+extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u32 meta, u32 block) {
+  Vcpu& v = *vcpu;
+  v.rip = rip_of(v, meta, block);
+  const SlowResult r = slow_access(v, linear, AccessMeta::bytes(meta), AccessMeta::access(meta));
+  if (r.kind == SlowAccess::kHost) return r.host;
+  v.exit_meta = r.kind == SlowAccess::kFault ? kExitFault : kExitBounce;
+  return nullptr;
+}
+
+extern "C" u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u32 meta, u32 block) {
+  Vcpu& v = *vcpu;
+  v.rip = rip_of(v, meta, block);
+  u64 linear = 0;
+  const unsigned bytes = AccessMeta::bytes(meta);
+  const Access access = AccessMeta::access(meta);
+  if (!linear_address(v, AccessMeta::seg(meta), offset, bytes, access, linear) || !bounce_prepare(v, linear, bytes, access)) {
+    v.exit_meta = kExitFault;
+    return nullptr;
+  }
+  return v.bounce;
+}
+
+extern "C" void rz_bounce_commit(Vcpu* vcpu) { bounce_commit(*vcpu); }
+
+// 0: go on in the block; 1: jump to vcpu.rip through the table; 2: leave, exit_meta says why.
+extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst, u32 helper) {
+  Vcpu& v = *vcpu;
+  unpark_into_rflags(v);
+  CodeCache& code = *v.machine->code;
+  const u64 before = code.invalidations();
+  const OpResult result = kHelpers[helper](v, *inst);
+  park_from_rflags(v);
+  if (v.interrupt_waiting && (v.rflags & kFlagIF)) {
+    v.interrupt_waiting = false;
+    v.request(kAttnInterrupt);
+  }
+  if (v.rflags & kFlagTF) v.request(kAttnStep);
+  switch (result) {
+    case OpResult::kNext:
+      if (code.invalidations() == before) return 0;
+      // The helper may have changed the code of the very block that called it.
+      v.rip = next_rip(v, *inst);
+      v.exit_meta = kExitLookup;
+      return 2;
+    case OpResult::kJump:
+      v.exit_meta = kExitLookup;
+      return v.single_block || v.attention.load(std::memory_order_relaxed) ? 2 : 1;
+    case OpResult::kFault: v.exit_meta = kExitFault; return 2;
+    case OpResult::kAgain: v.exit_meta = kExitLookup; return 2;
+    case OpResult::kLeave:
+      v.rip = next_rip(v, *inst);
+      v.exit_meta = kExitLookup;
+      return 2;
+  }
+  return 2;
+}
+
+extern "C" void rz_raise(Vcpu* vcpu, u32 descriptor) {
+  const u8 vector = static_cast<u8>(descriptor);
+  if (descriptor & 0x100) vcpu->raise(vector, descriptor >> 16); else vcpu->raise(vector);
+  vcpu->exit_meta = kExitFault;
+}
+
+void install_callbacks(Vcpu& v) {
+  v.self = &v;
+  if (!v.flight) v.flight = v.flight_own;
+  v.thunks[kThunkSlowAccess] = reinterpret_cast<void*>(rz_slow_access);
+  v.thunks[kThunkBouncePrepare] = reinterpret_cast<void*>(rz_bounce_prepare);
+  v.thunks[kThunkBounceCommit] = reinterpret_cast<void*>(rz_bounce_commit);
+  v.thunks[kThunkHelper] = reinterpret_cast<void*>(rz_call_helper);
+  v.thunks[kThunkRaise] = reinterpret_cast<void*>(rz_raise);
+}
+
+}  // namespace rz

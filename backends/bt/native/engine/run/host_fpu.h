@@ -1,0 +1,29 @@
+// Guest FPU and vector state stays in the host's registers while a vCPU runs. Whoever calls code that may use
+// vector registers (libc, anything not built with -mgeneral-regs-only) from the vCPU's thread opens a
+// HostFpuScope first: it saves the guest's state, gives a clean FPU, and restores at the end.
+#pragma once
+
+#include "../cpu/vcpu.h"
+
+namespace rz {
+
+/// State components kept for the guest: x87, SSE, AVX, AVX-512 as far as the host has them enabled.
+u64 fpu_components();
+/// Host registers -> vcpu.xsave; the host FPU is left at its defaults.
+void save_guest_fpu(Vcpu& vcpu);
+/// vcpu.xsave -> host registers.
+void load_guest_fpu(Vcpu& vcpu);
+
+class HostFpuScope {
+ public:
+  explicit HostFpuScope(Vcpu& vcpu) : vcpu_(vcpu), was_live_(vcpu.fpu_live) { if (was_live_) save_guest_fpu(vcpu_); }
+  ~HostFpuScope() { if (was_live_) load_guest_fpu(vcpu_); }
+  HostFpuScope(const HostFpuScope&) = delete;
+  HostFpuScope& operator=(const HostFpuScope&) = delete;
+
+ private:
+  Vcpu& vcpu_;
+  bool was_live_;
+};
+
+}  // namespace rz

@@ -1,0 +1,50 @@
+// What all vCPUs of one machine share: guest-physical memory, the code cache, the buses.
+#pragma once
+
+#include <vector>
+
+#include "../cpu/types.h"
+#include "../cpu/vcpu.h"
+#include "bus.h"
+
+namespace rz {
+
+class CodeCache;
+class PhysMemory;
+struct CpuidProfile;
+
+/// Tuning and debugging switches; every combination must give the guest the same answers.
+struct EngineOptions {
+  u64 code_cache_bytes = 128ull << 20;
+  bool no_opt = false;             // RINGZERO_NO_OPT: no liveness, no linking, no elision
+  u32 max_block_insts = 64;        // 1: single-instruction blocks
+  u32 stress_flush_tlb = 0;        // flush the TLB at random, once in N exits; 0: never
+  u32 stress_flush_code = 0;       // likewise the code cache
+  bool stress_interrupts = false;  // leave at every poll
+  bool perf_map = false;           // write /tmp/perf-PID.map
+  u32 trace = 0;                   // run/trace.h
+};
+
+class Machine {
+ public:
+  PhysMemory* memory = nullptr;
+  CodeCache* code = nullptr;
+  Bus* bus = nullptr;
+  InterruptSource* irq = nullptr;
+  const CpuidProfile* cpuid = nullptr;
+  EngineOptions options;
+  std::vector<Vcpu*> vcpus;
+  u64 tsc_hz = 0;                  // what CPUID and pvclock report
+  // Called by a vCPU that sees kAttnInvalidate: outside writers changed guest memory that may hold translated
+  // code; the embedder answers with code_invalidate() for each range. May be null.
+  void (*drain_invalidations)(void* context, Machine& machine) = nullptr;
+  void* drain_context = nullptr;
+};
+
+/// Why run() came back.
+enum class RunExit : u8 { kStopped, kShutdown /* triple fault */, kInternalError };
+
+/// Run a vCPU on this thread until the host asks for a stop (kAttnStop), or it shuts down.
+RunExit run(Vcpu& vcpu);
+
+}  // namespace rz

@@ -1,0 +1,233 @@
+// The run loop of one vCPU: look at what asks for attention, deliver exceptions and interrupts, find or
+// translate the block at RIP, enter it, and act on why it came back. Runs on the vCPU's own thread, built
+// without vector registers because the guest's are live.
+#include <asm/prctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "../cache/code_cache.h"
+#include "../cpu/exceptions.h"
+#include "../irq/wait.h"
+#include "../mmu/mmu.h"
+#include "../translate/mode.h"
+#include "../translate/translator.h"
+#include "callbacks.h"
+#include "flags_image.h"
+#include "host_fpu.h"
+#include "machine.h"
+#include "signals.h"
+
+namespace rz {
+namespace {
+
+constexpr u64 kSignalStackBytes = 64 << 10;
+
+/// What a thread needs while it runs translated code: GS, an alternate signal stack, the guest's FPU state.
+class RunningThread {
+ public:
+  explicit RunningThread(Vcpu& v) : v_(v) {
+    install_callbacks(v);
+    install_signal_handlers();
+    set_current_vcpu(&v);
+    syscall(SYS_arch_prctl, ARCH_GET_GS, &old_gs_);
+    syscall(SYS_arch_prctl, ARCH_SET_GS, &v);
+    void* stack = mmap(nullptr, kSignalStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stack != MAP_FAILED) {
+      const stack_t alt = {.ss_sp = stack, .ss_flags = 0, .ss_size = kSignalStackBytes};
+      sigaltstack(&alt, &old_stack_);
+      stack_ = stack;
+    }
+    load_guest_fpu(v);
+  }
+  ~RunningThread() {
+    save_guest_fpu(v_);
+    if (stack_) {
+      sigaltstack(&old_stack_, nullptr);
+      munmap(stack_, kSignalStackBytes);
+    }
+    syscall(SYS_arch_prctl, ARCH_SET_GS, old_gs_);
+    set_current_vcpu(nullptr);
+  }
+
+ private:
+  Vcpu& v_;
+  void* stack_ = nullptr;
+  stack_t old_stack_ = {};
+  u64 old_gs_ = 0;
+};
+
+/// Serve attention bits. Returns false when run() must return (stop).
+/// @param hold_interrupts  in the shadow of STI or MOV SS
+bool serve_attention(Vcpu& v, bool hold_interrupts) {
+  const u32 bits = v.attention.load(std::memory_order_acquire);
+  if (bits & kAttnStop) return false;
+  auto clear = [&](u32 bit) { v.attention.fetch_and(~bit, std::memory_order_acq_rel); };
+  Machine& m = *v.machine;
+  if (bits & kAttnStep) clear(kAttnStep);
+  if (bits & kAttnFlush) {
+    clear(kAttnFlush);
+    m.code->flush();
+  }
+  if (bits & kAttnInvalidate) {
+    clear(kAttnInvalidate);
+    if (m.drain_invalidations) m.drain_invalidations(m.drain_context, m);
+  }
+  if (bits & kAttnTimer) {
+    clear(kAttnTimer);
+    m.irq->run_timers(v);
+  }
+  if (hold_interrupts) return true;
+  if ((bits & kAttnNmi) && !v.nmi_blocked) {
+    clear(kAttnNmi);
+    v.halted = false;
+    v.nmi_blocked = true;
+    (void)deliver_interrupt(v, kNMI);
+    return true;
+  }
+  if (v.attention.load(std::memory_order_acquire) & kAttnInterrupt) {
+    clear(kAttnInterrupt);
+    if (!(v.rflags & kFlagIF)) {
+      v.interrupt_waiting = true;
+    } else if (m.irq->has_interrupt(v)) {
+      const int vector = m.irq->acknowledge(v);
+      if (vector >= 0) {
+        v.halted = false;
+        (void)deliver_interrupt(v, static_cast<u8>(vector));
+        if (m.irq->has_interrupt(v)) v.interrupt_waiting = true;
+      }
+    }
+  }
+  return true;
+}
+
+/// Linear address of the next instruction, or false with #GP pending.
+bool code_linear(Vcpu& v, u64& linear) {
+  if (v.code64()) {
+    linear = v.rip;
+    const unsigned bits = v.cr4 & kCr4LA57 ? 57 : 48;
+    const i64 top = static_cast<i64>(v.rip) >> (bits - 1);
+    if (top == 0 || top == -1) return true;
+    v.raise(kGP, 0);
+    return false;
+  }
+  if (v.rip > v.seg[kCS].limit) {
+    v.raise(kGP, 0);
+    return false;
+  }
+  linear = static_cast<u32>(v.seg[kCS].base + v.rip);
+  return true;
+}
+
+/// The block for (rip, mode), translated when absent; 0 with an exception pending.
+u32 find_block(Vcpu& v, u64 mode) {
+  CodeCache& code = *v.machine->code;
+  u64 linear, gpa;
+  if (!code_linear(v, linear) || !fetch_translate(v, linear, gpa)) return 0;
+  if (!code.covers(gpa)) {  // an instruction fetch from the void
+    v.raise(kUD);
+    return 0;
+  }
+  u32 index = code.find(gpa, v.rip, mode);
+  if (index && code.block(index).gpa2 != ~0ull) {
+    u64 second;
+    if (!fetch_translate(v, (linear & kPageMask) + kPageBytes, second)) return 0;
+    if ((second & kPageMask) != code.block(index).gpa2) index = 0;
+  }
+  if (!index) {
+    if (code.nearly_full()) code.flush();
+    Translator translator(v, code);
+    index = translator.translate(v.rip, linear, gpa, mode);
+  }
+  return index;
+}
+
+}  // namespace
+
+RunExit run(Vcpu& v) {
+  RunningThread thread(v);
+  CodeCache& code = *v.machine->code;
+  const auto enter = reinterpret_cast<void (*)(const u8*)>(const_cast<u8*>(code.rx(g_thunks_layout.enter)));
+  const EngineOptions& options = v.machine->options;
+  refresh_mode(v);
+  if (v.rflags & kFlagIF) v.request(kAttnInterrupt);
+  v.request(kAttnTimer);
+  u32 pending_link = 0;
+  u64 link_generation = 0;
+  bool bounce_next = false;
+
+  for (;;) {
+    if (v.exception.vector != PendingException::kNone) {
+      deliver_exception(v);
+      bounce_next = false;
+    }
+    if (v.shutdown) return RunExit::kShutdown;
+    bool in_shadow = v.shadow_rip == v.rip;
+    if (v.attention.load(std::memory_order_acquire) && !bounce_next) {
+      if (!serve_attention(v, in_shadow)) return RunExit::kStopped;
+      pending_link = 0;
+      if (v.exception.vector != PendingException::kNone || v.shutdown) continue;
+      in_shadow = v.shadow_rip == v.rip;
+    }
+    if (v.halted) {
+      pending_link = 0;
+      v.machine->irq->run_timers(v);
+      if (!v.attention.load(std::memory_order_acquire)) wait_for_attention(v, v.machine->irq->next_deadline_ns(v));
+      continue;
+    }
+
+    const bool step = (v.rflags & kFlagTF) != 0;
+    const bool shadow_step = in_shadow && v.attention.load(std::memory_order_relaxed) != 0;
+    if (in_shadow) v.shadow_rip = ~0ull;
+    const u64 mode = v.mode | (step || shadow_step || bounce_next ? kModeSingle : 0) | (bounce_next ? kModeBounce : 0);
+    const u32 index = find_block(v, mode);
+    if (!index) {
+      pending_link = 0;
+      continue;
+    }
+    const Block& block = code.block(index);
+    if (!(mode & kModeSingle)) {
+      if ((v.mode & kModeFlat) && !options.no_opt) v.jump->host[jump_index(v.rip)] = code.rx(block.code_indirect);
+      if (pending_link && link_generation == code.generation() && block.linkable && code.link(pending_link).target == 0 &&
+          code.link(pending_link).target_rip == v.rip && code.block(code.link(pending_link).source).valid &&
+          code.block(code.link(pending_link).source).mode == mode &&
+          ((code.block(code.link(pending_link).source).gpa ^ block.gpa) & kPageMask) == 0)
+        code.connect(pending_link, index);
+    }
+    pending_link = 0;
+    if (options.stress_interrupts) v.request(kAttnStep);
+
+    v.flight[v.flight_next++ % kFlightBlocks] = {v.rip, mode};
+    v.single_block = (mode & kModeSingle) != 0;
+    park_from_rflags(v);
+    enter(code.rx(block.code_indirect));
+    unpark_into_rflags(v);
+
+    const u64 meta = v.exit_meta;
+    bool completed = true;
+    bounce_next = false;
+    switch (static_cast<u8>(meta)) {
+      case kExitLookup: break;
+      case kExitLink:
+        pending_link = static_cast<u32>(meta >> 8);
+        link_generation = code.generation();
+        v.rip = code.link(pending_link).target_rip;
+        break;
+      case kExitPoll:
+        v.rip = code.block(static_cast<u32>(meta >> 8)).rip;
+        completed = false;
+        break;
+      case kExitFault: completed = false; break;
+      case kExitBounce: bounce_next = true; completed = false; break;
+      default: return RunExit::kInternalError;
+    }
+    if (step && completed) {
+      v.dr[6] |= 1 << 14;  // BS
+      v.raise(kDB);
+    }
+  }
+}
+
+}  // namespace rz

@@ -1,0 +1,25 @@
+// Parking: moving the guest's arithmetic flags out of the host's EFLAGS and back.
+// The image is what LAHF puts in AH, with SETO's result in AL; OF comes back from an addition that overflows.
+#include "translator.h"
+
+namespace rz {
+
+void Translator::park(Host temp) {
+  a_.mov(temp, hRax);
+  a_.lahf();
+  a_.seto_al();
+  a_.gs_store16(hRax, offsetof(Vcpu, parked_flags));
+  a_.mov(hRax, temp);
+  parked_ = true;
+}
+
+void Translator::unpark(Host temp) {
+  a_.mov(temp, hRax);
+  a_.gs_load16z(hRax, offsetof(Vcpu, parked_flags));
+  a_.b(0x04); a_.b(0x7f);  // add al, 7fh: overflows exactly when AL is 1
+  a_.sahf();
+  a_.mov(hRax, temp);
+  parked_ = false;
+}
+
+}  // namespace rz

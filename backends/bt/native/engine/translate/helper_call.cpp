@@ -1,0 +1,74 @@
+// Instructions that C++ carries out, exceptions known at translation time, and the few system instructions
+// that are short enough to be inline.
+#include "../ops/op_result.h"
+#include "mode.h"
+#include "translator.h"
+
+namespace rz {
+
+void Translator::emit_helper(const Inst& inst) {
+  const bool ends = inst.row->sem == Sem::kHelperEnds;
+  if (!parked_ && (live_ || ends || inst.row->flags.read)) park();
+  const Inst* kept = code_.keep(inst);
+  a_.mov_imm(kT0, inst_rip_);
+  a_.mov_imm(kT1, reinterpret_cast<u64>(kept));
+  a_.mov_imm(kT2, static_cast<u64>(inst.row->helper));
+  a_.call_to(code_.rw(g_thunks_layout.helper));
+  parked_ = true;  // C++ leaves the flags parked
+  if (ends) {
+    exit_next(wrap_rip(next_rip()));
+    ended_ = true;
+  }
+}
+
+void Translator::emit_raise(u8 vector, bool has_error, u16 error) {
+  const bool was = parked_;
+  if (!parked_) park();
+  a_.mov_imm(kT0, inst_rip_);
+  a_.mov_imm(kT1, vector | (has_error ? 0x100u : 0u) | static_cast<u32>(error) << 16);
+  a_.jmp_to(code_.rw(g_thunks_layout.raise));
+  parked_ = was;
+}
+
+bool Translator::emit_availability_check(const Inst& inst) {
+  if (inst.row == nullptr) {
+    emit_raise(inst.length > kMaxInstBytes ? kGP : kUD, inst.length > kMaxInstBytes);
+    return true;
+  }
+  const u32 attrs = inst.row->attrs;
+  int vector = -1;
+  const bool ts = (mode_ & kModeFpuTrap) != 0, em = (mode_ & kModeFpuEm) != 0;
+  if (inst.row->encoding != Encoding::kLegacy && (!(mode_ & kModeProtected) || (mode_ & kModeV86))) vector = kUD;
+  else if ((attrs & kNeedsAvx512) && !((mode_ & kModeOsxsave) && (mode_ & kModeAvx512))) vector = kUD;
+  else if ((attrs & kNeedsAvx) && !((mode_ & kModeOsxsave) && (mode_ & kModeAvx))) vector = kUD;
+  else if ((attrs & kNeedsSse) && (em || !(mode_ & kModeOsfxsr))) vector = kUD;
+  else if ((attrs & kNeedsMmx) && em) vector = kUD;
+  else if ((attrs & (kNeedsSse | kNeedsAvx | kNeedsAvx512 | kNeedsMmx | kNeedsFpu)) && ts) vector = kNM;
+  if (vector >= 0) {
+    emit_raise(static_cast<u8>(vector));
+    return true;
+  }
+  if ((attrs & kCpl0) && !(mode_ & kModeCpl0)) {
+    emit_raise(kGP, true, 0);
+    return true;
+  }
+  return false;
+}
+
+// CLI at CPL 0 needs no privilege check and can only hold interrupts off: clear the bit and go on.
+void Translator::emit_cli(const Inst& inst) {
+  if (!(mode_ & kModeCpl0)) { emit_helper(inst); return; }
+  may_clobber_flags();
+  a_.b(0x65); a_.b(0x81); a_.gs_mem(4, offsetof(Vcpu, rflags)); a_.d(~static_cast<u32>(kFlagIF));
+}
+
+void Translator::emit_swapgs() {
+  const u32 base = static_cast<u32>(offsetof(Vcpu, seg) + sizeof(Segment) * kGS + offsetof(Segment, base));
+  const u32 kernel = static_cast<u32>(offsetof(Vcpu, msr) + offsetof(Msrs, kernel_gs_base));
+  a_.gs_load(kT1, base);
+  a_.gs_load(kT2, kernel);
+  a_.gs_store(kT2, base);
+  a_.gs_store(kT1, kernel);
+}
+
+}  // namespace rz

@@ -1,0 +1,138 @@
+// Stack instructions. Each checks its stack access before RSP moves, so a fault leaves RSP unchanged.
+#include "mode.h"
+#include "translator.h"
+
+namespace rz {
+namespace {
+constexpr Host kSp = kRegMap[4];
+}
+
+unsigned Translator::stack_bytes() const { return code64() ? 8 : mode_ & kModeStackBig ? 4 : 2; }
+
+void Translator::stack_address(i32 delta) {
+  a_.lea(stack_bytes() == 8, kT0, kSp, hNone, 0, delta);
+  if (stack_bytes() == 2) a_.movzx16(kT0, kT0);
+}
+
+void Translator::stack_adjust(i32 delta) {
+  if (stack_bytes() == 2) {
+    a_.lea(false, kT2, kSp, hNone, 0, delta);
+    a_.mov16(kSp, kT2);
+  } else {
+    a_.lea(stack_bytes() == 8, kSp, kSp, hNone, 0, delta);
+  }
+}
+
+/// `value`: a register that survives the check (not T0..T2), or hNone for scratch[0].
+void Translator::push_value(Host value, unsigned bytes) {
+  stack_address(-static_cast<i32>(bytes));
+  host_address(kSS, bytes, Access::kWrite);
+  if (value == hNone) {
+    a_.gs_load(kT1, offsetof(Vcpu, scratch));
+    value = kT1;
+  }
+  a_.store(value, kT0, 0, bytes);
+  finish_write();
+  stack_adjust(-static_cast<i32>(bytes));
+}
+
+void Translator::pop_to_t1(unsigned bytes) {
+  stack_address(0);
+  host_address(kSS, bytes, Access::kRead);
+  a_.load(kT1, kT0, 0, bytes);
+}
+
+void Translator::emit_push(const Inst& inst) {
+  const unsigned bytes = inst.operand_bytes;
+  switch (inst.row->sem) {
+    case Sem::kPushImm: {
+      stack_address(-static_cast<i32>(bytes));
+      host_address(kSS, bytes, Access::kWrite);
+      a_.mov_imm(kT1, inst.imm);
+      a_.store(kT1, kT0, 0, bytes);
+      finish_write();
+      stack_adjust(-static_cast<i32>(bytes));
+      return;
+    }
+    case Sem::kPushRm:
+      if (inst.has_memory) {
+        host_operand(inst, bytes, Access::kRead);
+        a_.load(kT1, kT0, 0, bytes);
+        a_.gs_store(kT1, offsetof(Vcpu, scratch));
+        push_value(hNone, bytes);
+        return;
+      }
+      [[fallthrough]];
+    default: {
+      const Host r = kRegMap[inst.rm];
+      if (r != hNone) { push_value(r, bytes); return; }
+      stack_address(-static_cast<i32>(bytes));
+      host_address(kSS, bytes, Access::kWrite);
+      load_home(kT1, inst.rm);
+      a_.store(kT1, kT0, 0, bytes);
+      finish_write();
+      stack_adjust(-static_cast<i32>(bytes));
+    }
+  }
+}
+
+void Translator::emit_pop(const Inst& inst) {
+  const unsigned bytes = inst.operand_bytes;
+  pop_to_t1(bytes);
+  if (inst.row->sem == Sem::kPopRm && inst.has_memory) {
+    // The address is computed with RSP already incremented.
+    a_.gs_store(kT1, offsetof(Vcpu, scratch));
+    offset_to_t0(inst, inst.base == 4 ? static_cast<i32>(bytes) : 0);
+    host_address(inst.seg, bytes, Access::kWrite);
+    a_.gs_load(kT1, offsetof(Vcpu, scratch));
+    a_.store(kT1, kT0, 0, bytes);
+    finish_write();
+    stack_adjust(static_cast<i32>(bytes));
+    return;
+  }
+  stack_adjust(static_cast<i32>(bytes));
+  write_reg(inst.rm, kT1, bytes);
+}
+
+// LEAVE: RSP := RBP, then pop RBP. Address and operand size of the stack pointer come from SS.B.
+void Translator::emit_leave(const Inst& inst) {
+  const unsigned bytes = inst.operand_bytes;
+  const Host bp = kRegMap[5];
+  if (stack_bytes() == 2) a_.movzx16(kT0, bp);
+  else a_.lea(stack_bytes() == 8, kT0, bp, hNone, 0, 0);
+  host_address(kSS, bytes, Access::kRead);
+  a_.load(kT1, kT0, 0, bytes);
+  if (stack_bytes() == 2) {
+    a_.lea(false, kT2, bp, hNone, 0, static_cast<i32>(bytes));
+    a_.mov16(kSp, kT2);
+  } else {
+    a_.lea(stack_bytes() == 8, kSp, bp, hNone, 0, static_cast<i32>(bytes));
+  }
+  write_reg(5, kT1, bytes);
+}
+
+// PUSHF: the arithmetic flags come from the parked image, the rest from Vcpu::rflags.
+void Translator::emit_pushf(const Inst& inst) {
+  const unsigned bytes = inst.operand_bytes;
+  if (!parked_) park();
+  if (mode_ & kModeV86) {  // #GP unless IOPL is 3
+    a_.gs_load32(kT1, offsetof(Vcpu, rflags));
+    a_.op_imm(false, 4, kT1, kFlagIOPL);
+    a_.op_imm(false, 7, kT1, kFlagIOPL);
+    u8* allowed = a_.jcc(cE);
+    emit_raise(kGP, true, 0);
+    a_.bind(allowed);
+  }
+  a_.gs_load8z(kT1, offsetof(Vcpu, parked_flags) + 1);
+  a_.op_imm(false, 4, kT1, 0xd5 & 0x7fffffff);
+  a_.gs_load8z(kT2, offsetof(Vcpu, parked_flags));
+  a_.shift(false, 4, kT2, 11);
+  a_.rr(false, 0x0b, kT1, kT2);
+  a_.gs_load32(kT2, offsetof(Vcpu, rflags));
+  a_.op_imm(false, 4, kT2, static_cast<i32>(~(kArithFlags | kFlagRF | kFlagVM)));
+  a_.rr(false, 0x0b, kT1, kT2);
+  a_.gs_store(kT1, offsetof(Vcpu, scratch));
+  push_value(hNone, bytes);
+}
+
+}  // namespace rz

@@ -1,0 +1,222 @@
+// Decode a run, work out flag liveness, emit. See translator.h for the conventions.
+#include "translator.h"
+
+#include "../mmu/mmu.h"
+#include "../mmu/phys_memory.h"
+#include "mode.h"
+
+namespace rz {
+namespace {
+
+bool ends_block(const Inst& inst) {
+  switch (inst.row->sem) {
+    case Sem::kCallRel: case Sem::kCallRm: case Sem::kJmpRel: case Sem::kJmpRm: case Sem::kRet: case Sem::kRetImm:
+    case Sem::kLoop: case Sem::kLoope: case Sem::kLoopne: case Sem::kJcxz: case Sem::kHelperEnds: case Sem::kUndefined:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+// Fills insts_/offsets_/count_. False: the first instruction cannot be fetched, exception pending.
+bool Translator::decode_block(u64 linear, u64 gpa) {
+  const CodeSize size = static_cast<CodeSize>(mode_ & kModeSizeMask);
+  const EngineOptions& options = vcpu_.machine->options;
+  unsigned limit = single() ? 1 : options.max_block_insts < kMaxInsts ? options.max_block_insts : kMaxInsts;
+  if (limit == 0) limit = 1;
+  static const u8 kNothing[kPageBytes + 16] = {};  // code outside RAM and ROM reads as zeros
+  const u8* page = vcpu_.machine->memory->host(gpa & kPageMask);
+  if (!page) page = kNothing;
+  unsigned at = static_cast<unsigned>(gpa & 4095);
+  const unsigned start = at;
+  count_ = 0;
+  while (count_ < limit && at < kPageBytes) {
+    Inst& inst = insts_[count_];
+    const unsigned room = kPageBytes - at;
+    unsigned available = room < kMaxInstBytes ? room : kMaxInstBytes;
+    DecodeStatus status = decode(page + at, available, size, inst);
+    if (status == DecodeStatus::kNeedMoreBytes && available < kMaxInstBytes) {
+      if (count_ > 0) break;  // begins the next block
+      u8 bytes[kMaxInstBytes];
+      u64 second = 0;
+      if (!fetch_translate(vcpu_, (linear & kPageMask) + kPageBytes, second)) return false;
+      if (!code_.covers(second)) { vcpu_.raise(kUD); return false; }
+      const u8* next = vcpu_.machine->memory->host(second);
+      if (!next) next = kNothing;
+      for (unsigned i = 0; i < kMaxInstBytes; i++) bytes[i] = i < room ? page[at + i] : next[i - room];
+      status = decode(bytes, kMaxInstBytes, size, inst);
+      gpa2_ = second & kPageMask;
+      limit = 1;
+    }
+    offsets_[count_] = static_cast<u16>(at - start);
+    count_++;
+    if (status != DecodeStatus::kOk) {
+      inst.row = nullptr;
+      inst.length = status == DecodeStatus::kTooLong ? kMaxInstBytes + 1 : 1;
+      at += 1;
+      break;
+    }
+    at += inst.length;
+    if (ends_block(inst)) break;
+  }
+  offsets_[count_] = static_cast<u16>(at - start);
+  return true;
+}
+
+// live_before_[i]: flags that some later reader may see unchanged from before instruction i.
+void Translator::compute_liveness() {
+  u8 live = kAllFlags;
+  live_before_[count_] = live;
+  for (unsigned i = count_; i-- > 0;) {
+    const Inst& inst = insts_[i];
+    if (vcpu_.machine->options.no_opt || inst.row == nullptr || inst.row->sem == Sem::kJcc) {
+      live = kAllFlags;  // the taken path may read anything
+    } else {
+      live = static_cast<u8>((live & ~(inst.row->flags.written | inst.row->flags.undefined)) | inst.row->flags.read);
+      if (inst.row->sem == Sem::kHelperEnds || inst.row->sem == Sem::kPushf) live = kAllFlags;
+    }
+    live_before_[i] = live;
+  }
+}
+
+void Translator::emit_inst(unsigned i) {
+  i_ = i;
+  inst_ = &insts_[i];
+  inst_rip_ = rip_ + offsets_[i];
+  live_ = live_before_[i];
+  const Inst& inst = *inst_;
+  if (emit_availability_check(inst)) { ended_ = true; return; }
+  switch (inst.row->sem) {
+    case Sem::kUndefined: emit_raise(kUD); ended_ = true; break;
+    case Sem::kIdentity: case Sem::kX87Identity: case Sem::kMovImm: emit_identity(inst); break;
+    case Sem::kClc: case Sem::kStc: case Sem::kCmc:
+      flags_to_host(); a_.b(inst.opcode); break;
+    case Sem::kLahf: flags_to_host(); a_.lahf(); break;
+    case Sem::kSahf:
+      if (live_) flags_to_host(); else parked_ = false;
+      a_.sahf(); break;
+    case Sem::kNop: break;
+    case Sem::kIncDecShort: emit_incdec_short(inst); break;
+    case Sem::kMovOffs: emit_mov_offs(inst); break;
+    case Sem::kLea: emit_lea(inst); break;
+    case Sem::kBitTest: emit_bit_test(inst); break;
+    case Sem::kPushReg: case Sem::kPushImm: case Sem::kPushRm: emit_push(inst); break;
+    case Sem::kPopReg: case Sem::kPopRm: emit_pop(inst); break;
+    case Sem::kLeave: emit_leave(inst); break;
+    case Sem::kCallRel: case Sem::kCallRm: emit_call(inst); break;
+    case Sem::kJmpRel: case Sem::kJmpRm: emit_jump(inst); break;
+    case Sem::kJcc: emit_jcc(inst); break;
+    case Sem::kLoop: case Sem::kLoope: case Sem::kLoopne: case Sem::kJcxz: emit_loop(inst); break;
+    case Sem::kRet: case Sem::kRetImm: emit_ret(inst); break;
+    case Sem::kPushf: emit_pushf(inst); break;
+    case Sem::kCld: case Sem::kStd:
+      may_clobber_flags();
+      a_.b(0x65); a_.b(0x81);
+      if (inst.row->sem == Sem::kCld) { a_.gs_mem(4, offsetof(Vcpu, rflags)); a_.d(~static_cast<u32>(kFlagDF)); }
+      else { a_.gs_mem(1, offsetof(Vcpu, rflags)); a_.d(static_cast<u32>(kFlagDF)); }
+      break;
+    case Sem::kHelper:
+      if (inst.row->helper == Helper::k_cli) emit_cli(inst);
+      else if (inst.row->helper == Helper::k_swapgs && code64()) emit_swapgs();
+      else emit_helper(inst);
+      break;
+    case Sem::kHelperEnds: emit_helper(inst); break;
+  }
+}
+
+// Three entries: through a jump table (RIP in T0, flags parked), by a backward link (polls), by a forward link.
+void Translator::emit_entries(u32 index) {
+  Block& block = code_.block(index);
+  block.code_indirect = code_.offset_of(a_.at());
+  const u8 live_in = live_before_[0];
+  if (single()) {
+    if (live_in) unpark();
+    block.code_polled = block.code_direct = code_.offset_of(a_.at());
+    return;
+  }
+  if (static_cast<i64>(rip_) == static_cast<i32>(rip_)) {
+    a_.op_imm(true, 7, kT0, static_cast<i32>(rip_));
+  } else {
+    a_.mov_imm(kT1, rip_);
+    a_.rr(true, 0x3b, kT0, kT1);
+  }
+  a_.jcc_to(cNE, code_.rw(g_thunks_layout.exit_lookup));
+  auto poll = [&] {
+    a_.gs_cmp_imm8(offsetof(Vcpu, attention), 0);
+    poll_[poll_count_++] = a_.jcc(cNE);
+  };
+  if (live_in) {
+    poll();
+    unpark();
+    u8* over = a_.jmp();
+    block.code_polled = code_.offset_of(a_.at());
+    park();
+    poll();
+    unpark();
+    a_.bind(over);
+  } else {
+    block.code_polled = code_.offset_of(a_.at());
+    poll();
+  }
+  block.code_direct = code_.offset_of(a_.at());
+}
+
+void Translator::emit_out_of_line() {
+  for (unsigned i = 0; i < side_count_; i++) {
+    a_.bind(side_[i].from);
+    parked_ = false;
+    u8* const from = side_[i].from;
+    const u64 target = side_[i].target;
+    if (!single() && !vcpu_.machine->options.no_opt && same_page(target)) {
+      const u32 link = code_.new_link(block_, code_.offset_of(from), code_.offset_of(a_.at()), target, target <= rip_ + offsets_[count_]);
+      a_.mov_imm(kT1, link);
+      a_.jmp_to(code_.rw(g_thunks_layout.exit_link));
+    } else {
+      exit_next(target);
+    }
+  }
+  for (unsigned i = 0; i < slow_count_; i++) {
+    a_.bind(slow_[i].from);
+    a_.gs_store_imm32(offsetof(Vcpu, exit_meta), slow_[i].meta);
+    a_.mov_imm(kT1, block_);
+    a_.call_to(code_.rw(g_thunks_layout.slow_access));
+    a_.jmp_to(slow_[i].back);
+  }
+  for (unsigned i = 0; i < bounce_count_; i++) {
+    a_.bind(bounce_[i].from);
+    a_.mov_imm(kT0, bounce_[i].rip);
+    a_.jmp_to(code_.rw(g_thunks_layout.exit_bounce));
+  }
+  if (poll_count_) {
+    for (unsigned i = 0; i < poll_count_; i++) a_.bind(poll_[i]);
+    a_.mov_imm(kT1, block_);
+    a_.jmp_to(code_.rw(g_thunks_layout.exit_poll));
+  }
+}
+
+u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
+  rip_ = rip; linear_ = linear; gpa_ = gpa; mode_ = mode;
+  if (!decode_block(linear, gpa)) return 0;
+  compute_liveness();
+  block_ = code_.new_block();
+  Block& block = code_.block(block_);
+  block.rip = rip;
+  block.gpa = gpa;
+  block.gpa2 = gpa2_;
+  block.mode = mode;
+  block.guest_bytes = offsets_[count_];
+  block.insts = static_cast<u16>(count_);
+  block.live_in = live_before_[0];
+  block.linkable = gpa2_ == ~0ull && !single();
+  block.map = code_.map_count();
+  emit_entries(block_);
+  for (unsigned i = 0; i < count_ && !ended_; i++) emit_inst(i);
+  if (!ended_) exit_direct(wrap_rip(rip_ + offsets_[count_]));
+  emit_out_of_line();
+  code_.publish(block_, a_.at());
+  return block_;
+}
+
+}  // namespace rz

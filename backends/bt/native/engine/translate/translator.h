@@ -1,0 +1,189 @@
+// Turns a run of guest instructions into a Block of host code. One Translator object exists per translation;
+// it holds what is known while emitting: the decoded instructions, flag liveness, where the guest's flags are.
+//
+// Conventions of translated code (emit/registers.h has the register map):
+//   - guest arithmetic flags are in the host's EFLAGS, or "parked" in Vcpu::parked_flags (LAHF/SETO image);
+//   - T0 carries the host address of a memory operand, or the target RIP of a jump through the table;
+//   - an instruction does everything that can fault before it changes guest state.
+#pragma once
+
+#include "../cache/code_cache.h"
+#include "../cpu/vcpu.h"
+#include "../emit/assembler.h"
+#include "../emit/registers.h"
+
+namespace rz {
+
+/// Reasons that leave translated code, in the low byte of Vcpu::exit_meta while C++ looks at it.
+enum ExitReason : u8 {
+  kExitLookup,   // vcpu.rip says where to go on
+  kExitLink,     // exit_meta >> 8 is a link to connect
+  kExitPoll,     // exit_meta >> 8 is a block whose poll saw attention
+  kExitFault,    // vcpu.exception is pending, vcpu.rip is the instruction
+  kExitBounce,   // re-execute the instruction at vcpu.rip through the bounce buffer
+  kExitInternal, // an invariant failed
+};
+
+/// Fields of the access descriptor passed to the slow path.
+struct AccessMeta {
+  static constexpr u32 make(u32 guest_offset, u32 bytes, Access access, u8 seg) {
+    return guest_offset | bytes << 12 | static_cast<u32>(access) << 20 | static_cast<u32>(seg) << 24;
+  }
+  static u32 guest_offset(u32 m) { return m & 0xfff; }
+  static u32 bytes(u32 m) { return m >> 12 & 0xff; }
+  static Access access(u32 m) { return static_cast<Access>(m >> 20 & 0xf); }
+  static u8 seg(u32 m) { return static_cast<u8>(m >> 24); }
+};
+
+/// Entry points of the generated thunks, as offsets in the code cache.
+struct Thunks {
+  u32 enter;          // C++: void(const u8* host): loads guest registers, T0 = vcpu.rip
+  u32 exit_link;      // T1 = link; flags in the host
+  u32 exit_poll;      // T1 = block; flags parked or dead
+  u32 exit_lookup;    // T0 = RIP; flags parked
+  u32 exit_bounce;    // T0 = RIP of the instruction to re-execute; flags parked or dead
+  u32 exit_saved;     // registers already saved, exit_meta set
+  u32 slow_access;    // call: T0 = linear, T1 = block, exit_meta = AccessMeta; returns T0 = host address
+  u32 bounce_prepare; // call: T0 = linear or offset; returns T0 = bounce buffer
+  u32 bounce_commit;  // call: after the instruction; flags must be parked
+  u32 helper;         // call: T0 = RIP, T1 = Inst*, T2 = Helper index; flags must be parked
+  u32 raise;          // T0 = RIP, T1 = vector | has_error << 8 | error << 16; flags parked or dead
+  u32 fault_signal;   // entered from the signal handler; everything is in the vCPU already
+};
+extern Thunks g_thunks_layout;  // identical for every machine of the process
+
+/// Emit the thunks at the start of the code cache. Once per machine.
+void emit_thunks(CodeCache& code);
+
+class Translator {
+ public:
+  Translator(Vcpu& vcpu, CodeCache& code) : vcpu_(vcpu), code_(code), a_(code.begin_code()) {}
+
+  /// Translate the block at (rip, mode), whose first byte is at guest-physical `gpa`.
+  /// @returns the block's index, or 0 with an exception pending (fetch fault, #GP for an overlong instruction)
+  u32 translate(u64 rip, u64 linear, u64 gpa, u64 mode);
+
+ private:
+  static constexpr unsigned kMaxInsts = 64;
+
+  // decode_block.cpp
+  bool decode_block(u64 linear, u64 gpa);
+  void compute_liveness();
+  void emit_entries(u32 block);
+
+  // dispatch over Sem
+  void emit_inst(unsigned i);
+
+  // flags.cpp
+  void park(Host temp = kT2);     // host EFLAGS -> parked_flags; clobbers temp
+  void unpark(Host temp = kT2);   // parked_flags -> host EFLAGS
+  void flags_to_host(Host temp = kT2) { if (parked_) unpark(temp); }
+  void may_clobber_flags(Host temp = kT2) { if (!parked_ && live_) park(temp); }
+
+  // memory_operand.cpp: the seam. The only code that knows how guest memory is reached.
+  /// T0 = offset of the operand in its segment (clobbers T1; leaves flags alone).
+  void offset_to_t0(const Inst& inst, i32 extra_disp = 0);
+  /// T0 = host address of `bytes` at offset T0 of segment `seg`; clobbers T1, T2 and (if dead or parked) flags.
+  void host_address(u8 seg, unsigned bytes, Access access);
+  /// Both of the above for an instruction's own memory operand.
+  void host_operand(const Inst& inst, unsigned bytes, Access access);
+  /// After the instruction: write a bounce buffer back (nothing on the fast path).
+  void finish_write();
+
+  // identity.cpp
+  void emit_identity(const Inst& inst);
+  void emit_lea(const Inst& inst);
+  void emit_mov_offs(const Inst& inst);
+  void emit_bit_test(const Inst& inst);
+  void emit_incdec_short(const Inst& inst);
+
+  // stack.cpp
+  void stack_address(i32 delta);                 // T0 = offset of SS:[RSP + delta]
+  void stack_adjust(i32 delta);
+  void push_value(Host value, unsigned bytes);   // value in T1 or scratch[0] (hNone)
+  void pop_to_t1(unsigned bytes);                // T1 = popped value; RSP not adjusted yet
+  void emit_push(const Inst& inst);
+  void emit_pop(const Inst& inst);
+  void emit_leave(const Inst& inst);
+  void emit_pushf(const Inst& inst);
+  unsigned stack_bytes() const;                  // width of the stack pointer: 2, 4 or 8
+
+  // branch.cpp
+  void emit_call(const Inst& inst);
+  void emit_jump(const Inst& inst);
+  void emit_ret(const Inst& inst);
+  void emit_jcc(const Inst& inst);
+  void emit_loop(const Inst& inst);
+  void exit_direct(u64 target);                  // end of block or out of line: continue at `target`
+  void exit_indirect();                          // T0 = target RIP
+  void exit_next(u64 rip);                       // leave through the table: mode may have changed
+  u64 branch_target(const Inst& inst) const;
+  bool same_page(u64 target) const;
+
+  // helper_call.cpp
+  void emit_helper(const Inst& inst);
+  void emit_raise(u8 vector, bool has_error = false, u16 error = 0);
+  bool emit_availability_check(const Inst& inst);  // true: the instruction always faults, emitted
+  void emit_cli(const Inst& inst);
+  void emit_swapgs();
+
+  // registers
+  Host read_reg(u8 guest, Host temp);            // host register holding a guest register (loads temp when demoted)
+  void write_reg(u8 guest, Host from, unsigned bytes);  // architectural write: 4 zero-extends, 1 (low) and 2 merge
+  void load_home(Host dst, u8 guest) { a_.gs_load(dst, home(guest)); }
+  void store_home(u8 guest, Host src) { a_.gs_store(src, home(guest)); }
+  static u32 home(u8 guest) { return static_cast<u32>(offsetof(Vcpu, regs) + 8u * guest); }
+
+  // out-of-line code, emitted after the block's body
+  struct SlowStub { u8* from; u8* back; u32 meta; };
+  struct SideExit { u8* from; u64 target; };
+  struct BounceExit { u8* from; u64 rip; };
+  void emit_out_of_line();
+
+  bool bounce() const { return (mode_ & kModeBounceBit) != 0; }
+  bool single() const { return (mode_ & kModeSingleBit) != 0; }
+  bool code64() const { return (mode_ & 3) == 2; }
+  bool is_flat(u8 seg) const;
+  u64 next_rip() const { return inst_rip_ + inst_->length; }
+  u64 wrap_rip(u64 rip) const;
+  static constexpr u64 kModeSingleBit = 1ull << 32, kModeBounceBit = 1ull << 33;
+
+  Vcpu& vcpu_;
+  CodeCache& code_;
+  Assembler a_;
+  u64 rip_ = 0, linear_ = 0, gpa_ = 0, mode_ = 0, gpa2_ = ~0ull;
+  u32 block_ = 0;
+  Inst insts_[kMaxInsts];
+  u16 offsets_[kMaxInsts + 1];
+  u8 live_before_[kMaxInsts + 1];
+  unsigned count_ = 0;
+
+  // while emitting instruction i
+  unsigned i_ = 0;
+  const Inst* inst_ = nullptr;
+  u64 inst_rip_ = 0;
+  u8 live_ = 0;            // flags live before the current instruction: what a check must not destroy
+  bool parked_ = false;
+  bool ended_ = false;     // control never falls out of the last emitted instruction
+  bool write_pending_ = false;  // a bounce write must be committed after the instruction
+
+  SlowStub slow_[kMaxInsts * 3];  // at most three accesses an instruction
+  unsigned slow_count_ = 0;
+  SideExit side_[kMaxInsts];
+  unsigned side_count_ = 0;
+  BounceExit bounce_[kMaxInsts * 9];
+  unsigned bounce_count_ = 0;
+  u8* poll_[2];
+  unsigned poll_count_ = 0;
+};
+
+/// C++ functions that thunks call (run/callbacks.cpp). All on the vCPU's thread, guest FPU state live.
+extern "C" {
+u8* rz_slow_access(Vcpu* vcpu, u64 linear, u32 meta, u32 block);
+u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u32 meta, u32 block);
+void rz_bounce_commit(Vcpu* vcpu);
+u32 rz_call_helper(Vcpu* vcpu, const Inst* inst, u32 helper);
+void rz_raise(Vcpu* vcpu, u32 descriptor);
+}
+
+}  // namespace rz
