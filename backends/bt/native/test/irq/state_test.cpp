@@ -1,10 +1,59 @@
 // Saved state of all chips: identity, behaviour after a load, refusal of what is not ours.
+#include <linux/kvm.h>
+
+#include <cstddef>
 #include <cstring>
 
 #include "irq_test.h"
 
 using namespace rz;
 using namespace rz::test;
+
+// The chips' fields lie where KVM's do.
+#define SAME(ours, our_field, theirs, their_field)                                              \
+  static_assert(offsetof(ours, our_field) == offsetof(theirs, their_field) &&                   \
+                sizeof(ours{}.our_field) == sizeof(theirs{}.their_field))
+static_assert(sizeof(PicState) == sizeof(kvm_pic_state));
+SAME(PicState, last_irr, kvm_pic_state, last_irr);
+SAME(PicState, irr, kvm_pic_state, irr);
+SAME(PicState, imr, kvm_pic_state, imr);
+SAME(PicState, isr, kvm_pic_state, isr);
+SAME(PicState, priority_add, kvm_pic_state, priority_add);
+SAME(PicState, irq_base, kvm_pic_state, irq_base);
+SAME(PicState, read_reg_select, kvm_pic_state, read_reg_select);
+SAME(PicState, poll, kvm_pic_state, poll);
+SAME(PicState, special_mask, kvm_pic_state, special_mask);
+SAME(PicState, init_state, kvm_pic_state, init_state);
+SAME(PicState, auto_eoi, kvm_pic_state, auto_eoi);
+SAME(PicState, rotate_on_auto_eoi, kvm_pic_state, rotate_on_auto_eoi);
+SAME(PicState, special_fully_nested_mode, kvm_pic_state, special_fully_nested_mode);
+SAME(PicState, init4, kvm_pic_state, init4);
+SAME(PicState, elcr, kvm_pic_state, elcr);
+SAME(PicState, elcr_mask, kvm_pic_state, elcr_mask);
+static_assert(sizeof(IoapicState) == sizeof(kvm_ioapic_state));
+SAME(IoapicState, base_address, kvm_ioapic_state, base_address);
+SAME(IoapicState, ioregsel, kvm_ioapic_state, ioregsel);
+SAME(IoapicState, id, kvm_ioapic_state, id);
+SAME(IoapicState, irr, kvm_ioapic_state, irr);
+SAME(IoapicState, redirection, kvm_ioapic_state, redirtbl);
+static_assert(sizeof(PitState) == sizeof(kvm_pit_state2) && sizeof(PitChannelState) == sizeof(kvm_pit_channel_state));
+SAME(PitState, channels, kvm_pit_state2, channels);
+SAME(PitState, flags, kvm_pit_state2, flags);
+SAME(PitChannelState, count, kvm_pit_channel_state, count);
+SAME(PitChannelState, latched_count, kvm_pit_channel_state, latched_count);
+SAME(PitChannelState, count_latched, kvm_pit_channel_state, count_latched);
+SAME(PitChannelState, status_latched, kvm_pit_channel_state, status_latched);
+SAME(PitChannelState, status, kvm_pit_channel_state, status);
+SAME(PitChannelState, read_state, kvm_pit_channel_state, read_state);
+SAME(PitChannelState, write_state, kvm_pit_channel_state, write_state);
+SAME(PitChannelState, write_latch, kvm_pit_channel_state, write_latch);
+SAME(PitChannelState, rw_mode, kvm_pit_channel_state, rw_mode);
+SAME(PitChannelState, mode, kvm_pit_channel_state, mode);
+SAME(PitChannelState, bcd, kvm_pit_channel_state, bcd);
+SAME(PitChannelState, gate, kvm_pit_channel_state, gate);
+SAME(PitChannelState, elapsed_ticks, kvm_pit_channel_state, count_load_time);
+static_assert(sizeof(LapicState) - offsetof(LapicState, regs) == sizeof(kvm_lapic_state));
+#undef SAME
 
 namespace {
 
