@@ -128,6 +128,8 @@ export interface AttachedDevice {
   saveState?(): Promise<DeviceState>;
   /** @throws RingzeroError `VM_UNSUPPORTED` for a version that it does not know */
   loadState?(state: DeviceState): Promise<void>;
+  /** What the embedder may ask of the device while the machine is up, by name: press a key, press the power button. Throws TypeError for a bad argument. */
+  readonly commands?: Readonly<Record<string, (argument?: unknown) => unknown>>;
   /** Let go of what the host gave: files, sockets. Claims are released by the machine. */
   dispose?(): void | Promise<void>;
 }

@@ -1,0 +1,41 @@
+// Makes a clone runnable: installs packages, builds TypeScript and the native parts, each only when something changed.
+// What must stay true: needs nothing but Node and npm to start (no import from node_modules), and says what is missing for the rest.
+
+import { join } from "node:path";
+import { filesBelow, whenChanged } from "./freshness.mjs";
+import { bin, PNPM, ROOT, run } from "./process.mjs";
+
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 19)) fail(`Node 20.19 or later is needed, and this is ${process.versions.node}`);
+if (process.platform !== "linux" || process.arch !== "x64") fail(`Ringzero runs on Linux on x86-64, and this is ${process.platform} on ${process.arch}`);
+
+function fail(message) {
+  console.error(`ringzero: ${message}`);
+  process.exit(1);
+}
+
+async function step(what, command) {
+  console.error(`ringzero: ${what} …`);
+  const { code, output } = await run(command, { collect: true, quiet: true });
+  if (code === 0) return;
+  console.error(output);
+  fail(`${what} failed (${command.join(" ")}: exit code ${code})`);
+}
+
+const manifests = filesBelow(ROOT, (path) => path.endsWith("/package.json"));
+await whenChanged("install", [...manifests, join(ROOT, "pnpm-lock.yaml"), join(ROOT, "pnpm-workspace.yaml")], ["node_modules/.bin/tsc"], () =>
+  step("installing packages", [...PNPM, "install", "--frozen-lockfile", "--reporter=silent"]),
+);
+
+const typescript = filesBelow(ROOT, (path) => /\.tsx?$|tsconfig.*\.json$/.test(path));
+await whenChanged("typescript", typescript, ["packages/api/dist/index.js"], () => step("building TypeScript", [bin("tsc"), "-b"]));
+
+const native = filesBelow(ROOT, (path) => /\.(cpp|cc|h|inc|cmake|S|c)$|CMakeLists\.txt$/.test(path) && !path.includes("/bench/guest/"));
+await whenChanged("native", native, [], async () => {
+  for (const [program, what] of [["g++", "a C++ compiler"], ["cmake", "CMake"]]) {
+    if ((await run([program, "--version"], { collect: true, quiet: true })).code !== 0) {
+      fail(`${what} is needed to build the engine: install ${program} (Debian: apt-get install g++ cmake make)`);
+    }
+  }
+  await step("building the native parts (the first time takes some minutes)", [process.execPath, "tools/build-native.mjs"]);
+});
