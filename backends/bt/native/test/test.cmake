@@ -1,2 +1,3 @@
 # Unit tests of the engine and of the native code it shares; one line per folder.
 include(test/irq/irq.cmake OPTIONAL)
+include(test/guests/guests.cmake OPTIONAL)

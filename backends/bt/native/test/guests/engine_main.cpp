@@ -1,0 +1,255 @@
+// Runs the guest test programs (test/guests at the top of the repository) on the bare engine, in this process.
+// Every option is one of the engine's own switches, none of which may change a guest's result: the same files under
+// --no-opt, --one and the stress switches are the engine's consistency test.
+//
+// Usage: engine_guest_test DIRECTORY [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq]
+//                          [--cache KIB] [--cpu PROFILE] [--verbose] [NAME...]
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../../../../../test/guests/runner/guest_program.h"
+#include "../../../../../test/guests/runner/start_state.h"
+#include "../../../../../test/guests/runner/test_devices.h"
+#include "../../../../../test/guests/runner/verdict.h"
+#include "cache/code_cache.h"
+#include "cpu/cpuid.h"
+#include "cpu/reset.h"
+#include "cpu/segments.h"
+#include "cpu/tsc.h"
+#include "irq/platform.h"
+#include "mmu/mmu.h"
+#include "mmu/phys_memory.h"
+#include "run/host_fpu.h"
+#include "run/machine.h"
+#include "translate/mode.h"
+#include "translate/translator.h"
+
+namespace {
+
+using namespace rz;
+using guests::FinalState;
+
+constexpr int kTimeLimitSeconds = 20;
+
+/// The test devices in front of the engine's own interrupt controllers.
+class GuestBus final : public Bus {
+ public:
+  explicit GuestBus(IrqPlatform& irq) : irq_(irq) {}
+  u64 io_read(Vcpu& v, u16 port, unsigned width) override {
+    u64 value = 0;
+    if (irq_.io_read(port, width, value)) return value;
+    HostFpuScope scope(v);
+    return devices_.port_read(port, width);
+  }
+  void io_write(Vcpu& v, u16 port, unsigned width, u64 value) override {
+    if (irq_.io_write(port, width, value)) return;
+    HostFpuScope scope(v);
+    const guests::End said = devices_.port_write(port, width, value);
+    if (said == guests::End::kNone || end != guests::End::kNone) return;
+    end = said;
+    notify(v, kAttnStop);  // the program jumps in place until the engine looks
+  }
+  u64 mmio_read(Vcpu& v, u64 gpa, unsigned width) override {
+    u64 value = 0;
+    if (irq_.mmio_read(v, gpa, width, value)) return value;
+    HostFpuScope scope(v);
+    return guests::TestDevices::is_mmio(gpa) ? devices_.mmio_read(gpa, width) : ~0ull >> (64 - 8 * width);
+  }
+  void mmio_write(Vcpu& v, u64 gpa, unsigned width, u64 value) override {
+    if (irq_.mmio_write(v, gpa, width, value)) return;
+    HostFpuScope scope(v);
+    if (guests::TestDevices::is_mmio(gpa)) devices_.mmio_write(gpa, width, value);
+  }
+  guests::End end = guests::End::kNone;
+
+ private:
+  IrqPlatform& irq_;
+  guests::TestDevices devices_;
+};
+
+/// Asks the vCPU to stop when it has run too long.
+class Watchdog {
+ public:
+  explicit Watchdog(Vcpu& v) : thread_([this, &v] {
+    std::unique_lock lock(mutex_);
+    if (!wake_.wait_for(lock, std::chrono::seconds(kTimeLimitSeconds), [this] { return through_; })) {
+      fired = true;
+      notify(v, kAttnStop);
+    }
+  }) {}
+  ~Watchdog() {
+    { std::lock_guard lock(mutex_); through_ = true; }
+    wake_.notify_all();
+    thread_.join();
+  }
+  std::atomic<bool> fired{false};
+
+ private:
+  std::mutex mutex_;  // guards through_
+  std::condition_variable wake_;
+  bool through_ = false;
+  std::thread thread_;
+};
+
+void set_state(Vcpu& v, const guests::StartState& s) {
+  auto set = [&](Segment& segment, const guests::StartSegment& from) {
+    segment_set(v, segment, from.selector, from.base, from.limit, from.attributes);
+  };
+  v.cr0 = s.cr0;
+  v.cr3 = s.cr3;
+  v.cr4 = s.cr4;
+  v.msr.efer = s.efer;
+  v.rip = s.rip;
+  v.rflags = s.rflags;
+  memset(v.regs, 0, sizeof v.regs);
+  v.regs[4] = s.rsp;
+  v.gdtr = {s.gdt_base, s.gdt_limit};
+  v.idtr = {s.idt_base, s.idt_limit};
+  v.cpl = 0;
+  for (unsigned i = 0; i < 6; i++) set(v.seg[i], i == kCS ? s.cs : s.data);
+  set(v.ldtr, s.ldtr);
+  set(v.tr, s.tr);
+  tlb_switch_context(v, v.cr3, false);
+}
+
+/// Everything one program needs, made new for it.
+class Guest {
+ public:
+  Guest(const EngineOptions& options, const char* cpu) {
+    machine_.options = options;
+    ram = static_cast<u8*>(mmap(nullptr, guests::kRamBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    if (ram == MAP_FAILED || !memory_.add({0, guests::kRamBytes, ram, false})) return;
+    machine_.memory = &memory_;
+    machine_.tsc_hz = tsc_hz();
+    machine_.cpuid = find_cpuid_profile(cpu);
+    if (!machine_.cpuid) return;
+    vcpu_ = vcpu_create(machine_, 0);
+    machine_.vcpus.push_back(vcpu_);
+    if (!code_.init(machine_, options.code_cache_bytes, guests::kRamBytes)) return;
+    machine_.code = &code_;
+    emit_thunks(code_);
+    irq_ = std::make_unique<IrqPlatform>(machine_);
+    machine_.irq = irq_.get();
+    bus_ = std::make_unique<GuestBus>(*irq_);
+    machine_.bus = bus_.get();
+    vcpu_reset(*vcpu_);
+    jump_flush_all(*vcpu_);
+    good = true;
+  }
+  ~Guest() {
+    if (vcpu_) vcpu_destroy(vcpu_);
+    if (ram != MAP_FAILED) munmap(ram, guests::kRamBytes);
+  }
+  FinalState go(const guests::Program& program) {
+    Vcpu& v = *vcpu_;
+    set_state(v, guests::prepare(program, ram));
+    irq_->bind_thread(v);
+    FinalState f;
+    {
+      Watchdog watchdog(v);
+      const RunExit why = run(v);
+      if (why == RunExit::kShutdown) f.why = FinalState::Why::kShutdown;
+      else if (why == RunExit::kInternalError) { f.why = FinalState::Why::kEngineError; f.note = "internal error"; }
+      else f.why = watchdog.fired ? FinalState::Why::kTimeout : FinalState::Why::kEnd;
+    }
+    irq_->unbind_thread(v);
+    f.end = bus_->end;
+    memcpy(f.gpr, v.regs, sizeof f.gpr);
+    f.rip = v.rip;
+    f.rflags = v.rflags;
+    f.cr0 = v.cr0;
+    f.cr2 = v.cr2;
+    f.cr3 = v.cr3;
+    f.cr4 = v.cr4;
+    f.efer = v.msr.efer;
+    f.cs = v.seg[kCS].selector;
+    f.ss = v.seg[kSS].selector;
+    return f;
+  }
+  bool good = false;
+  u8* ram = nullptr;
+
+ private:
+  PhysMemory memory_;
+  CodeCache code_;
+  Machine machine_;
+  Vcpu* vcpu_ = nullptr;
+  std::unique_ptr<IrqPlatform> irq_;
+  std::unique_ptr<GuestBus> bus_;
+};
+
+struct Arguments {
+  std::string directory, cpu = "host";
+  EngineOptions options;
+  bool verbose = false;
+  std::vector<std::string> names;
+};
+
+bool parse(int argc, char** argv, Arguments& a) {
+  a.options.code_cache_bytes = 8 << 20;
+  for (int i = 1; i < argc; i++) {
+    const std::string arg = argv[i];
+    auto number = [&] { return i + 1 < argc ? strtoul(argv[++i], nullptr, 0) : 0; };
+    if (arg == "--no-opt") a.options.no_opt = true;
+    else if (arg == "--one") a.options.max_block_insts = 1;
+    else if (arg == "--stress-tlb") a.options.stress_flush_tlb = static_cast<u32>(number());
+    else if (arg == "--stress-code") a.options.stress_flush_code = static_cast<u32>(number());
+    else if (arg == "--stress-irq") a.options.stress_interrupts = true;
+    else if (arg == "--cache") a.options.code_cache_bytes = number() << 10;
+    else if (arg == "--cpu" && i + 1 < argc) a.cpu = argv[++i];
+    else if (arg == "--verbose") a.verbose = true;
+    else if (arg.rfind("--", 0) == 0) return false;
+    else if (a.directory.empty()) a.directory = arg;
+    else a.names.push_back(arg);
+  }
+  return !a.directory.empty();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Arguments arguments;
+  if (!parse(argc, argv, arguments)) {
+    fprintf(stderr, "usage: %s DIRECTORY [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq] [--cache KIB] "
+                    "[--cpu PROFILE] [--verbose] [NAME...]\n", argv[0]);
+    return 2;
+  }
+  char scratch[] = "/tmp/ringzero-guests-XXXXXX";
+  if (!mkdtemp(scratch)) { perror("mkdtemp"); return 2; }
+  unsigned passed = 0, failed = 0, skipped = 0;
+  for (const std::string& path : guests::list_programs(arguments.directory)) {
+    guests::Program program;
+    std::string why, report;
+    const std::string file = path.substr(path.rfind('/') + 1);
+    bool wanted = arguments.names.empty();
+    for (const std::string& name : arguments.names) wanted |= file == name + ".s";
+    if (!wanted) continue;
+    if (!guests::load_program(path, scratch, program, why)) { printf("FAILED %s: %s\n", file.c_str(), why.c_str()); failed++; continue; }
+    if (arguments.verbose) { printf("run    %s\n", program.name.c_str()); fflush(stdout); }
+    auto guest = std::make_unique<Guest>(arguments.options, arguments.cpu.c_str());
+    if (!guest->good) { printf("FAILED %s: cannot make a machine\n", program.name.c_str()); failed++; continue; }
+    const FinalState final = guest->go(program);
+    switch (guests::judge(program, final, guest->ram, report)) {
+      case guests::Verdict::kPassed: passed++; break;
+      case guests::Verdict::kSkipped: skipped++; printf("skipped %s: the CPU profile lacks what it tests\n", program.name.c_str()); break;
+      case guests::Verdict::kFailed: failed++; printf("FAILED %s\n%s", program.name.c_str(), report.c_str());
+    }
+    fflush(stdout);
+  }
+  const std::string remove = std::string("rm -rf '") + scratch + "'";
+  if (system(remove.c_str()) != 0) fprintf(stderr, "cannot remove %s\n", scratch);
+  printf("%u passed, %u failed%s\n", passed, failed, skipped ? (", " + std::to_string(skipped) + " skipped").c_str() : "");
+  return failed ? 1 : 0;
+}

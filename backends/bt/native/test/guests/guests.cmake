@@ -1,0 +1,14 @@
+# Runners of the guest test programs in test/guests at the top of the repository: on the engine, and on the host's KVM,
+# which needs nothing of the engine and is the oracle for the programs.
+set(GUEST_RUNNER_DIR ${CMAKE_CURRENT_SOURCE_DIR}/../../../test/guests/runner)
+add_library(ringzero_guest_programs STATIC
+  ${GUEST_RUNNER_DIR}/guest_program.cpp ${GUEST_RUNNER_DIR}/start_state.cpp ${GUEST_RUNNER_DIR}/verdict.cpp)
+target_compile_options(ringzero_guest_programs PRIVATE -Wall -Wextra)
+
+add_executable(engine_guest_test test/guests/engine_main.cpp)
+target_link_libraries(engine_guest_test PRIVATE ringzero_guest_programs ringzero_engine_core pthread)
+target_compile_options(engine_guest_test PRIVATE -Wall -Wextra)
+
+add_executable(kvm_guest_test ${GUEST_RUNNER_DIR}/kvm_main.cpp)
+target_link_libraries(kvm_guest_test PRIVATE ringzero_guest_programs)
+target_compile_options(kvm_guest_test PRIVATE -Wall -Wextra)

@@ -1,0 +1,68 @@
+# Addresses that are not canonical: #GP through most registers, #SS through RSP and RBP, error code 0; jumps and
+# returns there; and the two ends of the hole.
+#! start:  long64
+#! expect: rsp=0x7c00
+.include "guest.inc"
+.include "catch64.inc"
+.include "user64.inc"
+.globl start
+start:  begin_user
+        mov     rax, 0x800000000000
+        catch   1f
+2:      mov     rcx, [rax]
+        fail
+1:      check_caught 13, 0, 2b
+        catch   1f
+2:      mov     rcx, [rax - 4]                  # the last bytes before the hole and the first in it
+        fail
+1:      check_ne "dword ptr [caught_vector]", 0xffffffff
+        mov     rbp, rax
+        catch   1f
+2:      mov     rcx, [rbp]
+        fail
+1:      check_caught 12, 0, 2b
+        catch   1f
+2:      add     qword ptr [rbp + rcx], 1
+        fail
+1:      check_caught 12, 0, 2b
+        mov     rdx, 0xffff7fffffffffff
+        catch   1f
+2:      inc     byte ptr [rdx]
+        fail
+1:      check_caught 13, 0, 2b
+        catch   1f
+2:      jmp     rax
+        fail
+1:      check_eq "dword ptr [caught_vector]", 13
+        catch   1f
+2:      call    rax
+        fail
+1:      check_eq "dword ptr [caught_vector]", 13
+        mov     rsp, 0x7c00
+        push    rax
+        catch   1f
+2:      ret
+        fail
+1:      check_eq "dword ptr [caught_vector]", 13
+        lea     rsp, [rax + 8]
+        catch   1f
+2:      push    rcx
+        fail
+1:      mov     rsp, 0x7c00
+        check_caught 12, 0, 2b
+        mov     rsi, rax
+        mov     edi, SCRATCH
+        mov     ecx, 3
+        catch   1f
+2:      rep movsb
+        fail
+1:      check_caught 13, 0, 2b
+        check_eq ecx, 3
+        catch   1f
+2:      movaps  xmm0, [rax]
+        fail
+1:      check_caught 13, 0, 2b
+        prefetchnta [rax]                       # hints never fault
+        nop     dword ptr [rax]
+        lea     rcx, [rax + 1]
+        done
