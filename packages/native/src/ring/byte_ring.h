@@ -70,7 +70,8 @@ class ByteRing {
     tail().store(at + n, std::memory_order_seq_cst);
     return n;
   }
-  /// True, once, when the producer found the ring full since the last call: tell it that there is room. Call after read().
+  /// True, once, when the producer found the ring full since the last call: tell it that there is room. Call after
+  /// read().
   bool take_starved() {
     if (area_ == nullptr || starved().load(std::memory_order_seq_cst) == 0) return false;
     return starved().exchange(0, std::memory_order_seq_cst) != 0;

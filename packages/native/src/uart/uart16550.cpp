@@ -104,7 +104,7 @@ void Uart16550::transmit(u8 byte) {
   }
   if (tx_count_ == depth()) return;  // the guest did not look at THRE: lost, as on the chip
   tx_[(tx_first_ + tx_count_++) % kFifoBytes] = byte;
-  update_irq();                      // the line falls between two THRE interrupts: edge-triggered inputs need it
+  update_irq();  // the line falls between two THRE interrupts: edge-triggered inputs need it
   drain();
 }
 
@@ -135,8 +135,7 @@ u8 Uart16550::read(u32 offset) {
         fill();
       }
       break;
-    case kIer:
-      return (lcr_ & kLcrDlab) != 0 ? dlm_ : ier_;
+    case kIer: return (lcr_ & kLcrDlab) != 0 ? dlm_ : ier_;
     case kIirFcr:
       fill();
       drain();
@@ -166,8 +165,10 @@ void Uart16550::write(u32 offset, u8 value) {
   std::lock_guard guard(lock_);
   switch (offset & 7) {
     case kData:
-      if ((lcr_ & kLcrDlab) != 0) dll_ = value;
-      else transmit(value);
+      if ((lcr_ & kLcrDlab) != 0)
+        dll_ = value;
+      else
+        transmit(value);
       break;
     case kIer:
       if ((lcr_ & kLcrDlab) != 0) {

@@ -1,8 +1,8 @@
 // 16550A serial port with a native data path: what the guest writes goes to a byte ring, what it reads comes from one.
 // There is no baud rate: a byte is sent as soon as the output ring has room. While it has none, the byte stays in the
-// transmit FIFO and THRE stays clear, so a slow console throttles the guest and no byte is lost; input waits in its ring
-// likewise, so the receiver overruns only in loopback. Plain C++20 without exceptions: built into engine and addons.
-// Source: TI PC16550D data sheet; OUT2 gating of the interrupt line: PC/AT serial adapter.
+// transmit FIFO and THRE stays clear, so a slow console throttles the guest and no byte is lost; input waits in its
+// ring likewise, so the receiver overruns only in loopback. Plain C++20 without exceptions: built into engine and
+// addons. Source: TI PC16550D data sheet; OUT2 gating of the interrupt line: PC/AT serial adapter.
 #pragma once
 
 #include <mutex>
@@ -14,21 +14,21 @@ namespace rz {
 /// What a UART drives. Called with the UART's lock held, on whatever thread caused the change; must not call back into
 /// the UART. Any pointer may be null.
 struct UartWiring {
-  void (*set_irq)(void* context, bool level) = nullptr;   // the interrupt line; only changes are reported
-  void (*output_ready)(void* context) = nullptr;          // the output ring may have been empty, and now is not
-  void (*input_room)(void* context) = nullptr;            // the input ring was full, and now is not
+  void (*set_irq)(void* context, bool level) = nullptr;  // the interrupt line; only changes are reported
+  void (*output_ready)(void* context) = nullptr;         // the output ring may have been empty, and now is not
+  void (*input_room)(void* context) = nullptr;           // the input ring was full, and now is not
   void* context = nullptr;
 };
 
 /// Saved form, little endian; described in docs/state-format.md. Bytes still in the rings belong to the host.
 struct UartState {
-  u32 version;             // kUartStateVersion
-  u8 ier, fcr, lcr, mcr;   // fcr: bits 0, 6 and 7 only
-  u8 lsr_errors;           // LSR bits 1..4
+  u32 version;            // kUartStateVersion
+  u8 ier, fcr, lcr, mcr;  // fcr: bits 0, 6 and 7 only
+  u8 lsr_errors;          // LSR bits 1..4
   u8 msr, scr, dll, dlm;
-  u8 thre_pending;         // THRE interrupt not yet acknowledged
-  u8 rx_count, tx_count;   // 0..16
-  u8 rx[16], tx[16];       // oldest first
+  u8 thre_pending;        // THRE interrupt not yet acknowledged
+  u8 rx_count, tx_count;  // 0..16
+  u8 rx[16], tx[16];      // oldest first
   u8 reserved[16];
 };
 static_assert(sizeof(UartState) == 64);
@@ -61,19 +61,19 @@ class Uart16550 {
   bool loopback() const { return (mcr_ & 0x10) != 0; }
   u32 depth() const { return fifo_enabled() ? kFifoBytes : 1; }
   u32 trigger() const;
-  u8 interrupt_id() const;      // IIR bits 0..3
+  u8 interrupt_id() const;  // IIR bits 0..3
   void update_irq();
-  void fill();                  // input ring -> receive FIFO
-  void drain();                 // transmit FIFO -> output ring
-  void receive(u8 byte);        // loopback
+  void fill();            // input ring -> receive FIFO
+  void drain();           // transmit FIFO -> output ring
+  void receive(u8 byte);  // loopback
   void transmit(u8 byte);
   void clear_tx();
   void write_fcr(u8 value);
   void write_mcr(u8 value);
   void apply_modem_inputs();
-  u8 status() const;            // LSR
+  u8 status() const;  // LSR
 
-  std::mutex lock_;             // guards everything below; held over wiring_ callbacks
+  std::mutex lock_;  // guards everything below; held over wiring_ callbacks
   ByteRing output_, input_;
   UartWiring wiring_;
   u8 ier_ = 0, fcr_ = 0, lcr_ = 0, mcr_ = 0, lsr_errors_ = 0, msr_ = 0xB0, scr_ = 0, dll_ = 12, dlm_ = 0;

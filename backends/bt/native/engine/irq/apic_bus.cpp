@@ -14,7 +14,7 @@ bool matches(const Lapic& lapic, const ApicMessage& m) {
   if (lapic.x2apic()) return (m.destination >> 16) == (ldr >> 16) && (m.destination & ldr & 0xFFFF) != 0;
   if (m.destination > 0xFF) return false;
   const u32 logical_id = ldr >> 24;
-  if ((lapic.reg(Lapic::kDfr) >> 28) == 0xF) return (logical_id & m.destination) != 0;  // flat model
+  if ((lapic.reg(Lapic::kDfr) >> 28) == 0xF) return (logical_id & m.destination) != 0;          // flat model
   return (logical_id >> 4) == (m.destination >> 4) && (logical_id & m.destination & 0xF) != 0;  // cluster model
 }
 

@@ -19,12 +19,12 @@ enum class Delivery : u8 { kFixed = 0, kLowestPriority = 1, kSmi = 2, kNmi = 4, 
 enum class Shorthand : u8 { kNone = 0, kSelf = 1, kAll = 2, kOthers = 3 };
 
 struct ApicMessage {
-  u32 destination = 0;  // APIC ID or logical mask; 8 bits (15 with MSI's extended field), 32 bits when `wide`
-  bool logical = false; // destination mode
-  bool wide = false;    // from an ICR in x2APIC mode: 32-bit destination, broadcast is 0xFFFFFFFF and not 0xFF
+  u32 destination = 0;   // APIC ID or logical mask; 8 bits (15 with MSI's extended field), 32 bits when `wide`
+  bool logical = false;  // destination mode
+  bool wide = false;     // from an ICR in x2APIC mode: 32-bit destination, broadcast is 0xFFFFFFFF and not 0xFF
   Delivery delivery = Delivery::kFixed;
   u8 vector = 0;
-  bool level = false;   // trigger mode
+  bool level = false;  // trigger mode
 };
 
 class ApicBus {
@@ -37,16 +37,21 @@ class ApicBus {
   unsigned deliver_ipi(Lapic& sender, Shorthand shorthand, const ApicMessage& message);
 
   /// Where EOI messages of level-triggered vectors go (the IOAPIC). Set before the machine runs.
-  void on_eoi(void (*handler)(void* context, u8 vector), void* context) { eoi_ = handler; eoi_context_ = context; }
-  void broadcast_eoi(u8 vector) { if (eoi_) eoi_(eoi_context_, vector); }
+  void on_eoi(void (*handler)(void* context, u8 vector), void* context) {
+    eoi_ = handler;
+    eoi_context_ = context;
+  }
+  void broadcast_eoi(u8 vector) {
+    if (eoi_) eoi_(eoi_context_, vector);
+  }
   /// Where the 8259 pair's acknowledge cycles go; see Lapic.
   const std::vector<Lapic*>& lapics() const { return lapics_; }
 
  private:
-  std::vector<Lapic*> lapics_;                     // constant while the machine runs
+  std::vector<Lapic*> lapics_;  // constant while the machine runs
   void (*eoi_)(void*, u8) = nullptr;
   void* eoi_context_ = nullptr;
-  std::atomic<u32> next_lowest_{0};                // rotates among equals in lowest-priority arbitration
+  std::atomic<u32> next_lowest_{0};  // rotates among equals in lowest-priority arbitration
 };
 
 }  // namespace rz

@@ -33,8 +33,10 @@ void Ioapic::set_line(unsigned pin, bool level) {
   if (pin >= kIoapicPins) return;
   const u32 mask = 1u << pin;
   const bool rose = level && (lines_ & mask) == 0;
-  if (level) lines_ |= mask;
-  else lines_ &= ~mask;
+  if (level)
+    lines_ |= mask;
+  else
+    lines_ &= ~mask;
   const u64 entry = redirection_[pin];
   if ((entry & kLevel) != 0) {
     if (level && (entry & kRemoteIrr) == 0) deliver(pin);
@@ -68,7 +70,8 @@ u32 Ioapic::mmio_read(u32 offset) const {
     default: return 0;
   }
   switch (select_) {
-    case 0: case 2: return id_ << 24;  // arbitration ID follows the ID
+    case 0:
+    case 2: return id_ << 24;  // arbitration ID follows the ID
     case 1: return kVersion;
   }
   const u32 index = select_ - 0x10;

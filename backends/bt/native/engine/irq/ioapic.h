@@ -33,9 +33,9 @@ class Ioapic {
   void deliver(unsigned pin);
 
   ApicBus& bus_;
-  u32 select_ = 0;              // IOREGSEL
-  u32 id_ = 0;                  // 4 bits
-  u32 lines_ = 0;               // input levels
+  u32 select_ = 0;  // IOREGSEL
+  u32 id_ = 0;      // 4 bits
+  u32 lines_ = 0;   // input levels
   u64 redirection_[kIoapicPins];
 };
 

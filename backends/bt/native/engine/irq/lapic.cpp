@@ -7,7 +7,8 @@ namespace rz {
 namespace {
 
 constexpr u32 kLvtMasked = 1 << 16;
-constexpr u32 kVersionValue = 0x14 | 5 << 16;  // integrated APIC, LVT entries 0..5 (no CMCI), no EOI-broadcast suppression
+constexpr u32 kVersionValue =
+    0x14 | 5 << 16;  // integrated APIC, LVT entries 0..5 (no CMCI), no EOI-broadcast suppression
 constexpr u32 kEsrSendIllegal = 1 << 5, kEsrReceiveIllegal = 1 << 6, kEsrIllegalRegister = 1 << 7;
 
 // Writable bits of each LVT entry.
@@ -69,9 +70,9 @@ bool Lapic::set_base(u64 value) {
   if ((value & kReserved) != 0) return false;
   const u64 from = base() & kMode;
   const u64 to = value & kMode;
-  if (to == kApicBaseExtended) return false;                       // x2APIC without the APIC
-  if (from == kMode && to == kApicBaseEnable) return false;        // back to xAPIC only by way of disabled
-  if (from == 0 && to == kMode) return false;                      // and into x2APIC only from xAPIC
+  if (to == kApicBaseExtended) return false;                 // x2APIC without the APIC
+  if (from == kMode && to == kApicBaseEnable) return false;  // back to xAPIC only by way of disabled
+  if (from == 0 && to == kMode) return false;                // and into x2APIC only from xAPIC
   base_.store(value, std::memory_order_relaxed);
   vcpu_.msr.apic_base = value;
   if (from == to) return true;
@@ -282,7 +283,9 @@ void Lapic::write_register(unsigned r, u32 value) {
   switch (r) {
     case kTpr: set_tpr(static_cast<u8>(value)); break;
     case kEoi: eoi(); break;
-    case kLdr: if (!x2apic()) put(r, value & 0xFF000000); break;
+    case kLdr:
+      if (!x2apic()) put(r, value & 0xFF000000);
+      break;
     case kDfr: put(r, value | 0x0FFFFFFF); break;
     case kSvr:
       put(r, value & 0x3FF);
@@ -296,9 +299,12 @@ void Lapic::write_register(unsigned r, u32 value) {
       send_ipi(value, x2apic() ? reg(kIcrHigh) : reg(kIcrHigh) >> 24);
       break;
     case kIcrHigh: put(r, value & 0xFF000000); break;
-    case kLvtTimer: case kLvtThermal: case kLvtPerf: case kLvtLint0: case kLvtLint1: case kLvtError:
-      write_lvt(r, value);
-      break;
+    case kLvtTimer:
+    case kLvtThermal:
+    case kLvtPerf:
+    case kLvtLint0:
+    case kLvtLint1:
+    case kLvtError: write_lvt(r, value); break;
     case kInitialCount:
       if (timer_mode() == 2) break;
       put(r, value);
@@ -319,11 +325,28 @@ namespace {
 bool is_register(unsigned r) {
   if (r >= Lapic::kIsr && r < Lapic::kIrr + 8) return true;
   switch (r) {
-    case Lapic::kId: case Lapic::kVersion: case Lapic::kTpr: case Lapic::kApr: case Lapic::kPpr: case Lapic::kEoi: case Lapic::kRrd:
-    case Lapic::kLdr: case Lapic::kDfr: case Lapic::kSvr: case Lapic::kEsr: case Lapic::kIcrLow: case Lapic::kIcrHigh:
-    case Lapic::kLvtTimer: case Lapic::kLvtThermal: case Lapic::kLvtPerf: case Lapic::kLvtLint0: case Lapic::kLvtLint1:
-    case Lapic::kLvtError: case Lapic::kInitialCount: case Lapic::kCurrentCount: case Lapic::kDivide:
-      return true;
+    case Lapic::kId:
+    case Lapic::kVersion:
+    case Lapic::kTpr:
+    case Lapic::kApr:
+    case Lapic::kPpr:
+    case Lapic::kEoi:
+    case Lapic::kRrd:
+    case Lapic::kLdr:
+    case Lapic::kDfr:
+    case Lapic::kSvr:
+    case Lapic::kEsr:
+    case Lapic::kIcrLow:
+    case Lapic::kIcrHigh:
+    case Lapic::kLvtTimer:
+    case Lapic::kLvtThermal:
+    case Lapic::kLvtPerf:
+    case Lapic::kLvtLint0:
+    case Lapic::kLvtLint1:
+    case Lapic::kLvtError:
+    case Lapic::kInitialCount:
+    case Lapic::kCurrentCount:
+    case Lapic::kDivide: return true;
     default: return false;
   }
 }
@@ -369,18 +392,34 @@ bool Lapic::msr_write(u32 index, u64 value) {
   if ((value >> 32) != 0) return false;
   const u32 low = static_cast<u32>(value);
   switch (r) {
-    case kTpr: if (low > 0xFF) return false; break;
-    case kEoi: case kEsr: if (low != 0) return false; break;
-    case kSvr: if ((low & ~0x3FFu) != 0) return false; break;
-    case kLvtTimer: case kLvtThermal: case kLvtPerf: case kLvtLint0: case kLvtLint1: case kLvtError:
+    case kTpr:
+      if (low > 0xFF) return false;
+      break;
+    case kEoi:
+    case kEsr:
+      if (low != 0) return false;
+      break;
+    case kSvr:
+      if ((low & ~0x3FFu) != 0) return false;
+      break;
+    case kLvtTimer:
+    case kLvtThermal:
+    case kLvtPerf:
+    case kLvtLint0:
+    case kLvtLint1:
+    case kLvtError:
       if ((low & ~(lvt_mask(r) | 0x5000)) != 0) return false;  // status and remote IRR are read-only, not reserved
       break;
     case kInitialCount: break;
-    case kDivide: if ((low & ~0xBu) != 0) return false; break;
+    case kDivide:
+      if ((low & ~0xBu) != 0) return false;
+      break;
     case kSelfIpi:
       if (low > 0xFF) return false;
-      if (low < 16) error(kEsrSendIllegal);
-      else accept(Delivery::kFixed, static_cast<u8>(low), false);
+      if (low < 16)
+        error(kEsrSendIllegal);
+      else
+        accept(Delivery::kFixed, static_cast<u8>(low), false);
       return true;
     default: return false;  // read-only or absent
   }

@@ -17,17 +17,40 @@ namespace rz {
 
 inline constexpr u64 kApicDefaultBase = 0xFEE00000;
 inline constexpr u64 kApicBaseBsp = 1 << 8, kApicBaseExtended = 1 << 10, kApicBaseEnable = 1 << 11;
-inline constexpr u64 kLapicTimerHz = 1'000'000'000;      // the APIC bus clock: one tick before the divider is 1 ns
-inline constexpr u64 kLapicMinPeriodNs = 20'000;         // shorter periodic timers are slowed to this, ns
+inline constexpr u64 kLapicTimerHz = 1'000'000'000;  // the APIC bus clock: one tick before the divider is 1 ns
+inline constexpr u64 kLapicMinPeriodNs = 20'000;     // shorter periodic timers are slowed to this, ns
 
 class Lapic {
  public:
   // Register numbers: MMIO offset / 16 = x2APIC MSR - 800h.
   enum Reg : unsigned {
-    kId = 0x02, kVersion = 0x03, kTpr = 0x08, kApr = 0x09, kPpr = 0x0A, kEoi = 0x0B, kRrd = 0x0C, kLdr = 0x0D, kDfr = 0x0E,
-    kSvr = 0x0F, kIsr = 0x10, kTmr = 0x18, kIrr = 0x20, kEsr = 0x28, kIcrLow = 0x30, kIcrHigh = 0x31, kLvtTimer = 0x32,
-    kLvtThermal = 0x33, kLvtPerf = 0x34, kLvtLint0 = 0x35, kLvtLint1 = 0x36, kLvtError = 0x37, kInitialCount = 0x38,
-    kCurrentCount = 0x39, kDivide = 0x3E, kSelfIpi = 0x3F, kRegCount = 0x40,
+    kId = 0x02,
+    kVersion = 0x03,
+    kTpr = 0x08,
+    kApr = 0x09,
+    kPpr = 0x0A,
+    kEoi = 0x0B,
+    kRrd = 0x0C,
+    kLdr = 0x0D,
+    kDfr = 0x0E,
+    kSvr = 0x0F,
+    kIsr = 0x10,
+    kTmr = 0x18,
+    kIrr = 0x20,
+    kEsr = 0x28,
+    kIcrLow = 0x30,
+    kIcrHigh = 0x31,
+    kLvtTimer = 0x32,
+    kLvtThermal = 0x33,
+    kLvtPerf = 0x34,
+    kLvtLint0 = 0x35,
+    kLvtLint1 = 0x36,
+    kLvtError = 0x37,
+    kInitialCount = 0x38,
+    kCurrentCount = 0x39,
+    kDivide = 0x3E,
+    kSelfIpi = 0x3F,
+    kRegCount = 0x40,
   };
 
   Lapic(Vcpu& vcpu, ApicBus& bus, TimerQueue& timers, const Clock& clock);
@@ -72,7 +95,9 @@ class Lapic {
   u32 id() const { return vcpu_.index; }
   u32 reg(unsigned r) const { return regs_[r].load(std::memory_order_relaxed); }
   bool enabled() const { return (base() & kApicBaseEnable) != 0; }
-  bool x2apic() const { return (base() & (kApicBaseEnable | kApicBaseExtended)) == (kApicBaseEnable | kApicBaseExtended); }
+  bool x2apic() const {
+    return (base() & (kApicBaseEnable | kApicBaseExtended)) == (kApicBaseEnable | kApicBaseExtended);
+  }
   bool software_enabled() const { return enabled() && (reg(kSvr) & 0x100) != 0; }
   /// Receive an interrupt message. False when this APIC does not take it.
   bool accept(Delivery delivery, u8 vector, bool level);
@@ -91,7 +116,9 @@ class Lapic {
   void update_ppr();
   int highest_irr();
   int highest_isr() const;
-  void announce() { if (deliverable() >= 0) vcpu_.request(kAttnInterrupt); }  // own thread: it is awake
+  void announce() {
+    if (deliverable() >= 0) vcpu_.request(kAttnInterrupt);
+  }  // own thread: it is awake
   void error(u32 esr_bit);
   void deliver_lvt(unsigned r);
 
@@ -108,15 +135,15 @@ class Lapic {
   ApicBus& bus_;
   TimerQueue& timers_;
   const Clock& clock_;
-  unsigned timer_;                       // this timer's number in timers_
+  unsigned timer_;  // this timer's number in timers_
   std::atomic<u32> regs_[kRegCount];
-  std::atomic<u64> base_{0};             // IA32_APIC_BASE
-  std::atomic<u32> irr_words_{0};        // bit n: IRR word n may be non-zero (a hint that is never missing a bit)
+  std::atomic<u64> base_{0};       // IA32_APIC_BASE
+  std::atomic<u32> irr_words_{0};  // bit n: IRR word n may be non-zero (a hint that is never missing a bit)
   std::atomic<u32> ext_int_{0};
-  std::atomic<u32> esr_pending_{0};      // errors since the last ESR write
-  std::atomic<u8> startup_vector_{0};    // of the last SIPI
-  u64 target_ns_ = kNever;               // when the running count reaches 0, CLOCK_MONOTONIC ns; kNever: stopped
-  u64 tsc_deadline_ = 0;                 // guest TSC; 0: disarmed
+  std::atomic<u32> esr_pending_{0};    // errors since the last ESR write
+  std::atomic<u8> startup_vector_{0};  // of the last SIPI
+  u64 target_ns_ = kNever;             // when the running count reaches 0, CLOCK_MONOTONIC ns; kNever: stopped
+  u64 tsc_deadline_ = 0;               // guest TSC; 0: disarmed
 };
 
 }  // namespace rz

@@ -7,7 +7,7 @@ namespace rz {
 
 u64 Lapic::tick_ns() const {
   const u32 divide = reg(kDivide);
-  const u32 encoded = (divide & 3) | (divide >> 1 & 4);     // 0: by 2 ... 6: by 128, 7: by 1
+  const u32 encoded = (divide & 3) | (divide >> 1 & 4);  // 0: by 2 ... 6: by 128, 7: by 1
   return 1ull << ((encoded + 1) & 7);
 }
 
@@ -65,7 +65,8 @@ void Lapic::aim_tsc_deadline() {
   // Beyond 2^40 cycles (minutes) a rounded-down deadline is harmless: timer_due() looks at the TSC and aims again.
   u64 cycles = tsc_deadline_ - now_tsc;
   if (cycles > 1ull << 40) cycles = 1ull << 40;
-  const u64 span_ns = static_cast<u64>(static_cast<unsigned __int128>(cycles) * 1'000'000'000u / (hz != 0 ? hz : 1'000'000'000u));
+  const u64 span_ns =
+      static_cast<u64>(static_cast<unsigned __int128>(cycles) * 1'000'000'000u / (hz != 0 ? hz : 1'000'000'000u));
   timers_.arm(timer_, clock_.now_ns() + span_ns + 1);
 }
 

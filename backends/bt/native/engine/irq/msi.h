@@ -1,5 +1,6 @@
 // Message-signalled interrupts: decodes a device's MSI or MSI-X address and data pair into an APIC message.
-// Source: Intel SDM vol. 3, "Message Signalled Interrupts"; the extended destination field as KVM and Hyper-V define it.
+// Source: Intel SDM vol. 3, "Message Signalled Interrupts"; the extended destination field as KVM and Hyper-V define
+// it.
 #pragma once
 
 #include "apic_bus.h"

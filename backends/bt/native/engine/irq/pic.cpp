@@ -130,8 +130,10 @@ void PicPair::write(u16 port, u8 value) {
     chip.irr = (chip.irr & ~chip.elcr) | (chip.last_irr & chip.elcr);
   } else {
     Chip& chip = chips_[port >= 0xA0 ? kSlave : kMaster];
-    if ((port & 1) != 0) write_data(chip, value);
-    else write_command(chip, value);
+    if ((port & 1) != 0)
+      write_data(chip, value);
+    else
+      write_command(chip, value);
   }
   update();
 }
@@ -161,7 +163,9 @@ void PicPair::write_command(Chip& chip, u8 value) {
       if (rotate) chip.priority_add = (served + 1) & 7;
       break;
     }
-    case 2: if (rotate) chip.priority_add = (input + 1) & 7; break;  // set priority; without rotate: no operation
+    case 2:
+      if (rotate) chip.priority_add = (input + 1) & 7;
+      break;  // set priority; without rotate: no operation
     case 3:
       chip.isr &= ~bit(input);
       if (rotate) chip.priority_add = (input + 1) & 7;

@@ -1,7 +1,7 @@
 // The PC's pair of 8259A interrupt controllers: ports 20h-21h, A0h-A1h and the edge/level registers 4D0h-4D1h.
-// Not locked: the caller (IrqPlatform) serialises. The output is reported by callback, falling and rising again after an
-// acknowledge that leaves more to serve, so that an edge-sensitive listener sees each request.
-// Source: Intel 8259A data sheet; the ELCR from the 82371SB data sheet, "Edge/Level Control Registers".
+// Not locked: the caller (IrqPlatform) serialises. The output is reported by callback, falling and rising again after
+// an acknowledge that leaves more to serve, so that an edge-sensitive listener sees each request. Source: Intel 8259A
+// data sheet; the ELCR from the 82371SB data sheet, "Edge/Level Control Registers".
 #pragma once
 
 #include "state_layout.h"
@@ -19,7 +19,8 @@ class PicPair {
   void set_line(unsigned irq, bool level);
   /// The level of INTR.
   bool output() const { return level_; }
-  /// The acknowledge cycle: the vector of the highest request, or the spurious one of input 7 (or 15) when it went away.
+  /// The acknowledge cycle: the vector of the highest request, or the spurious one of input 7 (or 15) when it went
+  /// away.
   u8 acknowledge();
 
   static constexpr bool owns(u16 port) { return (port & ~0x81) == 0x20 || port == 0x4D0 || port == 0x4D1; }

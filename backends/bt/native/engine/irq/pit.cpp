@@ -52,9 +52,9 @@ bool Pit::output(const Channel& c, u64 now) {
   switch (c.mode) {
     case 0: return c.counting && t >= c.count;
     case 1: return !c.counting || t >= c.count;
-    case 2: return !c.counting || !c.gate || t % c.count != c.count - 1;   // low for the last tick of a period
+    case 2: return !c.counting || !c.gate || t % c.count != c.count - 1;  // low for the last tick of a period
     case 3: return !c.counting || !c.gate || t % c.count < (c.count + 1) / 2;
-    default: return !c.counting || t != c.count;                           // 4, 5: low for one tick
+    default: return !c.counting || t != c.count;  // 4, 5: low for one tick
   }
 }
 
@@ -133,8 +133,10 @@ void Pit::schedule(u64 now) {
     const u64 end = c.mode == 0 ? c.count : c.count + 1;
     if (t < end) edge = c.start + end;
   }
-  if (edge == kNever) timers_.cancel(timer_);
-  else timers_.arm(timer_, ticks_to_ns(edge));
+  if (edge == kNever)
+    timers_.cancel(timer_);
+  else
+    timers_.arm(timer_, ticks_to_ns(edge));
 }
 
 void Pit::timer_due() {

@@ -32,17 +32,17 @@ class Pit {
 
  private:
   struct Channel {
-    u32 count = 65536;           // reload value in counts (BCD decoded), 1..65536
-    u32 next_count = 0;          // takes over at the end of the period (modes 2, 3); 0: none
-    u64 start = 0;               // tick of the load; meaningful while `counting`
-    u64 held = 0;                // ticks counted when GATE went low (modes 0, 2, 3, 4)
-    bool counting = false;       // a count was loaded (modes 1, 5: a trigger came)
-    bool loaded = false;         // a count was written since the mode word: false reads as null count, output at rest
+    u32 count = 65536;      // reload value in counts (BCD decoded), 1..65536
+    u32 next_count = 0;     // takes over at the end of the period (modes 2, 3); 0: none
+    u64 start = 0;          // tick of the load; meaningful while `counting`
+    u64 held = 0;           // ticks counted when GATE went low (modes 0, 2, 3, 4)
+    bool counting = false;  // a count was loaded (modes 1, 5: a trigger came)
+    bool loaded = false;    // a count was written since the mode word: false reads as null count, output at rest
     bool gate = true;
     u8 mode = 0, rw_mode = 3, read_state = 3, write_state = 3, write_latch = 0;
     bool bcd = false;
     u16 latched_count = 0;
-    u8 count_latched = 0;        // bytes still to read
+    u8 count_latched = 0;  // bytes still to read
     bool status_latched = false;
     u8 status = 0;
   };
@@ -66,7 +66,7 @@ class Pit {
   Output output_;
   void* context_;
   Channel channels_[3];
-  u8 port61_ = 0;                // bits 1..3 as written; bit 0 is channel 2's gate
+  u8 port61_ = 0;  // bits 1..3 as written; bit 0 is channel 2's gate
 };
 
 }  // namespace rz

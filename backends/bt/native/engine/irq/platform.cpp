@@ -36,7 +36,8 @@ IrqPlatform::IrqPlatform(Machine& machine, Clock clock)
       },
       this);
   pit_ = std::make_unique<Pit>(
-      clock_, boot_timers, timer, [](void* self, bool level) { static_cast<IrqPlatform*>(self)->pit_output(level); }, this);
+      clock_, boot_timers, timer, [](void* self, bool level) { static_cast<IrqPlatform*>(self)->pit_output(level); },
+      this);
 }
 
 IrqPlatform::~IrqPlatform() = default;
@@ -83,8 +84,10 @@ u8 IrqPlatform::chip_read(u16 port) {
 }
 
 void IrqPlatform::chip_write(u16 port, u8 value) {
-  if (PicPair::owns(port)) pic_.write(port, value);
-  else if (Pit::owns(port)) pit_->write(port, value);
+  if (PicPair::owns(port))
+    pic_.write(port, value);
+  else if (Pit::owns(port))
+    pit_->write(port, value);
 }
 
 bool IrqPlatform::io_read(u16 port, unsigned width, u64& value) {
@@ -162,9 +165,12 @@ u8 IrqPlatform::tpr(Vcpu& vcpu) { return static_cast<u8>(per(vcpu).lapic.reg(Lap
 
 bool IrqPlatform::msr_read(Vcpu& vcpu, u32 index, u64& value) {
   Lapic& lapic = per(vcpu).lapic;
-  if (index == kMsrApicBase) value = lapic.base();
-  else if (index == kMsrTscDeadline) value = lapic.tsc_deadline();
-  else return index >= 0x800 && index <= 0x8FF && lapic.msr_read(index, value);
+  if (index == kMsrApicBase)
+    value = lapic.base();
+  else if (index == kMsrTscDeadline)
+    value = lapic.tsc_deadline();
+  else
+    return index >= 0x800 && index <= 0x8FF && lapic.msr_read(index, value);
   return true;
 }
 
@@ -181,7 +187,8 @@ bool IrqPlatform::msr_write(Vcpu& vcpu, u32 index, u64 value) {
 void IrqPlatform::run_timers(Vcpu& vcpu) { per(vcpu).timers.run(); }
 u64 IrqPlatform::next_deadline_ns(Vcpu& vcpu) { return per(vcpu).timers.next_deadline_ns(); }
 
-// ---- whole machine ------------------------------------------------------------------------------------------------------
+// ---- whole machine
+// ------------------------------------------------------------------------------------------------------
 
 void IrqPlatform::reset() {
   {
@@ -199,7 +206,8 @@ size_t IrqPlatform::state_bytes() const {
 }
 
 void IrqPlatform::save(u8* into) const {
-  const IrqStateHeader header{kIrqStateMagic, kIrqStateVersion, static_cast<u32>(state_bytes()), static_cast<u32>(vcpus_.size())};
+  const IrqStateHeader header{kIrqStateMagic, kIrqStateVersion, static_cast<u32>(state_bytes()),
+                              static_cast<u32>(vcpus_.size())};
   ChipsState chips;
   {
     std::lock_guard guard(chips_lock_);
@@ -224,9 +232,12 @@ bool IrqPlatform::load(const u8* from, size_t bytes, const char** why) {
   if (bytes < sizeof header) return *why = "the interrupt state is truncated", false;
   __builtin_memcpy(&header, from, sizeof header);
   if (header.magic != kIrqStateMagic) return *why = "not an interrupt state: wrong magic number", false;
-  if (header.version != kIrqStateVersion) return *why = "the interrupt state has a version that this engine does not read", false;
-  if (header.vcpu_count != vcpus_.size()) return *why = "the interrupt state is of a machine with another number of vCPUs", false;
-  if (header.total_bytes != state_bytes() || bytes < state_bytes()) return *why = "the interrupt state is truncated", false;
+  if (header.version != kIrqStateVersion)
+    return *why = "the interrupt state has a version that this engine does not read", false;
+  if (header.vcpu_count != vcpus_.size())
+    return *why = "the interrupt state is of a machine with another number of vCPUs", false;
+  if (header.total_bytes != state_bytes() || bytes < state_bytes())
+    return *why = "the interrupt state is truncated", false;
 
   const u8* at = from + sizeof header + sizeof chips;
   __builtin_memcpy(&chips, from + sizeof header, sizeof chips);

@@ -1,9 +1,9 @@
 // The interrupt controllers and timers of one machine: per vCPU a local APIC and a timer queue; one 8259A pair, one
 // IOAPIC, one 8254. Composes the chips, routes lines, ports and MMIO to them, and is the vCPUs' InterruptSource.
 //
-// Threads: set_line(), msi() and send_nmi() from any thread. Port, MMIO, MSR and InterruptSource calls on the vCPU's own
-// thread. reset(), save() and load() while no vCPU runs. Locks: chips_lock_ guards the PIC pair, the IOAPIC and the PIT;
-// each TimerQueue has its own lock, taken inside chips_lock_ and never the other way; local APICs have none.
+// Threads: set_line(), msi() and send_nmi() from any thread. Port, MMIO, MSR and InterruptSource calls on the vCPU's
+// own thread. reset(), save() and load() while no vCPU runs. Locks: chips_lock_ guards the PIC pair, the IOAPIC and the
+// PIT; each TimerQueue has its own lock, taken inside chips_lock_ and never the other way; local APICs have none.
 //
 // kAttnInterrupt is a hint: it is set whenever has_interrupt() may have turned true by anything but the guest's own IF
 // or shadow. The run loop may clear it, and asks has_interrupt() again whenever IF comes on or a shadow ends.
@@ -61,7 +61,8 @@ class IrqPlatform final : public InterruptSource {
   u64 next_deadline_ns(Vcpu& vcpu) override;
 
   // ---- vCPU life; vCPU thread ----------------------------------------------------------------------------------
-  /// Aim the host timer at this thread; call first on every vCPU thread, and unbind last. False: the host refused (errno).
+  /// Aim the host timer at this thread; call first on every vCPU thread, and unbind last. False: the host refused
+  /// (errno).
   bool bind_thread(Vcpu& vcpu) { return per(vcpu).timers.bind_thread(); }
   void unbind_thread(Vcpu& vcpu) { per(vcpu).timers.unbind_thread(); }
   /// The local APIC's part of an INIT (kAttnInit seen).
@@ -88,20 +89,20 @@ class IrqPlatform final : public InterruptSource {
     Lapic lapic;
   };
   PerVcpu& per(Vcpu& vcpu) { return *vcpus_[vcpu.index]; }
-  void pic_output(bool level);   // chips_lock_ held
-  void pit_output(bool level);   // chips_lock_ held
-  u8 chip_read(u16 port);        // chips_lock_ held
+  void pic_output(bool level);  // chips_lock_ held
+  void pit_output(bool level);  // chips_lock_ held
+  u8 chip_read(u16 port);       // chips_lock_ held
   void chip_write(u16 port, u8 value);
 
   Machine& machine_;
   const Clock clock_;
   ApicBus apic_bus_;
   std::vector<std::unique_ptr<PerVcpu>> vcpus_;
-  mutable std::mutex chips_lock_;        // guards pic_, ioapic_, pit_
-  std::atomic<bool> pic_level_{false};   // INTR of the 8259 pair; written under chips_lock_, read without
+  mutable std::mutex chips_lock_;       // guards pic_, ioapic_, pit_
+  std::atomic<bool> pic_level_{false};  // INTR of the 8259 pair; written under chips_lock_, read without
   PicPair pic_;
   Ioapic ioapic_;
-  std::unique_ptr<Pit> pit_;             // made after the boot processor's timer queue
+  std::unique_ptr<Pit> pit_;  // made after the boot processor's timer queue
 };
 
 }  // namespace rz

@@ -1,12 +1,14 @@
 // Byte layout of the interrupt controllers' saved state, version 1; described in docs/state-format.md.
-// Little endian, no implicit padding. The chip sections repeat the field order of KVM's kvm_pic_state, kvm_ioapic_state,
-// kvm_pit_state2 and kvm_lapic_state, so that a converter copies them; where KVM stores host times, spans are stored.
+// Little endian, no implicit padding. The chip sections repeat the field order of KVM's kvm_pic_state,
+// kvm_ioapic_state, kvm_pit_state2 and kvm_lapic_state, so that a converter copies them; where KVM stores host times,
+// spans are stored.
 #pragma once
 
 #include "../cpu/types.h"
 
 namespace rz {
 
+// clang-format off
 inline constexpr u32 kIrqStateMagic = 0x51525A52;  // "RZRQ"
 inline constexpr u32 kIrqStateVersion = 1;
 
@@ -97,5 +99,7 @@ struct ChipsState {
   PitState pit;
 };
 static_assert(sizeof(ChipsState) == 360);
+
+// clang-format on
 
 }  // namespace rz

@@ -142,8 +142,7 @@ void TimerQueue::unbind_thread() {
   }
   // The signal carries a pointer to the vCPU, which may go away next.
   const timespec no_wait{};
-  while (sigtimedwait(&set, nullptr, &no_wait) >= 0) {
-  }
+  while (sigtimedwait(&set, nullptr, &no_wait) >= 0) {}
   pthread_sigmask(SIG_SETMASK, &previous, nullptr);
 }
 

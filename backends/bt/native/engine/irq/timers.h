@@ -49,18 +49,18 @@ class TimerQueue {
     Callback callback = nullptr;
     void* context = nullptr;
   };
-  void refresh_earliest();     // lock held
-  void rearm_host(u64 now_ns); // lock held
+  void refresh_earliest();      // lock held
+  void rearm_host(u64 now_ns);  // lock held
 
   Vcpu& vcpu_;
   const Clock& clock_;
-  std::mutex lock_;            // guards timers_, count_, host_*; innermost lock, never held over a callback
+  std::mutex lock_;  // guards timers_, count_, host_*; innermost lock, never held over a callback
   Timer timers_[kMaxTimers];
   unsigned count_ = 0;
   std::atomic<u64> earliest_{kNever};  // ns; smallest of timers_, written under lock_
   timer_t host_timer_{};
   bool host_bound_ = false;
-  u64 host_armed_ns_ = kNever; // when the POSIX timer will fire, ns; kNever: not armed
+  u64 host_armed_ns_ = kNever;  // when the POSIX timer will fire, ns; kNever: not armed
 };
 
 }  // namespace rz

@@ -11,7 +11,7 @@ TEST("IOAPIC registers read back what may be written") {
   CHECK_EQ(m.ioapic(0), 0x0F000000);
   CHECK_EQ(m.ioapic(0x10), 0x00010000);
   m.redirect(0, 0xFFFFFFFF, 0xAB);
-  CHECK_EQ(m.ioapic(0x10), 0x0001AFFF);      // delivery status and remote IRR are read-only
+  CHECK_EQ(m.ioapic(0x10), 0x0001AFFF);  // delivery status and remote IRR are read-only
   CHECK_EQ(m.ioapic(0x11), 0xAB000000);
   CHECK_EQ(m.ioapic(0x40), 0);
 }
@@ -41,7 +41,7 @@ TEST("a level pin keeps remote IRR until EOI and delivers again while asserted")
   CHECK_EQ(m.take(), 0x61);
   CHECK_EQ(m.take(), -1);
   m.apic(0xB0, 0, 0);
-  CHECK_EQ(m.take(), 0x61);                  // still asserted
+  CHECK_EQ(m.take(), 0x61);  // still asserted
   m.irq->set_line(17, false);
   m.apic(0xB0, 0, 0);
   CHECK_EQ(m.take(), -1);
@@ -87,9 +87,15 @@ TEST("lines below 16 reach both controllers, the timer's reaches pin 2, and plat
   m.irq->set_line(4, true);
   CHECK_EQ(m.take(), 0x24);
   CHECK_EQ(m.take(), 0x54);
-  m.apic(0xB0, 0, 0); m.out(0x20, 0x20);
-  m.out(0x43, 0x34); m.out(0x40, 100); m.out(0x40, 0);
-  while (m.take() >= 0) { m.apic(0xB0, 0, 0); m.out(0x20, 0x20); }
+  m.apic(0xB0, 0, 0);
+  m.out(0x20, 0x20);
+  m.out(0x43, 0x34);
+  m.out(0x40, 100);
+  m.out(0x40, 0);
+  while (m.take() >= 0) {
+    m.apic(0xB0, 0, 0);
+    m.out(0x20, 0x20);
+  }
   m.tick(100'000);
   CHECK_EQ(m.take(), 0x20);
   CHECK_EQ(m.take(), 0x52);
@@ -99,7 +105,7 @@ TEST("logical and lowest-priority destinations pick the right processors") {
   TestMachine m(4);
   m.enable_apics();
   for (unsigned i = 0; i < 4; ++i) m.apic(0xD0, 1u << (24 + i), i);
-  m.redirect(20, 0x00850, 0x0A);             // flat: 1 and 3
+  m.redirect(20, 0x00850, 0x0A);  // flat: 1 and 3
   m.irq->set_line(20, true);
   for (unsigned i = 0; i < 4; ++i) CHECK_EQ(m.take(i), i == 1 || i == 3 ? 0x50 : -1);
   m.irq->set_line(20, false);
@@ -108,7 +114,7 @@ TEST("logical and lowest-priority destinations pick the right processors") {
   m.irq->set_tpr(m.cpu(1), 2);
   m.irq->set_tpr(m.cpu(2), 1);
   m.irq->set_tpr(m.cpu(3), 0);
-  m.redirect(20, 0x00950, 0x07);             // lowest priority among 0, 1, 2
+  m.redirect(20, 0x00950, 0x07);  // lowest priority among 0, 1, 2
   m.irq->set_line(20, true);
   for (unsigned i = 0; i < 4; ++i) CHECK_EQ(m.take(i), i == 2 ? 0x50 : -1);
 }
@@ -138,7 +144,7 @@ TEST("MSI messages decode destination, mode and vector, and other addresses are 
   m.attention(0);
   CHECK(m.irq->msi(0xFEE00000, 0x400));
   CHECK_EQ(m.attention(0) & kAttnNmi, kAttnNmi);
-  CHECK(m.irq->msi(0xFEEFF000, 0x78));       // broadcast
+  CHECK(m.irq->msi(0xFEEFF000, 0x78));  // broadcast
   m.apic(0xB0, 0, 1);
   CHECK_EQ(m.take(0), 0x78);
   CHECK_EQ(m.take(1), 0x78);

@@ -22,16 +22,16 @@ struct Register {
 };
 #define RZ_JOIN2(a, b) a##b
 #define RZ_JOIN(a, b) RZ_JOIN2(a, b)
-#define TEST(name)                                                                            \
-  static void RZ_JOIN(test_, __LINE__)();                                                     \
-  static ::rz::test::Register RZ_JOIN(register_, __LINE__){name, RZ_JOIN(test_, __LINE__)};   \
+#define TEST(name)                                                                          \
+  static void RZ_JOIN(test_, __LINE__)();                                                   \
+  static ::rz::test::Register RZ_JOIN(register_, __LINE__){name, RZ_JOIN(test_, __LINE__)}; \
   static void RZ_JOIN(test_, __LINE__)()
-#define CHECK_EQ(got, want)                                                                                   \
-  do {                                                                                                        \
-    auto rz_got = (got);                                                                                      \
-    auto rz_want = static_cast<decltype(rz_got)>(want);                                                       \
-    if (rz_got != rz_want)                                                                                    \
-      ::rz::test::fail(__FILE__, __LINE__, #got, (unsigned long long)rz_got, (unsigned long long)rz_want);    \
+#define CHECK_EQ(got, want)                                                                                \
+  do {                                                                                                     \
+    auto rz_got = (got);                                                                                   \
+    auto rz_want = static_cast<decltype(rz_got)>(want);                                                    \
+    if (rz_got != rz_want)                                                                                 \
+      ::rz::test::fail(__FILE__, __LINE__, #got, (unsigned long long)rz_got, (unsigned long long)rz_want); \
   } while (0)
 #define CHECK(condition) CHECK_EQ(static_cast<bool>(condition), true)
 
@@ -39,9 +39,13 @@ struct FakeClock {
   u64 ns = 1'000'000'000;
   u64 tsc = 5'000'000'000;
   /// Advance by ns; the TSC runs at 2 GHz.
-  void advance(u64 by_ns) { ns += by_ns; tsc += 2 * by_ns; }
+  void advance(u64 by_ns) {
+    ns += by_ns;
+    tsc += 2 * by_ns;
+  }
   Clock clock() {
-    return {[](void* c) { return static_cast<FakeClock*>(c)->ns; }, [](void* c) { return static_cast<FakeClock*>(c)->tsc; }, this};
+    return {[](void* c) { return static_cast<FakeClock*>(c)->ns; },
+            [](void* c) { return static_cast<FakeClock*>(c)->tsc; }, this};
   }
 };
 
@@ -75,7 +79,9 @@ struct TestMachine {
     CHECK(irq->mmio_read(cpu(vcpu), kApicDefaultBase + offset, 4, value));
     return static_cast<u32>(value);
   }
-  void apic(unsigned offset, u32 value, unsigned vcpu) { CHECK(irq->mmio_write(cpu(vcpu), kApicDefaultBase + offset, 4, value)); }
+  void apic(unsigned offset, u32 value, unsigned vcpu) {
+    CHECK(irq->mmio_write(cpu(vcpu), kApicDefaultBase + offset, 4, value));
+  }
   u32 ioapic(unsigned index) {
     u64 value = 0;
     CHECK(irq->mmio_write(cpu(), kIoapicBase, 4, index));
@@ -100,9 +106,16 @@ struct TestMachine {
   u32 attention(unsigned vcpu = 0) { return cpu(vcpu).attention.exchange(0); }
   /// Program both 8259s as firmware does: bases, cascade, 8086 mode; everything unmasked.
   void init_pics(u8 master_base = 0x20, u8 slave_base = 0x28, u8 icw4 = 1) {
-    out(0x20, 0x11); out(0x21, master_base); out(0x21, 4); out(0x21, icw4);
-    out(0xA0, 0x11); out(0xA1, slave_base); out(0xA1, 2); out(0xA1, icw4);
-    out(0x21, 0); out(0xA1, 0);
+    out(0x20, 0x11);
+    out(0x21, master_base);
+    out(0x21, 4);
+    out(0x21, icw4);
+    out(0xA0, 0x11);
+    out(0xA1, slave_base);
+    out(0xA1, 2);
+    out(0xA1, icw4);
+    out(0x21, 0);
+    out(0xA1, 0);
   }
 
   FakeClock time;

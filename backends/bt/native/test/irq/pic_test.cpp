@@ -11,9 +11,9 @@ TEST("a PIC line raises the vector of its base and number, until acknowledged") 
   m.irq->set_line(4, true);
   CHECK((m.attention() & kAttnInterrupt) != 0);
   CHECK_EQ(m.take(), 0x24);
-  CHECK_EQ(m.take(), -1);           // in service, and an edge counts once
+  CHECK_EQ(m.take(), -1);  // in service, and an edge counts once
   m.out(0x20, 0x0B);
-  CHECK_EQ(m.in(0x20), 0x10);       // ISR
+  CHECK_EQ(m.in(0x20), 0x10);  // ISR
   m.out(0x20, 0x20);
   CHECK_EQ(m.in(0x20), 0);
   CHECK_EQ(m.take(), -1);
@@ -41,15 +41,15 @@ TEST("lower PIC inputs have priority and nest over higher ones") {
   m.irq->set_line(5, true);
   m.irq->set_line(1, true);
   CHECK_EQ(m.take(), 0x21);
-  CHECK_EQ(m.take(), -1);           // 5 waits for 1's EOI
+  CHECK_EQ(m.take(), -1);  // 5 waits for 1's EOI
   m.out(0x20, 0x20);
   CHECK_EQ(m.take(), 0x25);
   m.irq->set_line(3, true);
-  CHECK_EQ(m.take(), 0x23);         // nests over 5
-  m.out(0x20, 0x20);                // non-specific: ends 3, the highest in service
+  CHECK_EQ(m.take(), 0x23);  // nests over 5
+  m.out(0x20, 0x20);         // non-specific: ends 3, the highest in service
   m.out(0x20, 0x0B);
   CHECK_EQ(m.in(0x20), 0x20);
-  m.out(0x20, 0x65);                // specific EOI of 5
+  m.out(0x20, 0x65);  // specific EOI of 5
   CHECK_EQ(m.in(0x20), 0);
 }
 
@@ -58,12 +58,14 @@ TEST("a slave PIC interrupt goes through the cascade and needs both EOIs") {
   m.init_pics(0x20, 0x70);
   m.irq->set_line(14, true);
   CHECK_EQ(m.take(), 0x76);
-  m.out(0x20, 0x0B); m.out(0xA0, 0x0B);
+  m.out(0x20, 0x0B);
+  m.out(0xA0, 0x0B);
   CHECK_EQ(m.in(0x20), 0x04);
   CHECK_EQ(m.in(0xA0), 0x40);
-  m.irq->set_line(12, true);        // higher on the slave, but the master's input 2 is in service
+  m.irq->set_line(12, true);  // higher on the slave, but the master's input 2 is in service
   CHECK_EQ(m.take(), -1);
-  m.out(0xA0, 0x20); m.out(0x20, 0x20);
+  m.out(0xA0, 0x20);
+  m.out(0x20, 0x20);
   CHECK_EQ(m.take(), 0x74);
 }
 
@@ -80,7 +82,12 @@ TEST("special fully nested mode lets a higher slave request through") {
 
 TEST("an acknowledge without a request gives the spurious vector and sets no in-service bit") {
   PicPair pic([](void*, bool) {}, nullptr);
-  auto init = [&](u16 port, u8 base) { pic.write(port, 0x11); pic.write(port + 1, base); pic.write(port + 1, 0); pic.write(port + 1, 1); };
+  auto init = [&](u16 port, u8 base) {
+    pic.write(port, 0x11);
+    pic.write(port + 1, base);
+    pic.write(port + 1, 0);
+    pic.write(port + 1, 1);
+  };
   init(0x20, 0x20);
   init(0xA0, 0x28);
   CHECK_EQ(pic.acknowledge(), 0x27);
@@ -94,7 +101,7 @@ TEST("an acknowledge without a request gives the spurious vector and sets no in-
   CHECK_EQ(pic.acknowledge(), 0x2F);
   pic.write(0xA0, 0x0B);
   CHECK_EQ(pic.read(0xA0), 0);
-  CHECK_EQ(pic.read(0x20), 0x04);   // the master did serve its input 2
+  CHECK_EQ(pic.read(0x20), 0x04);  // the master did serve its input 2
 }
 
 TEST("automatic EOI leaves nothing in service, and rotates when asked") {
@@ -104,10 +111,11 @@ TEST("automatic EOI leaves nothing in service, and rotates when asked") {
   CHECK_EQ(m.take(), 0x21);
   m.out(0x20, 0x0B);
   CHECK_EQ(m.in(0x20), 0);
-  m.out(0x20, 0x80);                // rotate in automatic EOI
+  m.out(0x20, 0x80);  // rotate in automatic EOI
   m.irq->set_line(3, true);
-  CHECK_EQ(m.take(), 0x23);         // now 4 is highest, 3 lowest
-  m.irq->set_line(1, false); m.irq->set_line(1, true);
+  CHECK_EQ(m.take(), 0x23);  // now 4 is highest, 3 lowest
+  m.irq->set_line(1, false);
+  m.irq->set_line(1, true);
   m.irq->set_line(5, true);
   CHECK_EQ(m.take(), 0x25);
   CHECK_EQ(m.take(), 0x21);
@@ -118,12 +126,13 @@ TEST("rotate on EOI and set priority turn the order") {
   m.init_pics();
   m.irq->set_line(1, true);
   CHECK_EQ(m.take(), 0x21);
-  m.out(0x20, 0xA0);                // rotate on non-specific EOI: 1 is lowest now
-  m.irq->set_line(1, false); m.irq->set_line(1, true);
+  m.out(0x20, 0xA0);  // rotate on non-specific EOI: 1 is lowest now
+  m.irq->set_line(1, false);
+  m.irq->set_line(1, true);
   m.irq->set_line(7, true);
   CHECK_EQ(m.take(), 0x27);
   m.out(0x20, 0x67);
-  m.out(0x20, 0xC0);                // set priority: 0 lowest, 1 highest
+  m.out(0x20, 0xC0);  // set priority: 0 lowest, 1 highest
   m.irq->set_line(3, true);
   CHECK_EQ(m.take(), 0x21);
 }
@@ -138,7 +147,7 @@ TEST("special mask mode lets lower inputs in while a masked one is in service") 
   m.out(0x21, 0x02);
   m.out(0x20, 0x68);
   CHECK_EQ(m.take(), 0x26);
-  m.out(0x20, 0x20);                // non-specific EOI passes over the masked input
+  m.out(0x20, 0x20);  // non-specific EOI passes over the masked input
   m.out(0x20, 0x0B);
   CHECK_EQ(m.in(0x20), 0x02);
   m.out(0x20, 0x48);
@@ -160,7 +169,8 @@ TEST("poll mode reads and serves the highest request") {
 TEST("a level-triggered PIC line raises again after EOI while asserted, and edge-only inputs refuse the mode") {
   TestMachine m;
   m.init_pics();
-  m.out(0x4D0, 0xFF); m.out(0x4D1, 0xFF);
+  m.out(0x4D0, 0xFF);
+  m.out(0x4D1, 0xFF);
   CHECK_EQ(m.in(0x4D0), 0xF8);
   CHECK_EQ(m.in(0x4D1), 0xDE);
   m.irq->set_line(5, true);
@@ -189,7 +199,7 @@ TEST("LINT0 gates the PIC, and a disabled local APIC passes it straight through"
   m.init_pics();
   m.enable_apics();
   m.irq->set_line(4, true);
-  m.apic(0x350, 0x10700, 0);        // mask LINT0
+  m.apic(0x350, 0x10700, 0);  // mask LINT0
   CHECK_EQ(m.take(), -1);
   m.apic(0x350, 0x00700, 0);
   CHECK(m.irq->has_interrupt(m.cpu()));

@@ -10,7 +10,12 @@ constexpr u64 ticks(u64 n) { return (n * 1'000'000'000ull + kPitHz - 1) / kPitHz
 
 // A PIT machine whose clock stands on a tick boundary, so that tick arithmetic is exact.
 struct PitMachine : TestMachine {
-  PitMachine() { time.ns = ticks(2'000'000); base = 2'000'000; init_pics(); out(0x21, 0xFE); }
+  PitMachine() {
+    time.ns = ticks(2'000'000);
+    base = 2'000'000;
+    init_pics();
+    out(0x21, 0xFE);
+  }
   /// Move to `n` ticks after construction.
   void at(u64 n) {
     const u64 ns = ticks(base + n);
@@ -88,7 +93,7 @@ TEST("PIT mode 2 interrupts every period without drift") {
   CHECK_EQ(m.count(0), 993);
   m.at(2001 * 1193 - 1);
   CHECK_EQ(m.count(0), 1);
-  CHECK_EQ(m.status(0), 0x34);        // output low for the last tick
+  CHECK_EQ(m.status(0), 0x34);  // output low for the last tick
 }
 
 TEST("a new count in mode 2 takes over at the end of the period") {
@@ -96,8 +101,9 @@ TEST("a new count in mode 2 takes over at the end of the period") {
   m.program(0, 0x34, 1000);
   m.fired();
   m.at(300);
-  m.out(0x40, 0xF4); m.out(0x40, 0x01);  // 500
-  CHECK_EQ(m.status(0) & 0x40, 0x40);    // null count: not taken over yet
+  m.out(0x40, 0xF4);
+  m.out(0x40, 0x01);                   // 500
+  CHECK_EQ(m.status(0) & 0x40, 0x40);  // null count: not taken over yet
   m.at(999);
   CHECK(!m.fired());
   m.at(1000);
@@ -113,13 +119,17 @@ TEST("PIT mode 3 halves the period between high and low, odd counts high for lon
   PitMachine m;
   m.out(0x61, 1);
   m.program(2, 0x36, 101);
-  m.at(50); CHECK(m.out2());
-  m.at(51); CHECK(!m.out2());
-  m.at(100); CHECK(!m.out2());
-  m.at(101); CHECK(m.out2());
+  m.at(50);
+  CHECK(m.out2());
+  m.at(51);
+  CHECK(!m.out2());
+  m.at(100);
+  CHECK(!m.out2());
+  m.at(101);
+  CHECK(m.out2());
   m.program(2, 0x36, 1000);
   m.at(101 + 100);
-  CHECK_EQ(m.count(2), 800);           // steps by two
+  CHECK_EQ(m.count(2), 800);  // steps by two
   m.at(101 + 600);
   CHECK_EQ(m.count(2), 800);
 }
@@ -128,45 +138,63 @@ TEST("PIT mode 3 on channel 0 interrupts once a period") {
   PitMachine m;
   m.program(0, 0x36, 0);
   m.fired();
-  m.at(65535); CHECK(!m.fired());
-  m.at(65536); CHECK(m.fired());
-  m.at(65536 + 32768); CHECK(!m.fired());
-  m.at(131072); CHECK(m.fired());
+  m.at(65535);
+  CHECK(!m.fired());
+  m.at(65536);
+  CHECK(m.fired());
+  m.at(65536 + 32768);
+  CHECK(!m.fired());
+  m.at(131072);
+  CHECK(m.fired());
 }
 
 TEST("PIT mode 1 is a one-shot of the gate, triggered again by each rise") {
   PitMachine m;
   m.program(2, 0x32, 500);
   CHECK(m.out2());
-  m.at(1000); CHECK(m.out2());         // no trigger, no pulse
+  m.at(1000);
+  CHECK(m.out2());  // no trigger, no pulse
   m.out(0x61, 1);
   CHECK(!m.out2());
   m.at(1400);
   CHECK_EQ(m.count(2), 100);
-  m.out(0x61, 0); m.out(0x61, 1);
-  m.at(1899); CHECK(!m.out2());
-  m.at(1900); CHECK(m.out2());
+  m.out(0x61, 0);
+  m.out(0x61, 1);
+  m.at(1899);
+  CHECK(!m.out2());
+  m.at(1900);
+  CHECK(m.out2());
 }
 
 TEST("PIT modes 4 and 5 strobe low for one tick") {
   PitMachine m;
   m.out(0x61, 1);
   m.program(2, 0x38, 300);
-  m.at(299); CHECK(m.out2());
-  m.at(300); CHECK(!m.out2());
-  m.at(301); CHECK(m.out2());
+  m.at(299);
+  CHECK(m.out2());
+  m.at(300);
+  CHECK(!m.out2());
+  m.at(301);
+  CHECK(m.out2());
   m.out(0x61, 0);
   m.program(2, 0x3A, 300);
-  m.at(1000); CHECK(m.out2());
+  m.at(1000);
+  CHECK(m.out2());
   m.out(0x61, 1);
-  m.at(1299); CHECK(m.out2());
-  m.at(1300); CHECK(!m.out2());
-  m.at(1301); CHECK(m.out2());
+  m.at(1299);
+  CHECK(m.out2());
+  m.at(1300);
+  CHECK(!m.out2());
+  m.at(1301);
+  CHECK(m.out2());
   m.program(0, 0x38, 300);
   m.fired();
-  m.at(1601); CHECK(!m.fired());
-  m.at(1602); CHECK(m.fired());        // the interrupt is the strobe's rising edge
-  m.at(5000); CHECK(!m.fired());
+  m.at(1601);
+  CHECK(!m.fired());
+  m.at(1602);
+  CHECK(m.fired());  // the interrupt is the strobe's rising edge
+  m.at(5000);
+  CHECK(!m.fired());
 }
 
 TEST("the gate holds modes 0 and 4 and restarts modes 2 and 3") {
@@ -206,15 +234,15 @@ TEST("a latched count holds until read, and byte modes read and write one byte")
   m.at(100);
   m.out(0x43, 0x00);
   m.at(200);
-  m.out(0x43, 0x00);                   // a second latch is ignored
+  m.out(0x43, 0x00);  // a second latch is ignored
   u16 value = m.in(0x40);
   value = static_cast<u16>(value | m.in(0x40) << 8);
   CHECK_EQ(value, 900);
   CHECK_EQ(m.in(0x40) | m.in(0x40) << 8, 800);
-  m.program(0, 0x10, 0x55);            // LSB only
+  m.program(0, 0x10, 0x55);  // LSB only
   CHECK_EQ(m.in(0x40), 0x55);
   CHECK_EQ(m.in(0x40), 0x55);
-  m.program(0, 0x20, 0x02);            // MSB only
+  m.program(0, 0x20, 0x02);  // MSB only
   CHECK_EQ(m.in(0x40), 0x02);
 }
 
@@ -225,7 +253,7 @@ TEST("read-back latches status and counts of several channels, status first") {
   m.program(1, 0x30, 2000);
   m.program(2, 0x36, 3000);
   m.at(100);
-  m.out(0x43, 0xC0 | 2 | 8);           // counts and status of channels 0 and 2
+  m.out(0x43, 0xC0 | 2 | 8);  // counts and status of channels 0 and 2
   m.at(500);
   CHECK_EQ(m.in(0x40), 0xB4);
   CHECK_EQ(m.in(0x40) | m.in(0x40) << 8, 900);

@@ -10,8 +10,8 @@ using namespace rz;
 using namespace rz::test;
 
 // The chips' fields lie where KVM's do.
-#define SAME(ours, our_field, theirs, their_field)                                              \
-  static_assert(offsetof(ours, our_field) == offsetof(theirs, their_field) &&                   \
+#define SAME(ours, our_field, theirs, their_field)                            \
+  static_assert(offsetof(ours, our_field) == offsetof(theirs, their_field) && \
                 sizeof(ours{}.our_field) == sizeof(theirs{}.their_field))
 static_assert(sizeof(PicState) == sizeof(kvm_pic_state));
 SAME(PicState, last_irr, kvm_pic_state, last_irr);
@@ -77,15 +77,24 @@ void make_busy(TestMachine& m) {
   m.apic(0x300, 0x84071, 0);
   CHECK_EQ(m.take(0), 0x71);
   m.irq->set_tpr(m.cpu(1), 5);
-  m.apic(0x3E0, 0xB, 0); m.apic(0x320, 0x20051, 0); m.apic(0x380, 10'000'000, 0);
+  m.apic(0x3E0, 0xB, 0);
+  m.apic(0x320, 0x20051, 0);
+  m.apic(0x380, 10'000'000, 0);
   m.apic(0x320, 0x40052, 1);
   CHECK(m.irq->msr_write(m.cpu(1), 0x6E0, m.time.tsc + 8'000'000));
-  m.out(0x43, 0x34); m.out(0x40, 0xA9); m.out(0x40, 0x04);
+  m.out(0x43, 0x34);
+  m.out(0x40, 0xA9);
+  m.out(0x40, 0x04);
   m.out(0x61, 3);
-  m.out(0x43, 0xB6); m.out(0x42, 0x11); m.out(0x42, 0x22);
-  m.out(0x42, 0x33); m.out(0x42, 0x00);
-  m.out(0x43, 0x80); m.in(0x42);
-  m.out(0x43, 0x70); m.out(0x41, 0x99);
+  m.out(0x43, 0xB6);
+  m.out(0x42, 0x11);
+  m.out(0x42, 0x22);
+  m.out(0x42, 0x33);
+  m.out(0x42, 0x00);
+  m.out(0x43, 0x80);
+  m.in(0x42);
+  m.out(0x43, 0x70);
+  m.out(0x41, 0x99);
   m.cpu(1).request(kAttnNmi);
   m.time.advance(123'456);
 }
@@ -118,13 +127,23 @@ TEST("a machine goes on after a load as the original does") {
     for (unsigned cpu = 0; cpu < 2; ++cpu) {
       a.irq->run_timers(a.cpu(cpu));
       b.irq->run_timers(b.cpu(cpu));
-      CHECK_EQ(a.time.ns - a.irq->next_deadline_ns(a.cpu(cpu)) > 0, b.time.ns - b.irq->next_deadline_ns(b.cpu(cpu)) > 0);
+      CHECK_EQ(a.time.ns - a.irq->next_deadline_ns(a.cpu(cpu)) > 0,
+               b.time.ns - b.irq->next_deadline_ns(b.cpu(cpu)) > 0);
       const int vector = a.take(cpu);
       CHECK_EQ(b.take(cpu), vector);
-      if (vector >= 0) { ++taken; a.apic(0xB0, 0, cpu); b.apic(0xB0, 0, cpu); }
+      if (vector >= 0) {
+        ++taken;
+        a.apic(0xB0, 0, cpu);
+        b.apic(0xB0, 0, cpu);
+      }
     }
-    if (step == 20) for (TestMachine* m : {&a, &b}) m->apic(0x350, 0x00700, 0);
-    if (step % 3 == 0) for (TestMachine* m : {&a, &b}) { m->out(0xA0, 0x20); m->out(0x20, 0x20); }
+    if (step == 20)
+      for (TestMachine* m : {&a, &b}) m->apic(0x350, 0x00700, 0);
+    if (step % 3 == 0)
+      for (TestMachine* m : {&a, &b}) {
+        m->out(0xA0, 0x20);
+        m->out(0x20, 0x20);
+      }
     a.time.advance(97'000);
     b.time.advance(97'000);
   }
@@ -167,8 +186,8 @@ TEST("the saved layout stays where the documents say") {
   const std::vector<u8> bytes = save(m);
   CHECK_EQ(bytes.size(), 16u + 360 + 1072);
   CHECK_EQ(std::memcmp(bytes.data(), "RZRQ", 4), 0);
-  CHECK_EQ(bytes[16 + 5], 0x50);                    // master's base
+  CHECK_EQ(bytes[16 + 5], 0x50);  // master's base
   CHECK_EQ(bytes[32 + 5], 0x58);
-  CHECK_EQ(bytes[16 + 32 + 24 + 2], 0x01);          // redirection entry 0: masked
-  CHECK_EQ(bytes[16 + 360 + 48 + 0x80], 0x90);      // TPR in the register page
+  CHECK_EQ(bytes[16 + 32 + 24 + 2], 0x01);      // redirection entry 0: masked
+  CHECK_EQ(bytes[16 + 360 + 48 + 0x80], 0x90);  // TPR in the register page
 }

@@ -13,11 +13,19 @@ namespace {
 
 struct UartBench {
   explicit UartBench(u32 out_bytes = 1024, u32 in_bytes = 64)
-      : out_area(ByteRing::kHeaderBytes + out_bytes), in_area(ByteRing::kHeaderBytes + in_bytes),
-        out(out_area.data(), out_bytes), in(in_area.data(), in_bytes), uart(out, in, wiring()) {}
+      : out_area(ByteRing::kHeaderBytes + out_bytes),
+        in_area(ByteRing::kHeaderBytes + in_bytes),
+        out(out_area.data(), out_bytes),
+        in(in_area.data(), in_bytes),
+        uart(out, in, wiring()) {}
   UartWiring wiring() {
-    return {[](void* c, bool level) { auto* b = static_cast<UartBench*>(c); b->irq = level; if (level) ++b->rises; },
-            [](void* c) { ++static_cast<UartBench*>(c)->ready; }, [](void* c) { ++static_cast<UartBench*>(c)->room; }, this};
+    return {[](void* c, bool level) {
+              auto* b = static_cast<UartBench*>(c);
+              b->irq = level;
+              if (level) ++b->rises;
+            },
+            [](void* c) { ++static_cast<UartBench*>(c)->ready; }, [](void* c) { ++static_cast<UartBench*>(c)->room; },
+            this};
   }
   std::string drain() {
     std::string text(out.waiting(), '\0');
@@ -52,23 +60,23 @@ TEST("bytes written to THR come out of the ring, and the host is told when it wa
 
 TEST("UART interrupts come in their priorities") {
   UartBench b;
-  b.uart.write(4, 0x08);             // OUT2
+  b.uart.write(4, 0x08);  // OUT2
   b.uart.write(2, 0x01);
   CHECK_EQ(b.iir(), 1);
-  b.uart.write(1, 0x0F);             // all enabled: THRE is empty, so it interrupts at once
+  b.uart.write(1, 0x0F);  // all enabled: THRE is empty, so it interrupts at once
   CHECK(b.irq);
-  b.uart.set_modem_inputs(0x80);     // CTS and DSR fall
+  b.uart.set_modem_inputs(0x80);  // CTS and DSR fall
   b.type("a");
   // An overrun needs loopback.
   b.uart.write(4, 0x18);
   for (int i = 0; i < 17; ++i) b.uart.write(0, 'x');
-  CHECK_EQ(b.iir(), 6);              // line status
+  CHECK_EQ(b.iir(), 6);  // line status
   CHECK_EQ(b.uart.read(5) & 0x02, 2);
-  CHECK_EQ(b.iir(), 4);              // receiver: at its trigger level of 1
+  CHECK_EQ(b.iir(), 4);  // receiver: at its trigger level of 1
   while ((b.uart.read(5) & 1) != 0) b.uart.read(0);
-  CHECK_EQ(b.iir(), 2);              // THRE, acknowledged by reading IIR
-  CHECK_EQ(b.iir(), 0);              // modem status
-  CHECK_EQ(b.uart.read(6), 0x83);    // CTS and DSR changed, DCD stands
+  CHECK_EQ(b.iir(), 2);            // THRE, acknowledged by reading IIR
+  CHECK_EQ(b.iir(), 0);            // modem status
+  CHECK_EQ(b.uart.read(6), 0x83);  // CTS and DSR changed, DCD stands
   CHECK_EQ(b.iir(), 1);
   CHECK(!b.irq);
 }
@@ -84,7 +92,7 @@ TEST("THRE interrupt: enabling raises it, IIR acknowledges it, each sent byte ra
   const unsigned before = b.rises;
   b.uart.write(0, 'a');
   b.uart.write(0, 'b');
-  CHECK_EQ(b.rises, before + 2);     // an edge-triggered input sees both
+  CHECK_EQ(b.rises, before + 2);  // an edge-triggered input sees both
   b.uart.write(1, 0x00);
   CHECK(!b.irq);
 }
@@ -102,10 +110,10 @@ TEST("OUT2 gates the interrupt line") {
 TEST("received bytes interrupt at the trigger level, and below it as a timeout") {
   UartBench b;
   b.uart.write(4, 0x08);
-  b.uart.write(2, 0xC1);             // 14
+  b.uart.write(2, 0xC1);  // 14
   b.uart.write(1, 0x01);
   CHECK_EQ(b.uart.read(2), 0xC1);
-  b.type("0123456789abc");           // 13
+  b.type("0123456789abc");  // 13
   CHECK_EQ(b.iir(), 0x0C);
   CHECK(b.irq);
   b.type("d");
@@ -133,7 +141,7 @@ TEST("input beyond the FIFO waits in its ring, and the host hears when a full ri
   }
   CHECK(got == text);
   CHECK(b.room >= 2);
-  CHECK_EQ(b.uart.read(5) & 2, 0);   // no overrun
+  CHECK_EQ(b.uart.read(5) & 2, 0);  // no overrun
 }
 
 TEST("without FIFO the receiver holds one byte and loses none") {
@@ -155,7 +163,7 @@ TEST("a full output ring keeps THRE clear until the consumer drains, and drops n
   CHECK_EQ(b.uart.read(5), 0x60);
   b.iir();
   for (int i = 0; i < 16; ++i) b.uart.write(0, static_cast<u8>('a' + i));
-  CHECK_EQ(b.uart.read(5), 0x00);    // neither THRE nor TEMT
+  CHECK_EQ(b.uart.read(5), 0x00);  // neither THRE nor TEMT
   CHECK(!b.irq);
   u8 three[3];
   CHECK_EQ(b.out.read(three, 3), 3);
@@ -182,22 +190,24 @@ TEST("loopback returns data and modem controls, and keeps both rings out") {
   CHECK_EQ(b.uart.read(0), 'Z');
   CHECK_EQ(b.out.waiting(), 0);
   b.uart.read(6);
-  b.uart.write(4, 0x1A);             // RTS and OUT2: the autodetection of PC drivers
+  b.uart.write(4, 0x1A);  // RTS and OUT2: the autodetection of PC drivers
   CHECK_EQ(b.uart.read(6) & 0xF0, 0x90);
-  b.uart.write(4, 0x15);             // DTR and OUT1
+  b.uart.write(4, 0x15);  // DTR and OUT1
   CHECK_EQ(b.uart.read(6), 0x60 | 0x0B);
-  b.uart.write(4, 0x10);             // RI falls: its trailing edge
+  b.uart.write(4, 0x10);  // RI falls: its trailing edge
   CHECK_EQ(b.uart.read(6), 0x00 | 0x06);
   b.uart.write(4, 0x00);
-  CHECK_EQ(b.uart.read(5) & 1, 1);   // the host's bytes come now
+  CHECK_EQ(b.uart.read(5) & 1, 1);  // the host's bytes come now
   CHECK_EQ(b.uart.read(0), 'h');
 }
 
 TEST("the divisor latch hides data and IER, and scratch keeps its byte") {
   UartBench b;
   b.uart.write(3, 0x83);
-  b.uart.write(0, 1); b.uart.write(1, 2);
-  CHECK_EQ(b.uart.read(0), 1); CHECK_EQ(b.uart.read(1), 2);
+  b.uart.write(0, 1);
+  b.uart.write(1, 2);
+  CHECK_EQ(b.uart.read(0), 1);
+  CHECK_EQ(b.uart.read(1), 2);
   b.uart.write(3, 0x03);
   CHECK_EQ(b.uart.read(1), 0);
   CHECK_EQ(b.out.waiting(), 0);
@@ -209,17 +219,21 @@ TEST("FIFO control clears what it is told to") {
   UartBench b(16);
   b.uart.write(2, 0x01);
   for (int i = 0; i < 24; ++i) b.uart.write(0, 'x');
-  b.uart.write(2, 0x05);             // clear transmitter
+  b.uart.write(2, 0x05);  // clear transmitter
   CHECK_EQ(b.uart.read(5) & 0x60, 0x60);
   b.uart.write(4, 0x10);
   b.uart.write(0, 'y');
-  b.uart.write(2, 0x03);             // clear receiver
+  b.uart.write(2, 0x03);  // clear receiver
   CHECK_EQ(b.uart.read(5) & 1, 0);
 }
 
 TEST("a UART saved and loaded is the same UART") {
   UartBench a(16), b(16);
-  a.uart.write(4, 0x0B); a.uart.write(2, 0x81); a.uart.write(1, 0x03); a.uart.write(3, 0x1B); a.uart.write(7, 0x77);
+  a.uart.write(4, 0x0B);
+  a.uart.write(2, 0x81);
+  a.uart.write(1, 0x03);
+  a.uart.write(3, 0x1B);
+  a.uart.write(7, 0x77);
   for (int i = 0; i < 20; ++i) a.uart.write(0, static_cast<u8>(i));
   a.type("0123456789");
   a.uart.read(0);
@@ -269,8 +283,10 @@ TEST("a byte ring carries every byte in order between two threads") {
     ByteRing ring(area.data(), 64);
     bool first;
     for (u32 i = 0; i < kTotal;) {
-      if (ring.push(static_cast<u8>(i * 7), first)) ++i;
-      else std::this_thread::yield();
+      if (ring.push(static_cast<u8>(i * 7), first))
+        ++i;
+      else
+        std::this_thread::yield();
     }
   });
   ByteRing ring(area.data(), 64);

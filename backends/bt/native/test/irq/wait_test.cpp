@@ -78,7 +78,10 @@ TEST("a stream of notifications against a sleeper that drains loses no bit") {
   std::thread sleeper([&] {
     while (seen.load(std::memory_order_relaxed) < kRounds) {
       wait_for_attention(*vcpu, monotonic_ns() + kPatience);
-      if (vcpu->attention.exchange(0) == 0) { lost = true; break; }
+      if (vcpu->attention.exchange(0) == 0) {
+        lost = true;
+        break;
+      }
       seen = sent.load();
     }
   });
@@ -138,7 +141,10 @@ TEST("level lines driven from one thread and ended on another never stick") {
       m.irq->set_line(20, true);
       const u64 limit = monotonic_ns() + kPatience;
       while (line.load()) {
-        if (monotonic_ns() > limit) { done = true; return; }
+        if (monotonic_ns() > limit) {
+          done = true;
+          return;
+        }
         std::this_thread::yield();
       }
     }
@@ -147,7 +153,11 @@ TEST("level lines driven from one thread and ended on another never stick") {
   });
   while (!done) {
     if (m.irq->has_interrupt(cpu) && m.irq->acknowledge(cpu) == 0x90) {
-      if (line.load()) { ++handled; m.irq->set_line(20, false); line = false; }
+      if (line.load()) {
+        ++handled;
+        m.irq->set_line(20, false);
+        line = false;
+      }
       m.irq->mmio_write(cpu, kApicDefaultBase + 0xB0, 4, 0);
       continue;
     }
@@ -158,15 +168,15 @@ TEST("level lines driven from one thread and ended on another never stick") {
   CHECK_EQ(handled, kRounds);
 }
 
-TEST("the host timer interrupts a spinning vCPU thread, and re-arms only for earlier deadlines") {
+TEST("the host timer interrupts a spinning vCPU thread, and a deadline pushed back still comes") {
   RealMachine m;
   Vcpu& cpu = m.cpu();
   std::thread thread([&] {
     CHECK(m.irq->bind_thread(cpu));
     m.irq->mmio_write(cpu, kApicDefaultBase + 0xF0, 4, 0x1FF);
     m.irq->mmio_write(cpu, kApicDefaultBase + 0x3E0, 4, 0xB);
-    m.irq->mmio_write(cpu, kApicDefaultBase + 0x320, 4, 0x20040);       // periodic
-    m.irq->mmio_write(cpu, kApicDefaultBase + 0x380, 4, 1'000'000);     // 1 ms
+    m.irq->mmio_write(cpu, kApicDefaultBase + 0x320, 4, 0x20040);    // periodic
+    m.irq->mmio_write(cpu, kApicDefaultBase + 0x380, 4, 1'000'000);  // 1 ms
     const u64 start = monotonic_ns();
     unsigned ticks = 0;
     cpu.attention = 0;
@@ -208,7 +218,8 @@ TEST("a PIT programmed by one vCPU wakes the boot processor, which sleeps withou
     asleep = true;
     const u64 start = monotonic_ns();
     while (!woke && monotonic_ns() - start < kPatience) {
-      wait_for_attention(boot, m.irq->next_deadline_ns(boot) == kNever ? start + kPatience : m.irq->next_deadline_ns(boot));
+      wait_for_attention(boot,
+                         m.irq->next_deadline_ns(boot) == kNever ? start + kPatience : m.irq->next_deadline_ns(boot));
       boot.attention.store(0);
       m.irq->run_timers(boot);
       if (m.irq->has_interrupt(boot)) woke = true;
@@ -216,7 +227,8 @@ TEST("a PIT programmed by one vCPU wakes the boot processor, which sleeps withou
     m.irq->unbind_thread(boot);
   });
   while (!asleep) std::this_thread::yield();
-  for (auto [port, value] : {std::pair{0x20, 0x11}, {0x21, 0x20}, {0x21, 4}, {0x21, 1}, {0x21, 0xFE}, {0x43, 0x30}, {0x40, 0}, {0x40, 0x10}})
+  for (auto [port, value] :
+       {std::pair{0x20, 0x11}, {0x21, 0x20}, {0x21, 4}, {0x21, 1}, {0x21, 0xFE}, {0x43, 0x30}, {0x40, 0}, {0x40, 0x10}})
     m.irq->io_write(static_cast<u16>(port), 1, static_cast<u64>(value));
   boot_thread.join();
   CHECK(woke.load());
