@@ -1,3 +1,4 @@
 # Unit tests of the engine and of the native code it shares; one line per folder.
 include(test/irq/irq.cmake OPTIONAL)
 include(test/guests/guests.cmake OPTIONAL)
+include(test/decode/decode.cmake)

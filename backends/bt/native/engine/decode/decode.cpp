@@ -158,7 +158,7 @@ DecodeStatus decode(const u8* bytes, unsigned available, CodeSize size, Inst& ou
 
   // VEX, or the instructions whose opcodes it took over.
   unsigned map = 0, prefix = rep == 0xf3 ? 2 : rep == 0xf2 ? 3 : out.has_66 ? 1 : 0;
-  bool vex = false;
+  bool vex = false, vvvv_given = false;
   if (kPrefixes.kind[byte] == kVexEscape) {
     if (p + 1 == end) return short_of_bytes;
     if (is64 || (p[1] & 0xc0) == 0xc0) {
@@ -183,6 +183,7 @@ DecodeStatus decode(const u8* bytes, unsigned available, CodeSize size, Inst& ou
         p += 3;
       }
       if (!is64) rex &= 0x48;  // eight registers only
+      vvvv_given = (last & 0x78) != 0x78;
       out.vvvv = (~last >> 3) & (is64 ? 15 : 7);
       out.vex_l = (last >> 2) & 1;
       constexpr u8 kPrefixOfPp[4] = {0, 1, 2, 3};  // none, 66, F3, F2
@@ -231,7 +232,7 @@ DecodeStatus decode(const u8* bytes, unsigned available, CodeSize size, Inst& ou
   if (row == nullptr) return DecodeStatus::kInvalid;
   out.row = row;
   if (vex) {
-    if (!(row->attrs & kVvvvUsed) && out.vvvv != 0) return DecodeStatus::kInvalid;
+    if (!(row->attrs & kVvvvUsed) && vvvv_given) return DecodeStatus::kInvalid;
     if (!is64 && (row->attrs & kVexWGpr)) { out.rex_w = false; out.rex = rex &= 0x47; }
   }
   out.operand_bytes = operand_size(*row, out, size);
