@@ -16,6 +16,8 @@ inline constexpr std::uint64_t kPageTables = 0x70000;    // 4-level identity map
 inline constexpr std::uint64_t kStackTop = 0x7c00;
 /// Where include/catch*.inc record the last exception: vector, error, rip, cs, rflags, rsp, cr2, eight bytes each.
 inline constexpr std::uint64_t kCaughtRecord = 0x6f00;
+/// Where include/user64.inc says which check failed, when it ran in ring 3; 0 otherwise.
+inline constexpr std::uint64_t kFailedInRing3 = kCaughtRecord + 104;
 
 /// Attributes as in the descriptor: bits 40..47 in 0..7, 52..55 in 8..11 (AVL, L, D/B, G). Limit in bytes.
 struct StartSegment {

@@ -15,7 +15,6 @@ class TestDevices {
   static constexpr std::uint16_t kCheckFailedPort = 0xf5; // the check just before RIP failed
   static constexpr std::uint16_t kExceptionPort = 0xf6;   // an exception that nobody waited for
   static constexpr std::uint16_t kSkippedPort = 0xf7;     // the processor lacks what the program tests
-  static constexpr unsigned kRing3FailVector = 0x35;      // recorded as caught when a check fails in ring 3
   static constexpr std::uint16_t kEchoPort = 0x300;       // 8 ports
   static constexpr std::uint16_t kEchoLogPort = 0x310;    // writes (0), last value (4), last width (8), reads (12)
   static constexpr std::uint64_t kMmioPage = 0xd0000000;  // first half: register file; second half: log, as the ports'

@@ -53,8 +53,8 @@ bool ending_agrees(const Program& p, const FinalState& s, const std::uint8_t* ra
     append(report, "  triple fault at %s\n", source_line(p, s.rip).c_str());
     append_caught(report, ram);
   } else if (s.end == End::kCheckFailed) {
-    const bool ring3 = load(ram, kCaughtRecord, 8) == TestDevices::kRing3FailVector;
-    append(report, "  check failed at %s\n", source_line(p, ring3 ? load(ram, kCaughtRecord + 16, 8) : s.rip).c_str());
+    const std::uint64_t in_ring3 = load(ram, kFailedInRing3, 8);
+    append(report, "  check failed at %s\n", source_line(p, in_ring3 ? in_ring3 : s.rip).c_str());
     append_caught(report, ram);
   } else if (s.end == End::kException) {
     const unsigned long long vector = load(ram, kCaughtRecord, 8), error = load(ram, kCaughtRecord + 8, 8);

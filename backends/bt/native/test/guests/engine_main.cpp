@@ -2,8 +2,9 @@
 // Every option is one of the engine's own switches, none of which may change a guest's result: the same files under
 // --no-opt, --one and the stress switches are the engine's consistency test.
 //
-// Usage: engine_guest_test DIRECTORY [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq]
+// Usage: engine_guest_test [DIRECTORY] [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq]
 //                          [--cache KIB] [--cpu PROFILE] [--verbose] [NAME...]
+// Without any argument: all programs in every stress mode.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -133,8 +134,8 @@ class Guest {
     if (ram == MAP_FAILED || !memory_.add({0, guests::kRamBytes, ram, false})) return;
     machine_.memory = &memory_;
     machine_.tsc_hz = tsc_hz();
-    machine_.cpuid = find_cpuid_profile(cpu);
-    if (!machine_.cpuid) return;
+    if (!cpuid_profile(cpu, 1, machine_.tsc_hz, profile_)) return;
+    machine_.cpuid = &profile_;
     vcpu_ = vcpu_create(machine_, 0);
     machine_.vcpus.push_back(vcpu_);
     if (!code_.init(machine_, options.code_cache_bytes, guests::kRamBytes)) return;
@@ -183,6 +184,7 @@ class Guest {
 
  private:
   PhysMemory memory_;
+  CpuidProfile profile_{};
   CodeCache code_;
   Machine machine_;
   Vcpu* vcpu_ = nullptr;
@@ -195,6 +197,10 @@ struct Arguments {
   EngineOptions options;
   bool verbose = false;
   std::vector<std::string> names;
+};
+
+struct Count {
+  unsigned passed = 0, failed = 0, skipped = 0;
 };
 
 bool parse(int argc, char** argv, Arguments& a) {
@@ -214,42 +220,76 @@ bool parse(int argc, char** argv, Arguments& a) {
     else if (a.directory.empty()) a.directory = arg;
     else a.names.push_back(arg);
   }
-  return !a.directory.empty();
+  if (a.directory.empty()) a.directory = GUEST_PROGRAMS_DIR;
+  return true;
 }
+
+void run_all(const Arguments& arguments, const std::vector<guests::Program>& programs, Count& count) {
+  for (const guests::Program& program : programs) {
+    std::string report;
+    if (arguments.verbose) { printf("run    %s\n", program.name.c_str()); fflush(stdout); }
+    auto guest = std::make_unique<Guest>(arguments.options, arguments.cpu.c_str());
+    if (!guest->good) { printf("FAILED %s: cannot make a machine\n", program.name.c_str()); count.failed++; continue; }
+    const FinalState final = guest->go(program);
+    switch (guests::judge(program, final, guest->ram, report)) {
+      case guests::Verdict::kPassed: count.passed++; break;
+      case guests::Verdict::kSkipped: count.skipped++; printf("skipped %s: the CPU profile lacks what it tests\n", program.name.c_str()); break;
+      case guests::Verdict::kFailed: count.failed++; printf("FAILED %s\n%s", program.name.c_str(), report.c_str());
+    }
+    fflush(stdout);
+  }
+}
+
+/// What a run without arguments goes through.
+struct StressMode {
+  const char* name;
+  void (*set)(EngineOptions&);
+};
+constexpr StressMode kStressModes[] = {
+    {"as it ships", [](EngineOptions&) {}},
+    {"no optimisation", [](EngineOptions& o) { o.no_opt = true; }},
+    {"one instruction a block", [](EngineOptions& o) { o.max_block_insts = 1; }},
+    {"TLB flushed at random", [](EngineOptions& o) { o.stress_flush_tlb = 3; }},
+    {"code flushed at random", [](EngineOptions& o) { o.stress_flush_code = 7; }},
+    {"leaving at every poll", [](EngineOptions& o) { o.stress_interrupts = true; }},
+};
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
-    fprintf(stderr, "usage: %s DIRECTORY [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq] [--cache KIB] "
+    fprintf(stderr, "usage: %s [DIRECTORY] [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq] [--cache KIB] "
                     "[--cpu PROFILE] [--verbose] [NAME...]\n", argv[0]);
     return 2;
   }
   char scratch[] = "/tmp/ringzero-guests-XXXXXX";
   if (!mkdtemp(scratch)) { perror("mkdtemp"); return 2; }
-  unsigned passed = 0, failed = 0, skipped = 0;
+  Count count;
+  std::vector<guests::Program> programs;
   for (const std::string& path : guests::list_programs(arguments.directory)) {
     guests::Program program;
-    std::string why, report;
+    std::string why;
     const std::string file = path.substr(path.rfind('/') + 1);
     bool wanted = arguments.names.empty();
     for (const std::string& name : arguments.names) wanted |= file == name + ".s";
     if (!wanted) continue;
-    if (!guests::load_program(path, scratch, program, why)) { printf("FAILED %s: %s\n", file.c_str(), why.c_str()); failed++; continue; }
-    if (arguments.verbose) { printf("run    %s\n", program.name.c_str()); fflush(stdout); }
-    auto guest = std::make_unique<Guest>(arguments.options, arguments.cpu.c_str());
-    if (!guest->good) { printf("FAILED %s: cannot make a machine\n", program.name.c_str()); failed++; continue; }
-    const FinalState final = guest->go(program);
-    switch (guests::judge(program, final, guest->ram, report)) {
-      case guests::Verdict::kPassed: passed++; break;
-      case guests::Verdict::kSkipped: skipped++; printf("skipped %s: the CPU profile lacks what it tests\n", program.name.c_str()); break;
-      case guests::Verdict::kFailed: failed++; printf("FAILED %s\n%s", program.name.c_str(), report.c_str());
+    if (guests::load_program(path, scratch, program, why)) programs.push_back(std::move(program));
+    else { printf("FAILED %s: %s\n", file.c_str(), why.c_str()); count.failed++; }
+  }
+  if (argc == 1) {
+    for (const StressMode& mode : kStressModes) {
+      printf("-- %s\n", mode.name);
+      Arguments stressed = arguments;
+      mode.set(stressed.options);
+      run_all(stressed, programs, count);
     }
-    fflush(stdout);
+  } else {
+    run_all(arguments, programs, count);
   }
   const std::string remove = std::string("rm -rf '") + scratch + "'";
   if (system(remove.c_str()) != 0) fprintf(stderr, "cannot remove %s\n", scratch);
-  printf("%u passed, %u failed%s\n", passed, failed, skipped ? (", " + std::to_string(skipped) + " skipped").c_str() : "");
-  return failed ? 1 : 0;
+  if (count.skipped) printf("%u skipped\n", count.skipped);
+  printf("%u passed, %u failed\n", count.passed, count.failed);
+  return count.failed ? 1 : 0;
 }
