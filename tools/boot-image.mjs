@@ -8,7 +8,9 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-const boot = await import(process.env.RINGZERO_BOOT_ENTRY ?? new URL("../packages/boot/dist/index.js", import.meta.url).href);
+const boot = await import(
+  process.env.RINGZERO_BOOT_ENTRY ?? new URL("../packages/boot/dist/index.js", import.meta.url).href
+);
 const { values } = parseArgs({
   options: {
     out: { type: "string" },
@@ -30,7 +32,10 @@ await mkdir(values.out, { recursive: true });
 const initrd = [...values.initrd];
 if (values.busybox) {
   const path = join(values.out, "initramfs.cpio");
-  await writeFile(path, await boot.busyboxInitramfs({ busybox: values.busybox, ...(values.command ? { commands: values.command } : {}) }));
+  await writeFile(
+    path,
+    await boot.busyboxInitramfs({ busybox: values.busybox, ...(values.command ? { commands: values.command } : {}) }),
+  );
   initrd.push(path);
 }
 const shape = { memoryBytes: Number(values.memory) * 0x100000, cpus: Number(values.cpus) };

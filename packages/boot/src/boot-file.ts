@@ -3,7 +3,7 @@
 // `BOOT_FILE_TRUNCATED` and never a RangeError out of the middle of a parser.
 
 import { readFile, stat } from "node:fs/promises";
-import { RingzeroError, type ErrorCode } from "@ringzero/api";
+import { type ErrorCode, RingzeroError } from "@ringzero/api";
 
 /** A file held in memory, and where it was named. */
 export interface BootFile {
@@ -25,7 +25,11 @@ export function bootFileError(
   remedy: string,
   cause?: unknown,
 ): RingzeroError {
-  return new RingzeroError(code, `${file.field}: ${file.path}: ${problem}; ${remedy}`, cause === undefined ? undefined : { cause });
+  return new RingzeroError(
+    code,
+    `${file.field}: ${file.path}: ${problem}; ${remedy}`,
+    cause === undefined ? undefined : { cause },
+  );
 }
 
 /**
@@ -43,16 +47,33 @@ export async function readBootFile(path: string, field: string): Promise<BootFil
     const about = await stat(path);
     if (about.isDirectory()) throw bootFileError("BOOT_FILE_UNREADABLE", named, "is a directory", "name a file");
     if (about.size > MAX_FILE_BYTES) {
-      throw bootFileError("BOOT_FILE_UNREADABLE", named, `has ${about.size} bytes, and 2 GiB is the most that is loaded`, "use a smaller file");
+      throw bootFileError(
+        "BOOT_FILE_UNREADABLE",
+        named,
+        `has ${about.size} bytes, and 2 GiB is the most that is loaded`,
+        "use a smaller file",
+      );
     }
     bytes = await readFile(path);
   } catch (error) {
     if (error instanceof RingzeroError) throw error;
     const errno = (error as NodeJS.ErrnoException).code;
     if (errno === "ENOENT" || errno === "ENOTDIR") {
-      throw bootFileError("BOOT_FILE_MISSING", named, "no such file", "check the path; it is relative to the working directory", error);
+      throw bootFileError(
+        "BOOT_FILE_MISSING",
+        named,
+        "no such file",
+        "check the path; it is relative to the working directory",
+        error,
+      );
     }
-    throw bootFileError("BOOT_FILE_UNREADABLE", named, `cannot be read (${errno ?? String(error)})`, "check its permissions", error);
+    throw bootFileError(
+      "BOOT_FILE_UNREADABLE",
+      named,
+      `cannot be read (${errno ?? String(error)})`,
+      "check its permissions",
+      error,
+    );
   }
   if (bytes.length === 0) throw bootFileError("BOOT_FILE_TRUNCATED", named, "is empty", "fetch or build it again");
   return { ...named, bytes };
@@ -91,7 +112,12 @@ export class BinaryReader {
     this.require(at, 8, this.what);
     const value = this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 0x100000000;
     if (!Number.isSafeInteger(value)) {
-      throw bootFileError("BOOT_FILE_INVALID", this.file, `${this.what} holds an impossible value at offset ${at}`, "use an intact file");
+      throw bootFileError(
+        "BOOT_FILE_INVALID",
+        this.file,
+        `${this.what} holds an impossible value at offset ${at}`,
+        "use an intact file",
+      );
     }
     return value;
   }

@@ -2,15 +2,15 @@
 // What must stay true: a BootSource is JSON; nothing reads a file before `loadBoot`.
 
 import {
-  definePlugin,
-  RingzeroError,
   type BootImage,
   type BootSource,
+  definePlugin,
   type ElfBoot,
   type FirmwareBoot,
   type LinuxBoot,
   type MachineShape,
   type MultibootBoot,
+  RingzeroError,
 } from "@ringzero/api";
 import { loadFirmware } from "./firmware.js";
 import { loadLinux } from "./linux.js";
@@ -56,7 +56,10 @@ export async function loadBoot(source: BootSource, shape: MachineShape): Promise
       return loadFirmware(source, shape);
     default: {
       const other: { readonly kind: unknown } = source satisfies never;
-      throw new RingzeroError("BOOT_UNSUPPORTED", `boot.kind: ${JSON.stringify(other.kind)} is not linux, elf, multiboot or firmware`);
+      throw new RingzeroError(
+        "BOOT_UNSUPPORTED",
+        `boot.kind: ${JSON.stringify(other.kind)} is not linux, elf, multiboot or firmware`,
+      );
     }
   }
 }

@@ -1,21 +1,27 @@
 // An initramfs whose only program is a static BusyBox: either a shell on the console, or a list of commands; then it powers off.
 // What `npm start` boots, and the tests. What must stay true: same input, same bytes; nothing of the host leaks in.
 
-import { readBootFile, bootFileError, type BootFile } from "./boot-file.js";
+import { PC_PORTS } from "@ringzero/api";
+import { type BootFile, bootFileError, readBootFile } from "./boot-file.js";
 import { CpioArchive } from "./cpio.js";
+import { debugExitProgram } from "./debug-exit-program.js";
 
 export interface BusyboxInitramfsOptions {
   /** A statically linked x86-64 BusyBox, such as the one in Debian's busybox-static. */
   readonly busybox: string;
   /**
    * Shell commands to run one after another, each after a line `# command`. The first that fails ends the run with its status
-   * at the debug-exit port; if all succeed the machine powers off. Without this, a shell with job control runs on the console, and
+   * at the debug-exit port (and by power-off where there is no such device); if all succeed the machine powers off. Without this, a shell with job control runs on the console, and
    * leaving it powers the machine off.
    */
   readonly commands?: readonly string[];
   /** Further files, by their path without a leading slash. Mode 0644 unless executable. */
-  readonly files?: readonly { readonly path: string; readonly content: Uint8Array | string; readonly executable?: boolean }[];
-  /** Port to which a failed command's status goes. Default 0xF4. */
+  readonly files?: readonly {
+    readonly path: string;
+    readonly content: Uint8Array | string;
+    readonly executable?: boolean;
+  }[];
+  /** Port to which a failed command's status goes, and that the guest's program `debug-exit N` writes to. Default F4h. */
   readonly debugExitPort?: number;
 }
 
@@ -35,15 +41,17 @@ export async function busyboxInitramfs(options: BusyboxInitramfsOptions): Promis
   const busybox = await readBootFile(options.busybox, "busybox");
   requireStaticProgram(busybox);
   const archive = new CpioArchive();
-  for (const path of ["bin", "dev", "etc", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "usr/sbin"]) archive.directory(path);
+  for (const path of ["bin", "dev", "etc", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "usr/sbin"])
+    archive.directory(path);
   archive.file("bin/busybox", busybox.bytes, 0o755).symlink("bin/sh", "busybox");
   // The kernel opens /dev/console for the first process before anything can mount /dev.
   archive.device("dev/console", "character", 5, 1).device("dev/null", "character", 1, 3, 0o666);
   archive.file("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n").file("etc/group", "root:x:0:\n");
   archive.file("etc/profile", PROFILE);
+  archive.file("sbin/debug-exit", debugExitProgram(options.debugExitPort ?? PC_PORTS.debugExit), 0o755);
   const commands = options.commands;
   if (commands) archive.file("etc/session", sessionScript(commands), 0o755);
-  archive.file("init", initScript(commands !== undefined, options.debugExitPort ?? 0xf4), 0o755);
+  archive.file("init", initScript(commands !== undefined), 0o755);
   for (const file of options.files ?? []) archive.file(file.path, file.content, file.executable ? 0o755 : 0o644);
   return archive.toBytes();
 }
@@ -57,7 +65,7 @@ PS1='\\w # '
  * Unknown NAME=value words of the kernel command line reach the first process as its environment:
  * TERM, RZ_ROWS and RZ_COLUMNS say what terminal the console is shown on.
  */
-function initScript(scripted: boolean, debugExitPort: number): string {
+function initScript(scripted: boolean): string {
   const common = `#!/bin/sh
 export HOME=/root PATH=/bin:/sbin:/usr/bin:/usr/sbin
 busybox mount -t proc proc /proc
@@ -69,12 +77,11 @@ hostname ringzero
 cd /root
 `;
   if (scripted) {
-    // Octal, as printf wants it. A status of 0 does not come here.
     return `${common}/bin/sh /etc/session
 status=$?
 if [ $status -ne 0 ]; then
   echo "ringzero: a command failed with status $status"
-  printf "\\\\$(printf %03o $status)" | dd of=/dev/port bs=1 seek=${debugExitPort} conv=notrunc 2>/dev/null
+  debug-exit $status
 fi
 poweroff -f
 `;
@@ -91,7 +98,13 @@ function sessionScript(commands: readonly string[]): string {
 }
 
 function requireStaticProgram(file: BootFile): void {
-  const refuse = (why: string) => bootFileError("BOOT_FILE_INVALID", file, why, "pass a static x86-64 BusyBox, as in Debian's package busybox-static");
+  const refuse = (why: string) =>
+    bootFileError(
+      "BOOT_FILE_INVALID",
+      file,
+      why,
+      "pass a static x86-64 BusyBox, as in Debian's package busybox-static",
+    );
   const view = new DataView(file.bytes.buffer, file.bytes.byteOffset, file.bytes.length);
   if (file.bytes.length < 64 || view.getUint32(0) !== 0x7f454c46) throw refuse("is not an ELF program");
   const type = view.getUint16(16, true);
@@ -100,7 +113,8 @@ function requireStaticProgram(file: BootFile): void {
   const tableAt = Number(view.getBigUint64(32, true));
   const entryBytes = view.getUint16(54, true);
   const count = view.getUint16(56, true);
-  if (entryBytes < 56 || tableAt + count * entryBytes > file.bytes.length) throw refuse("is truncated: its program headers are beyond its end");
+  if (entryBytes < 56 || tableAt + count * entryBytes > file.bytes.length)
+    throw refuse("is truncated: its program headers are beyond its end");
   for (let i = 0; i < count; i++) {
     const at = tableAt + i * entryBytes;
     if (view.getUint32(at, true) === PT_INTERP) throw refuse("is dynamically linked, and the guest has no libraries");

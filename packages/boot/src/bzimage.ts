@@ -1,7 +1,7 @@
 // Reads the setup header of a Linux bzImage. Source: "The Linux/x86 Boot Protocol", "The Real-Mode Kernel Header".
 // It decides nothing about placement; linux.ts does.
 
-import { BinaryReader, bootFileError, type BootFile } from "./boot-file.js";
+import { BinaryReader, type BootFile, bootFileError } from "./boot-file.js";
 
 /** Offsets in the file, and equally in struct boot_params. */
 export const SETUP_HEADER_AT = 0x1f1;

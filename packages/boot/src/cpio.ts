@@ -2,7 +2,14 @@
 // What must stay true: the same calls give the same bytes (inode numbers count up, times are zero, everything belongs to root).
 
 /** File types of `mode`, as in inode(7). */
-const TYPE = { fifo: 0o010000, character: 0o020000, directory: 0o040000, block: 0o060000, file: 0o100000, symlink: 0o120000 } as const;
+const TYPE = {
+  fifo: 0o010000,
+  character: 0o020000,
+  directory: 0o040000,
+  block: 0o060000,
+  file: 0o100000,
+  symlink: 0o120000,
+} as const;
 
 interface Entry {
   readonly mode: number;
@@ -24,7 +31,11 @@ export class CpioArchive {
 
   file(path: string, content: Uint8Array | string, permissions = 0o644): this {
     this.#parents(path);
-    return this.#add(path, TYPE.file | permissions, typeof content === "string" ? new TextEncoder().encode(content) : content);
+    return this.#add(
+      path,
+      TYPE.file | permissions,
+      typeof content === "string" ? new TextEncoder().encode(content) : content,
+    );
   }
 
   symlink(path: string, target: string): this {
@@ -73,8 +84,24 @@ export class CpioArchive {
 function member(path: string, entry: Entry, inode: number): [Uint8Array, Uint8Array] {
   const name = new TextEncoder().encode(`${path}\0`);
   const links = (entry.mode & 0o170000) === TYPE.directory ? 2 : 1;
-  const fields = [inode, entry.mode, 0, 0, links, 0, entry.data.length, 0, 0, entry.deviceMajor, entry.deviceMinor, name.length, 0];
-  const header = new TextEncoder().encode(`070701${fields.map((value) => value.toString(16).padStart(8, "0")).join("")}`);
+  const fields = [
+    inode,
+    entry.mode,
+    0,
+    0,
+    links,
+    0,
+    entry.data.length,
+    0,
+    0,
+    entry.deviceMajor,
+    entry.deviceMinor,
+    name.length,
+    0,
+  ];
+  const header = new TextEncoder().encode(
+    `070701${fields.map((value) => value.toString(16).padStart(8, "0")).join("")}`,
+  );
   const first = new Uint8Array(Math.ceil((header.length + name.length) / 4) * 4);
   first.set(header);
   first.set(name, header.length);

@@ -93,7 +93,11 @@ async function readEntry(entry: string): Promise<Omit<DebianImages, "cached"> | 
   try {
     const record = JSON.parse(await readFile(join(entry, RECORD), "utf8")) as Partial<CacheRecord>;
     if (record.format !== 1 || !record.kernel || !record.busybox || !record.versions) return null;
-    const images = { kernel: join(entry, record.kernel), busybox: join(entry, record.busybox), versions: record.versions };
+    const images = {
+      kernel: join(entry, record.kernel),
+      busybox: join(entry, record.busybox),
+      versions: record.versions,
+    };
     await Promise.all([access(images.kernel), access(images.busybox)]);
     return images;
   } catch {
@@ -106,13 +110,20 @@ async function makeAside(cache: string): Promise<string> {
     await mkdir(cache, { recursive: true });
     return await mkdtemp(join(cache, `${ENTRY}.new-`));
   } catch (error) {
-    throw failure(`cannot write to the cache folder ${cache} (${(error as NodeJS.ErrnoException).code}); set XDG_CACHE_HOME to a writable folder`, error);
+    throw failure(
+      `cannot write to the cache folder ${cache} (${(error as NodeJS.ErrnoException).code}); set XDG_CACHE_HOME to a writable folder`,
+      error,
+    );
   }
 }
 
 async function fill(aside: string, options: FetchOptions): Promise<CacheRecord> {
   const { signal, onProgress } = options;
-  const environment = { ...process.env, LC_ALL: "C", ...(options.toolsPath === undefined ? {} : { PATH: options.toolsPath }) };
+  const environment = {
+    ...process.env,
+    LC_ALL: "C",
+    ...(options.toolsPath === undefined ? {} : { PATH: options.toolsPath }),
+  };
   const tool = async (command: string, args: readonly string[]) =>
     (await run(command, args, { env: environment, maxBuffer: 1 << 24, ...(signal ? { signal } : {}) })).stdout;
 
@@ -143,30 +154,63 @@ async function fill(aside: string, options: FetchOptions): Promise<CacheRecord> 
 }
 
 /** The meta package depends on the package of the current version. */
-async function resolveKernelPackage(tool: (command: string, args: readonly string[]) => Promise<string>): Promise<string> {
+async function resolveKernelPackage(
+  tool: (command: string, args: readonly string[]) => Promise<string>,
+): Promise<string> {
   let output: string;
   try {
     output = await tool("apt-cache", ["depends", "--no-recommends", "--no-suggests", KERNEL_META_PACKAGE]);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw failure("this host has no apt (the command apt-cache is not there)", error);
-    throw failure(`apt does not know the package ${KERNEL_META_PACKAGE}: ${lastLine(error)}; "apt-get update" as root may help`, error);
+    if ((error as NodeJS.ErrnoException).code === "ENOENT")
+      throw failure("this host has no apt (the command apt-cache is not there)", error);
+    throw failure(
+      `apt does not know the package ${KERNEL_META_PACKAGE}: ${lastLine(error)}; "apt-get update" as root may help`,
+      error,
+    );
   }
   const name = /Depends:\s+(linux-image-\S+)/.exec(output)?.[1];
-  if (!name) throw failure(`apt does not know what ${KERNEL_META_PACKAGE} depends on; "apt-get update" as root may help`);
+  if (!name)
+    throw failure(`apt does not know what ${KERNEL_META_PACKAGE} depends on; "apt-get update" as root may help`);
   return name;
 }
 
 /** @returns the path of the .deb */
-async function download(name: string, into: string, environment: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<string> {
+async function download(
+  name: string,
+  into: string,
+  environment: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
+): Promise<string> {
   const failed = await new Promise<string | null>((resolve, reject) => {
-    const child = spawn("apt-get", ["download", name], { cwd: into, env: environment, stdio: ["ignore", "ignore", "pipe"], ...(signal ? { signal } : {}) });
+    const child = spawn("apt-get", ["download", name], {
+      cwd: into,
+      env: environment,
+      stdio: ["ignore", "ignore", "pipe"],
+      ...(signal ? { signal } : {}),
+    });
     let complaint = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => (complaint = (complaint + text).slice(-4096)));
     child.on("error", reject);
-    child.on("close", (code) => resolve(code === 0 ? null : complaint.trim().split("\n").find((line) => line.startsWith("E:")) || complaint.trim() || `exit code ${code}`));
+    child.on("close", (code) =>
+      resolve(
+        code === 0
+          ? null
+          : complaint
+              .trim()
+              .split("\n")
+              .find((line) => line.startsWith("E:")) ||
+              complaint.trim() ||
+              `exit code ${code}`,
+      ),
+    );
   }).catch((error: NodeJS.ErrnoException) => {
     if (error.name === "AbortError") throw error;
-    throw failure(error.code === "ENOENT" ? "this host has no apt (the command apt-get is not there)" : `apt-get cannot be run (${error.code})`, error);
+    throw failure(
+      error.code === "ENOENT"
+        ? "this host has no apt (the command apt-get is not there)"
+        : `apt-get cannot be run (${error.code})`,
+      error,
+    );
   });
   if (failed !== null) throw failure(`apt-get cannot download ${name}: ${failed}; is there a network?`);
   const archive = (await readdir(into)).find((file) => file.startsWith(`${name}_`) && file.endsWith(".deb"));

@@ -1,7 +1,7 @@
 // Reads ELF executables for x86 as a boot loader needs them: what to load where, and the notes. Both classes, little-endian only.
 // Source: "Tool Interface Standard (TIS) Executable and Linking Format (ELF) Specification", "ELF-64 Object File Format".
 
-import { BinaryReader, bootFileError, type BootFile } from "./boot-file.js";
+import { BinaryReader, type BootFile, bootFileError } from "./boot-file.js";
 
 export interface ElfSegment {
   /** Physical load address. */
@@ -46,7 +46,8 @@ export function isElf(bytes: Uint8Array): boolean {
  * @throws RingzeroError `BOOT_FILE_TRUNCATED` when a header or a segment is beyond its end
  */
 export function parseElf(file: BootFile): ElfFile {
-  const refuse = (why: string) => bootFileError("BOOT_FILE_INVALID", file, `is not a bootable ELF file: ${why}`, "pass an ELF kernel for x86");
+  const refuse = (why: string) =>
+    bootFileError("BOOT_FILE_INVALID", file, `is not a bootable ELF file: ${why}`, "pass an ELF kernel for x86");
   if (!isElf(file.bytes)) throw refuse("it does not start with 7F 45 4C 46");
   const reader = new BinaryReader(file, "the ELF header");
   const elfClass = reader.u8(4);
@@ -124,7 +125,9 @@ function parseNotes(reader: BinaryReader, start: number, sizeBytes: number): Elf
     const contentAt = at + 12 + align4(nameBytes);
     if (contentAt + contentBytes > end) break; // a damaged note hides those behind it, and nothing else
     notes.push({
-      name: Buffer.from(reader.slice(at + 12, nameBytes)).toString("latin1").replace(/\0+$/, ""),
+      name: Buffer.from(reader.slice(at + 12, nameBytes))
+        .toString("latin1")
+        .replace(/\0+$/, ""),
       type: reader.u32(at + 8),
       content: reader.slice(contentAt, contentBytes),
     });

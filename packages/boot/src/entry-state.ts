@@ -29,7 +29,12 @@ const BOOT_TR = 0x20;
 /** Indices into `Registers.gpr`. */
 export const GPR = { rax: 0, rcx: 1, rdx: 2, rbx: 3, rsp: 4, rbp: 5, rsi: 6, rdi: 7 } as const;
 
-const segment = (selector: number, base: bigint, limit: number, attributes: number): SegmentRegister => ({ selector, base, limit, attributes });
+const segment = (selector: number, base: bigint, limit: number, attributes: number): SegmentRegister => ({
+  selector,
+  base,
+  limit,
+  attributes,
+});
 
 function gprs(values: Partial<Record<keyof typeof GPR, number>>): bigint[] {
   const all = new Array<bigint>(16).fill(0n);
@@ -59,7 +64,11 @@ export function flatGdt(longMode: boolean): Uint8Array {
  * 32-bit protected mode, no paging, interrupts off, flat segments.
  * @param gdtAt  where `flatGdt(false)` lies; below 4 GiB
  */
-export function protectedModeEntry(entry: number, gdtAt: number, values: Partial<Record<keyof typeof GPR, number>>): Registers {
+export function protectedModeEntry(
+  entry: number,
+  gdtAt: number,
+  values: Partial<Record<keyof typeof GPR, number>>,
+): Registers {
   const data = segment(BOOT_DS, 0n, FLAT_LIMIT, DATA_32);
   return {
     gpr: gprs(values),
@@ -148,7 +157,11 @@ export function identityPageTables(at: number): Uint8Array {
     const directory = 0x2000 + gib * 0x1000;
     view.setUint32(0x1000 + gib * 8, (at + directory) | PRESENT_WRITABLE, true);
     for (let i = 0; i < 512; i++) {
-      view.setUint32(directory + i * 8, (gib * 0x40000000 + i * 0x200000 + (PRESENT_WRITABLE | LARGE_PAGE)) >>> 0, true);
+      view.setUint32(
+        directory + i * 8,
+        (gib * 0x40000000 + i * 0x200000 + (PRESENT_WRITABLE | LARGE_PAGE)) >>> 0,
+        true,
+      );
     }
   }
   return new Uint8Array(view.buffer);

@@ -1,9 +1,9 @@
 // A firmware image as a PC's flash: read-only, ending at 4 GiB, its top 128 KiB copied to below 1 MiB, entered at the reset vector.
 // The copy below 1 MiB is plain RAM, because the chipset that would protect it is not part of PC platform v1.
 
-import { PC_ADDRESSES } from "@ringzero/api";
-import { bootFileError, readBootFile, type BootFile } from "./boot-file.js";
 import type { BootImage, MachineShape } from "@ringzero/api";
+import { PC_ADDRESSES } from "@ringzero/api";
+import { type BootFile, bootFileError, readBootFile } from "./boot-file.js";
 import { resetEntry } from "./entry-state.js";
 import { MemoryPlan } from "./memory-map.js";
 

@@ -4,10 +4,27 @@
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pcRamLayout } from "@ringzero/api";
 import type { BootImage, MachineShape } from "@ringzero/api";
+import { pcRamLayout } from "@ringzero/api";
 
-const GPR_NAMES = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+const GPR_NAMES = [
+  "rax",
+  "rcx",
+  "rdx",
+  "rbx",
+  "rsp",
+  "rbp",
+  "rsi",
+  "rdi",
+  "r8",
+  "r9",
+  "r10",
+  "r11",
+  "r12",
+  "r13",
+  "r14",
+  "r15",
+];
 
 /**
  * @param directory  made if need be; gets `boot.txt` and one `NN.bin` for each load range
@@ -25,13 +42,15 @@ export async function flattenBootImage(image: BootImage, shape: MachineShape, di
     lines.push(`load ${hex(range.at)} ${file}`);
   }
   const { registers } = image;
-  registers.gpr.forEach((value, i) => lines.push(`reg ${GPR_NAMES[i]} ${hex(value)}`));
-  for (const name of ["rip", "rflags", "cr0", "cr2", "cr3", "cr4", "cr8", "efer"] as const) lines.push(`reg ${name} ${hex(registers[name])}`);
+  for (const [i, value] of registers.gpr.entries()) lines.push(`reg ${GPR_NAMES[i]} ${hex(value)}`);
+  for (const name of ["rip", "rflags", "cr0", "cr2", "cr3", "cr4", "cr8", "efer"] as const)
+    lines.push(`reg ${name} ${hex(registers[name])}`);
   for (const name of ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] as const) {
     const { selector, base, limit, attributes } = registers[name];
     lines.push(`seg ${name} ${hex(selector)} ${hex(base)} ${hex(limit)} ${hex(attributes)}`);
   }
-  for (const name of ["gdtr", "idtr"] as const) lines.push(`table ${name} ${hex(registers[name].base)} ${hex(registers[name].limit)}`);
+  for (const name of ["gdtr", "idtr"] as const)
+    lines.push(`table ${name} ${hex(registers[name].base)} ${hex(registers[name].limit)}`);
   const path = join(directory, "boot.txt");
   await writeFile(path, `${lines.join("\n")}\n`);
   return path;

@@ -1,11 +1,11 @@
 // Public entry of @ringzero/boot: how machines start, and what they are told about themselves.
 // The default export is the boot plugin, for a registry.
 
-export { buildAcpiTables, type AcpiOptions, type AcpiTables } from "./acpi/tables.js";
 export type { AcpiUart } from "./acpi/dsdt.js";
+export { type AcpiOptions, type AcpiTables, buildAcpiTables } from "./acpi/tables.js";
 export { default, directBoot, elf, firmware, linux, loadBoot, multiboot } from "./boot-source.js";
-export { busyboxInitramfs, USERSPACE_BANNER, type BusyboxInitramfsOptions } from "./busybox-initramfs.js";
+export { type BusyboxInitramfsOptions, busyboxInitramfs, USERSPACE_BANNER } from "./busybox-initramfs.js";
 export { CpioArchive } from "./cpio.js";
-export { fetchDebianImages, type DebianImages, type FetchOptions, type FetchProgress } from "./debian.js";
+export { type DebianImages, type FetchOptions, type FetchProgress, fetchDebianImages } from "./debian.js";
 export { flattenBootImage } from "./flatten.js";
-export { E820, pcMemoryMap, type MemoryMapEntry } from "./memory-map.js";
+export { E820, type MemoryMapEntry, pcMemoryMap } from "./memory-map.js";

@@ -2,10 +2,10 @@
 // truncated archive says so late, or panics without a word. Each format is checked as far as is cheap: a walk over the
 // members of a cpio, the blocks of a zstd or lz4 stream, the footer of an xz; a gzip has to be inflated.
 
-import { createGunzip } from "node:zlib";
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { BinaryReader, bootFileError, type BootFile } from "./boot-file.js";
+import { createGunzip } from "node:zlib";
+import { BinaryReader, type BootFile, bootFileError } from "./boot-file.js";
 
 const REMEDY_TRUNCATED = "fetch or build it again";
 
@@ -24,7 +24,12 @@ export async function checkInitrd(file: BootFile): Promise<void> {
     }
     const format = detect(file.bytes.subarray(at));
     if (format === null) {
-      throw notAnInitrd(file, at === 0 ? "it does not start like a cpio archive or a compressed one" : `what follows at offset ${at} is no archive`);
+      throw notAnInitrd(
+        file,
+        at === 0
+          ? "it does not start like a cpio archive or a compressed one"
+          : `what follows at offset ${at} is no archive`,
+      );
     }
     if (format !== "cpio") {
       await checkCompressed(format, file, at);
@@ -74,7 +79,9 @@ function walkCpio(file: BootFile, start: number): number {
     if (magic !== "070701" && magic !== "070702") throw notAnInitrd(file, `the cpio header at offset ${at} is damaged`);
     const dataBytes = field(at, 6);
     const nameBytes = field(at, 11);
-    const name = Buffer.from(reader.slice(at + HEADER_BYTES, nameBytes, "a name in the cpio archive")).toString("latin1");
+    const name = Buffer.from(reader.slice(at + HEADER_BYTES, nameBytes, "a name in the cpio archive")).toString(
+      "latin1",
+    );
     const dataAt = align4(at + HEADER_BYTES + nameBytes);
     if (name === "TRAILER!!!\0") return Math.min(dataAt, reader.sizeBytes);
     reader.require(dataAt, dataBytes, `"${name.replace(/\0$/, "")}" in the cpio archive`);
@@ -118,7 +125,13 @@ async function inflate(file: BootFile, at: number): Promise<void> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "Z_BUF_ERROR") {
-      throw bootFileError("BOOT_FILE_TRUNCATED", file, "is truncated: the gzip stream ends early", REMEDY_TRUNCATED, error);
+      throw bootFileError(
+        "BOOT_FILE_TRUNCATED",
+        file,
+        "is truncated: the gzip stream ends early",
+        REMEDY_TRUNCATED,
+        error,
+      );
     }
     // "incorrect header check" after whole members is trailing data, which the kernel looks at by itself.
     if (code === "Z_DATA_ERROR" && /header check/.test(String(error))) return;
@@ -158,5 +171,10 @@ function walkLz4(file: BootFile, start: number): void {
 }
 
 function notAnInitrd(file: BootFile, why: string) {
-  return bootFileError("BOOT_FILE_INVALID", file, `is not an initrd: ${why}`, "pass an initramfs: a cpio archive, compressed or not");
+  return bootFileError(
+    "BOOT_FILE_INVALID",
+    file,
+    `is not an initrd: ${why}`,
+    "pass an initramfs: a cpio archive, compressed or not",
+  );
 }

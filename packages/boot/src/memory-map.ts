@@ -2,8 +2,8 @@
 // that finds room in it for the things a loader brings. What must stay true: nothing is placed outside RAM,
 // and no two things overlap.
 
-import { PC_ADDRESSES, pcRamLayout, RingzeroError, type GuestAddress } from "@ringzero/api";
 import type { LoadRange, MachineShape } from "@ringzero/api";
+import { type GuestAddress, PC_ADDRESSES, pcRamLayout, RingzeroError } from "@ringzero/api";
 
 /** Address range types of ACPI, "System Address Map Interfaces". */
 export const E820 = { ram: 1, reserved: 2, acpi: 3, nvs: 4 } as const;

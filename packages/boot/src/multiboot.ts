@@ -1,9 +1,9 @@
 // Boot by Multiboot 1: find the header, load by its addresses or as ELF, build the information structure, enter 32-bit protected mode.
 // Source: "Multiboot Specification version 0.6.96". What must stay true: what the structure announces in `flags` is there, and nothing else.
 
-import { buildAcpiTables } from "./acpi/tables.js";
-import { BinaryReader, bootFileError, readBootFile, type BootFile } from "./boot-file.js";
 import type { BootImage, MachineShape } from "@ringzero/api";
+import { buildAcpiTables } from "./acpi/tables.js";
+import { BinaryReader, type BootFile, bootFileError, readBootFile } from "./boot-file.js";
 import { isElf, parseElf } from "./elf-file.js";
 import { flatGdt, protectedModeEntry } from "./entry-state.js";
 import { encodeCommandLine } from "./linux.js";
@@ -43,7 +43,11 @@ export async function loadMultiboot(
     ...(source.modules ?? []).map((line, i) => readBootFile(line.split(" ", 1)[0]!, `boot.modules[${i}]`)),
   ]);
   return multibootImage(
-    { kernel: kernel!, modules: modules.map((file, i) => ({ file, commandLine: source.modules![i]! })), append: source.append ?? "" },
+    {
+      kernel: kernel!,
+      modules: modules.map((file, i) => ({ file, commandLine: source.modules![i]! })),
+      append: source.append ?? "",
+    },
     shape,
   );
 }
@@ -77,7 +81,11 @@ export function multibootImage(files: MultibootFiles, shape: MachineShape): Boot
   plan.place("the ACPI tables", acpi.at, acpi.bytes);
   plan.place("the Multiboot information", INFO_AT, information(loaderNameAt, commandLineAt, modules, shape));
   plan.place("the GDT", GDT_AT, flatGdt(false));
-  return { ranges: plan.ranges, rom: [], registers: protectedModeEntry(entry, GDT_AT, { rax: ENTRY_MAGIC, rbx: INFO_AT }) };
+  return {
+    ranges: plan.ranges,
+    rom: [],
+    registers: protectedModeEntry(entry, GDT_AT, { rax: ENTRY_MAGIC, rbx: INFO_AT }),
+  };
 }
 
 export interface MultibootHeader {
@@ -108,14 +116,26 @@ export function findMultibootHeader(file: BootFile): MultibootHeader {
     const flags = reader.u32(offset + 4);
     if (((HEADER_MAGIC + flags + reader.u32(offset + 8)) & 0xffffffff) !== 0) continue;
     if ((flags & FLAG_VIDEO) !== 0) {
-      throw bootFileError("BOOT_UNSUPPORTED", file, "requires a video mode from its boot loader, and this machine has no display", "build it without Multiboot flag 2");
+      throw bootFileError(
+        "BOOT_UNSUPPORTED",
+        file,
+        "requires a video mode from its boot loader, and this machine has no display",
+        "build it without Multiboot flag 2",
+      );
     }
     if ((flags & 0xffff & ~KNOWN_REQUIRED_FLAGS) !== 0) {
-      throw bootFileError("BOOT_UNSUPPORTED", file, `requires Multiboot features 0x${(flags & 0xffff).toString(16)} that are not offered`, "build it without them");
+      throw bootFileError(
+        "BOOT_UNSUPPORTED",
+        file,
+        `requires Multiboot features 0x${(flags & 0xffff).toString(16)} that are not offered`,
+        "build it without them",
+      );
     }
     const word = (index: number) => reader.u32(offset + 12 + index * 4);
     const addresses =
-      (flags & FLAG_ADDRESSES) === 0 ? null : { header: word(0), load: word(1), loadEnd: word(2), bssEnd: word(3), entry: word(4) };
+      (flags & FLAG_ADDRESSES) === 0
+        ? null
+        : { header: word(0), load: word(1), loadEnd: word(2), bssEnd: word(3), entry: word(4) };
     return { offset, flags, addresses };
   }
   throw bootFileError(
@@ -128,7 +148,8 @@ export function findMultibootHeader(file: BootFile): MultibootHeader {
 
 /** @returns the entry address */
 function placeKernel(header: MultibootHeader, file: BootFile, plan: MemoryPlan): number {
-  const refuse = (why: string) => bootFileError("BOOT_FILE_INVALID", file, `has a Multiboot header that cannot be: ${why}`, "build it again");
+  const refuse = (why: string) =>
+    bootFileError("BOOT_FILE_INVALID", file, `has a Multiboot header that cannot be: ${why}`, "build it again");
   if (header.addresses) {
     const { header: headerAt, load, loadEnd, bssEnd, entry } = header.addresses;
     if (load > headerAt) throw refuse("it would be loaded behind its own header");
@@ -145,9 +166,13 @@ function placeKernel(header: MultibootHeader, file: BootFile, plan: MemoryPlan):
   }
   if (!isElf(file.bytes)) throw refuse("it gives no addresses, and the file is not ELF");
   const elf = parseElf(file);
-  elf.segments.forEach((segment, i) => plan.place(`segment ${i} of ${file.path}`, segment.at, segment.bytes, segment.spanBytes));
+  for (const [i, segment] of elf.segments.entries()) {
+    plan.place(`segment ${i} of ${file.path}`, segment.at, segment.bytes, segment.spanBytes);
+  }
   // The entry of an ELF kernel may be linear; Multiboot enters without paging, so it is taken to its segment's physical address.
-  const home = elf.segments.find((segment) => elf.entry >= segment.linear && elf.entry < segment.linear + BigInt(segment.spanBytes));
+  const home = elf.segments.find(
+    (segment) => elf.entry >= segment.linear && elf.entry < segment.linear + BigInt(segment.spanBytes),
+  );
   if (!home) throw refuse("its ELF entry is outside every segment");
   return home.at + Number(elf.entry - home.linear);
 }

@@ -1,9 +1,9 @@
 // Boot of an ELF kernel that carries a PVH note: 32-bit protected mode at the address in the note, EBX at a start-info structure.
 // Sources: Xen public headers documentation, "x86/HVM direct boot ABI" and "hvm_start_info"; Linux builds such a kernel as `vmlinux`.
 
-import { buildAcpiTables } from "./acpi/tables.js";
-import { bootFileError, readBootFile, type BootFile } from "./boot-file.js";
 import type { BootImage, MachineShape } from "@ringzero/api";
+import { buildAcpiTables } from "./acpi/tables.js";
+import { type BootFile, bootFileError, readBootFile } from "./boot-file.js";
 import { parseElf } from "./elf-file.js";
 import { flatGdt, protectedModeEntry } from "./entry-state.js";
 import { encodeCommandLine } from "./linux.js";
@@ -49,13 +49,27 @@ export function pvhImage(
   }
   const entry = new DataView(note.content.buffer, note.content.byteOffset).getUint32(0, true);
   if (!elf.segments.some((segment) => entry >= segment.at && entry < segment.at + segment.spanBytes)) {
-    throw bootFileError("BOOT_FILE_INVALID", files.kernel, `has its PVH entry 0x${entry.toString(16)} outside every segment`, "use an intact kernel");
+    throw bootFileError(
+      "BOOT_FILE_INVALID",
+      files.kernel,
+      `has its PVH entry 0x${entry.toString(16)} outside every segment`,
+      "use an intact kernel",
+    );
   }
 
   const plan = new MemoryPlan(shape);
-  elf.segments.forEach((segment, i) => plan.place(`segment ${i} of ${files.kernel.path}`, segment.at, segment.bytes, segment.spanBytes));
-  const modules = files.modules.map((file) => ({ at: plan.placeHigh(`the module ${file.path}`, file.bytes), sizeBytes: file.bytes.length }));
-  plan.place("the command line", COMMAND_LINE_AT, encodeCommandLine(files.append, COMMAND_LINE_MAX_BYTES, files.kernel));
+  for (const [i, segment] of elf.segments.entries()) {
+    plan.place(`segment ${i} of ${files.kernel.path}`, segment.at, segment.bytes, segment.spanBytes);
+  }
+  const modules = files.modules.map((file) => ({
+    at: plan.placeHigh(`the module ${file.path}`, file.bytes),
+    sizeBytes: file.bytes.length,
+  }));
+  plan.place(
+    "the command line",
+    COMMAND_LINE_AT,
+    encodeCommandLine(files.append, COMMAND_LINE_MAX_BYTES, files.kernel),
+  );
   const acpi = buildAcpiTables({ cpus: shape.cpus, ...(shape.uarts ? { uarts: shape.uarts } : {}) });
   plan.place("the ACPI tables", acpi.at, acpi.bytes);
   plan.place("the start info", START_INFO_AT, startInfo(modules, acpi.rsdpAt, shape));
@@ -63,7 +77,11 @@ export function pvhImage(
   return { ranges: plan.ranges, rom: [], registers: protectedModeEntry(entry, GDT_AT, { rbx: START_INFO_AT }) };
 }
 
-function startInfo(modules: readonly { at: number; sizeBytes: number }[], rsdpAt: number, shape: MachineShape): Uint8Array {
+function startInfo(
+  modules: readonly { at: number; sizeBytes: number }[],
+  rsdpAt: number,
+  shape: MachineShape,
+): Uint8Array {
   const map = pcMemoryMap(shape.memoryBytes);
   const modulesAt = START_INFO_BYTES + 8;
   const mapAt = modulesAt + modules.length * MODULE_BYTES;

@@ -32,11 +32,41 @@ export const acpiPmPlugin = definePlugin({
     // Byte and word registers, by port; a wider access comes as several of these, so that each register sees its own part once.
     const word = (read: () => number, write: (value: number) => void) => ({ read, write });
     const registers = new Map([
-      [PC_PORTS.acpiPm1Event, word(() => block.readStatus(), (value) => block.writeStatus(value))],
-      [PC_PORTS.acpiPm1Event + 2, word(() => block.readEnable(), (value) => block.writeEnable(value))],
-      [PC_PORTS.acpiPm1Control, word(() => block.readControl(), (value) => block.writeControl(value))],
-      [PC_PORTS.acpiGpe0, word(() => block.readGpeStatus(), (value) => block.writeGpeStatus(value))],
-      [PC_PORTS.acpiGpe0 + 2, word(() => block.readGpeEnable(), (value) => block.writeGpeEnable(value))],
+      [
+        PC_PORTS.acpiPm1Event,
+        word(
+          () => block.readStatus(),
+          (value) => block.writeStatus(value),
+        ),
+      ],
+      [
+        PC_PORTS.acpiPm1Event + 2,
+        word(
+          () => block.readEnable(),
+          (value) => block.writeEnable(value),
+        ),
+      ],
+      [
+        PC_PORTS.acpiPm1Control,
+        word(
+          () => block.readControl(),
+          (value) => block.writeControl(value),
+        ),
+      ],
+      [
+        PC_PORTS.acpiGpe0,
+        word(
+          () => block.readGpeStatus(),
+          (value) => block.writeGpeStatus(value),
+        ),
+      ],
+      [
+        PC_PORTS.acpiGpe0 + 2,
+        word(
+          () => block.readGpeEnable(),
+          (value) => block.writeGpeEnable(value),
+        ),
+      ],
     ]);
     /** Status registers clear by ones, so a byte write to one must not carry the other byte's ones back. */
     const clearsByOnes: ReadonlySet<number> = new Set([PC_PORTS.acpiPm1Event, PC_PORTS.acpiGpe0]);
@@ -45,7 +75,8 @@ export const acpiPmPlugin = definePlugin({
       sizes: [1, 2, 4] as const,
       read: (port: number, size: 1 | 2 | 4): number => {
         let value = 0;
-        for (let i = 0; i < size; i++) value += registers.has((port + i) & ~1) ? readByte(port + i) * 2 ** (8 * i) : 0xff * 2 ** (8 * i);
+        for (let i = 0; i < size; i++)
+          value += registers.has((port + i) & ~1) ? readByte(port + i) * 2 ** (8 * i) : 0xff * 2 ** (8 * i);
         return value;
       },
       write: (port: number, value: number, size: 1 | 2 | 4): void => {
@@ -71,7 +102,8 @@ export const acpiPmPlugin = definePlugin({
       { first: PC_PORTS.acpiPmTimer, count: 4 },
       {
         sizes: [1, 2, 4],
-        read: (port, size) => Math.floor(block.readTimer() / 2 ** (8 * (port - PC_PORTS.acpiPmTimer))) % 2 ** (8 * size),
+        read: (port, size) =>
+          Math.floor(block.readTimer() / 2 ** (8 * (port - PC_PORTS.acpiPmTimer))) % 2 ** (8 * size),
       },
     );
     return {
@@ -84,7 +116,11 @@ export const acpiPmPlugin = definePlugin({
       resume: () => block.resume(),
       saveState: async () => ({ version: 1, data: block.save() }),
       loadState: async (state) => {
-        if (state.version !== 1) throw new RingzeroError("VM_UNSUPPORTED", `acpi-pm: state version ${state.version} is not known; this version knows 1`);
+        if (state.version !== 1)
+          throw new RingzeroError(
+            "VM_UNSUPPORTED",
+            `acpi-pm: state version ${state.version} is not known; this version knows 1`,
+          );
         block.restore(state.data as ReturnType<AcpiPmBlock["save"]>);
       },
       dispose: () => block.dispose(),

@@ -10,7 +10,11 @@ export const debugExitPlugin = definePlugin({
   summary: "A port whose write ends the machine with the guest's exit code",
   module: import.meta.url,
   options: Type.Object(
-    { port: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffff, default: PC_PORTS.debugExit, description: "I/O port." })) },
+    {
+      port: Type.Optional(
+        Type.Integer({ minimum: 0, maximum: 0xffff, default: PC_PORTS.debugExit, description: "I/O port." }),
+      ),
+    },
     { additionalProperties: false },
   ),
   attach(machine, options) {

@@ -166,38 +166,43 @@ export class I8042Controller {
     switch (command) {
       case 0xa7:
         this.#ram[0] = this.#ram[0]! | CTR_AUX_OFF;
-        return;
+        break;
       case 0xa8:
         this.#ram[0] = this.#ram[0]! & ~CTR_AUX_OFF;
-        return;
+        break;
       case 0xa9: // test the auxiliary lines
       case 0xab: // test the keyboard lines
-        return this.#answer(0x00);
+        this.#answer(0x00);
+        break;
       case 0xaa: // self-test
         this.#ram[0] = this.#ram[0]! | CTR_SYSTEM;
-        return this.#answer(0x55);
+        this.#answer(0x55);
+        break;
       case 0xad:
         this.#ram[0] = this.#ram[0]! | CTR_KEYBOARD_OFF;
-        return;
+        break;
       case 0xae:
         this.#ram[0] = this.#ram[0]! & ~CTR_KEYBOARD_OFF;
-        return;
+        break;
       case 0xc0: // input port: keyboard not locked
-        return this.#answer(0x80);
+        this.#answer(0x80);
+        break;
       case 0xd0:
-        return this.#answer(this.#outputPort | (this.#output ? (this.#output.source === "auxiliary" ? 0x20 : 0x10) : 0));
+        this.#answer(this.#outputPort | (this.#output ? (this.#output.source === "auxiliary" ? 0x20 : 0x10) : 0));
+        break;
       case 0xd1:
       case 0xd2:
       case 0xd3:
       case 0xd4:
         this.#pending = command;
-        return;
+        break;
       case 0xdd: // A20 off and on, on some chips
       case 0xdf:
         this.#outputPort = (this.#outputPort & ~OUTPUT_A20) | (command === 0xdf ? OUTPUT_A20 : 0);
-        return;
+        break;
       case 0xe0: // test inputs: both clocks high
-        return this.#answer(0x03);
+        this.#answer(0x03);
+        break;
       default: // unknown commands are ignored, as the chip does
     }
   }

@@ -29,7 +29,10 @@ export const i8042Plugin = definePlugin({
   attach(machine) {
     const keyboard = new Ps2Keyboard();
     const mouse = new Ps2Mouse();
-    const lines = { keyboard: machine.interrupts.line(PC_IRQS.keyboard), auxiliary: machine.interrupts.line(PC_IRQS.mouse) };
+    const lines = {
+      keyboard: machine.interrupts.line(PC_IRQS.keyboard),
+      auxiliary: machine.interrupts.line(PC_IRQS.mouse),
+    };
     const asserted = { keyboard: false, auxiliary: false };
     const controller = new I8042Controller(
       {
@@ -55,7 +58,10 @@ export const i8042Plugin = definePlugin({
       commands: {
         "press-keys": (argument: unknown) => {
           const scancodes = (argument as Partial<PressKeys> | undefined)?.scancodes;
-          if (!Array.isArray(scancodes) || !scancodes.every((code) => Number.isInteger(code) && code >= 0 && code <= 0xff)) {
+          if (
+            !Array.isArray(scancodes) ||
+            !scancodes.every((code) => Number.isInteger(code) && code >= 0 && code <= 0xff)
+          ) {
             throw new TypeError("press-keys takes { scancodes: bytes of scan code set 1 }");
           }
           keyboard.press(scancodes);
@@ -63,7 +69,10 @@ export const i8042Plugin = definePlugin({
         },
         "move-mouse": (argument: unknown) => {
           const { dx, dy, buttons } = (argument ?? {}) as Partial<MoveMouse>;
-          if (![dx, dy].every((count) => Number.isInteger(count) && Math.abs(count!) <= 255) || !Number.isInteger(buttons)) {
+          if (
+            ![dx, dy].every((count) => Number.isInteger(count) && Math.abs(count!) <= 255) ||
+            !Number.isInteger(buttons)
+          ) {
             throw new TypeError("move-mouse takes { dx, dy: -255..255, buttons: bits }");
           }
           mouse.move(dx!, dy!, buttons!);
@@ -71,9 +80,16 @@ export const i8042Plugin = definePlugin({
         },
       },
       reset: () => controller.reset(),
-      saveState: async () => ({ version: 1, data: { controller: controller.save(), keyboard: keyboard.save(), mouse: mouse.save() } }),
+      saveState: async () => ({
+        version: 1,
+        data: { controller: controller.save(), keyboard: keyboard.save(), mouse: mouse.save() },
+      }),
       loadState: async (state) => {
-        if (state.version !== 1) throw new RingzeroError("VM_UNSUPPORTED", `i8042: state version ${state.version} is not known; this version knows 1`);
+        if (state.version !== 1)
+          throw new RingzeroError(
+            "VM_UNSUPPORTED",
+            `i8042: state version ${state.version} is not known; this version knows 1`,
+          );
         const data = state.data as {
           controller: ReturnType<I8042Controller["save"]>;
           keyboard: ReturnType<Ps2Keyboard["save"]>;

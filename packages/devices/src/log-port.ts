@@ -2,7 +2,7 @@
 // port (from Bochs) finds it. Bytes are collected and written when there are many, when the guest has been silent, and at the end.
 
 import { closeSync, openSync, writeSync } from "node:fs";
-import { definePlugin, PC_PORTS, RingzeroError, Type, type Claim } from "@ringzero/api";
+import { type Claim, definePlugin, PC_PORTS, RingzeroError, Type } from "@ringzero/api";
 
 const PRESENT = 0xe9;
 const BUFFER_BYTES = 16 * 1024;
@@ -17,7 +17,9 @@ export const logPortPlugin = definePlugin({
   options: Type.Object(
     {
       path: Type.String({ minLength: 1, description: "File to write; made new, or emptied." }),
-      port: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffff, default: PC_PORTS.logPort, description: "I/O port." })),
+      port: Type.Optional(
+        Type.Integer({ minimum: 0, maximum: 0xffff, default: PC_PORTS.logPort, description: "I/O port." }),
+      ),
     },
     { additionalProperties: false },
   ),
@@ -33,7 +35,10 @@ export const logPortPlugin = definePlugin({
         for (let at = 0; at < filled && descriptor !== null; ) at += writeSync(descriptor, buffer, at, filled - at);
       } catch (error) {
         // A full disk of the host is no reason to end the guest; say so once, and let its bytes go.
-        machine.log.error({ path: options.path, errno: (error as NodeJS.ErrnoException).code }, "cannot write the log; its bytes are dropped from now on");
+        machine.log.error(
+          { path: options.path, errno: (error as NodeJS.ErrnoException).code },
+          "cannot write the log; its bytes are dropped from now on",
+        );
         if (descriptor !== null) closeSync(descriptor);
         descriptor = null;
       }
@@ -66,9 +71,13 @@ function openLog(id: string, path: string): number {
     return openSync(path, "w");
   } catch (error) {
     const errno = (error as NodeJS.ErrnoException).code;
-    throw new RingzeroError("DEVICE_OPTIONS", `${id}: path: cannot open ${path} for writing (${errno}); name a file in an existing, writable folder`, {
-      cause: error,
-    });
+    throw new RingzeroError(
+      "DEVICE_OPTIONS",
+      `${id}: path: cannot open ${path} for writing (${errno}); name a file in an existing, writable folder`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -53,7 +53,16 @@ const SHORTEST_TIMER_MS = 1;
 const LONGEST_TIMER_MS = 24 * 3600 * 1000;
 const SECONDS_A_DAY = 86_400;
 
-const TIME_REGISTERS: ReadonlySet<number> = new Set([R.seconds, R.minutes, R.hours, R.dayOfWeek, R.dayOfMonth, R.month, R.year, R.century]);
+const TIME_REGISTERS: ReadonlySet<number> = new Set([
+  R.seconds,
+  R.minutes,
+  R.hours,
+  R.dayOfWeek,
+  R.dayOfMonth,
+  R.month,
+  R.year,
+  R.century,
+]);
 
 export class Mc146818 {
   readonly #host: RtcHost;
@@ -75,7 +84,8 @@ export class Mc146818 {
 
   /** Read a register or a byte of CMOS RAM, 0..127. */
   read(register: number): number {
-    if (this.#isTime(register)) return this.#holding ? this.#bytes[register]! : this.#timeRegister(register, this.#nowMs());
+    if (this.#isTime(register))
+      return this.#holding ? this.#bytes[register]! : this.#timeRegister(register, this.#nowMs());
     switch (register) {
       case R.a:
         return (this.#bytes[R.a]! & ~A_UIP) | (this.#updateInProgress() ? A_UIP : 0);
@@ -93,21 +103,11 @@ export class Mc146818 {
   }
 
   write(register: number, value: number): void {
-    if (this.#isTime(register)) return this.#writeTime(register, value);
-    switch (register) {
-      case R.a:
-        this.#catchUp();
-        this.#bytes[R.a] = value & ~A_UIP;
-        break;
-      case R.b:
-        return this.#writeB(value);
-      case R.c:
-      case R.d:
-        return; // read-only
-      default:
-        this.#catchUp();
-        this.#bytes[register & 0x7f] = value;
-    }
+    this.#catchUp();
+    if (this.#isTime(register)) this.#writeTime(register, value);
+    else if (register === R.a) this.#bytes[R.a] = value & ~A_UIP;
+    else if (register === R.b) this.#writeB(value);
+    else if (register !== R.c && register !== R.d) this.#bytes[register & 0x7f] = value;
     this.#arm();
   }
 
@@ -213,21 +213,17 @@ export class Mc146818 {
   }
 
   #writeTime(register: number, value: number): void {
-    this.#catchUp();
     if (!this.#holding) this.#latch();
     this.#bytes[register] = value;
     if (!this.#holding) this.#applyLatched(mod(this.#nowMs(), 1000));
-    this.#arm();
   }
 
   #writeB(value: number): void {
-    this.#catchUp();
     const wasHolding = this.#holding;
     if (!wasHolding && (value & B_SET) !== 0) this.#latch();
     this.#bytes[R.b] = value & ((value & B_SET) !== 0 ? ~B_UIE : 0xff); // SET clears UIE
     if (wasHolding && !this.#holding) this.#applyLatched(0);
     this.#raiseIfEnabled();
-    this.#arm();
   }
 
   /** Copy the running time into the registers. */

@@ -1,7 +1,7 @@
 // Platform plugin `pc`: which devices a PC of platform v1 has by itself, beside those that the backend serves natively
 // (serial ports, PICs, PIT, IOAPIC, local APICs). Unclaimed ports read all ones; there is no PCI bus.
 
-import { definePlugin, PC_IRQS, PC_PORTS, type DeviceSpec, type MachineSpec } from "@ringzero/api";
+import { type DeviceSpec, definePlugin, type MachineSpec, PC_IRQS, PC_PORTS } from "@ringzero/api";
 
 /** COM1..COM4. COM3 and COM4 share the lines of COM1 and COM2, as on a PC. */
 const SERIAL_PORTS = [

@@ -49,7 +49,14 @@ export class Ps2Keyboard implements Ps2Device {
   }
 
   save() {
-    return { queue: [...this.#queue], command: this.#command, scanning: this.#scanning, scancodeSet: this.#scancodeSet, lastSent: this.#lastSent, leds: this.leds };
+    return {
+      queue: [...this.#queue],
+      command: this.#command,
+      scanning: this.#scanning,
+      scancodeSet: this.#scancodeSet,
+      lastSent: this.#lastSent,
+      leds: this.leds,
+    };
   }
 
   restore(state: ReturnType<Ps2Keyboard["save"]>): void {
@@ -62,6 +69,11 @@ export class Ps2Keyboard implements Ps2Device {
   }
 
   receive(byte: number): void {
+    const answer = this.#answer(byte); // may empty the queue
+    this.#queue.unshift(...answer); // ahead of keys that wait
+  }
+
+  #answer(byte: number): readonly number[] {
     if (this.#command !== null) {
       const command = this.#command;
       this.#command = null;
@@ -76,53 +88,48 @@ export class Ps2Keyboard implements Ps2Device {
       case 0xfc:
       case 0xfd:
         this.#command = byte;
-        return this.#answer(PS2_ACK);
+        return [PS2_ACK];
       case 0xee: // echo
-        return this.#answer(0xee);
+        return [0xee];
       case 0xf2: // identify: a translated MF II keyboard
-        return this.#answer(PS2_ACK, 0xab, 0x83);
+        return [PS2_ACK, 0xab, 0x83];
       case 0xf4:
         this.#scanning = true;
-        return this.#answer(PS2_ACK);
+        return [PS2_ACK];
       case 0xf5:
         this.#setDefaults();
         this.#scanning = false;
-        return this.#answer(PS2_ACK);
+        return [PS2_ACK];
       case 0xf6:
         this.#setDefaults();
-        return this.#answer(PS2_ACK);
+        return [PS2_ACK];
       case 0xf7: // set 3 only: all keys typematic, make-break …
       case 0xf8:
       case 0xf9:
       case 0xfa:
-        return this.#answer(PS2_ACK);
+        return [PS2_ACK];
       case 0xfe:
-        return this.#answer(this.#lastSent);
+        return [this.#lastSent];
       case 0xff:
         this.reset();
-        return this.#answer(PS2_ACK, PS2_SELF_TEST_PASSED);
+        return [PS2_ACK, PS2_SELF_TEST_PASSED];
       default:
-        return this.#answer(PS2_RESEND);
+        return [PS2_RESEND];
     }
   }
 
-  #argument(command: number, byte: number): void {
+  #argument(command: number, byte: number): readonly number[] {
     if (command === 0xed) this.leds = byte & 7;
     if (command === 0xf0) {
-      if (byte === 0) return this.#answer(PS2_ACK, this.#scancodeSet);
-      if (byte > 3) return this.#answer(PS2_RESEND);
+      if (byte === 0) return [PS2_ACK, this.#scancodeSet];
+      if (byte > 3) return [PS2_RESEND];
       this.#scancodeSet = byte;
     }
-    this.#answer(PS2_ACK);
+    return [PS2_ACK];
   }
 
   #setDefaults(): void {
     this.#scancodeSet = 2;
     this.leds = 0;
-  }
-
-  /** Answers go out before keys that wait. */
-  #answer(...bytes: number[]): void {
-    this.#queue.unshift(...bytes);
   }
 }

@@ -24,7 +24,8 @@ export class Ps2Mouse implements Ps2Device {
    */
   move(dx: number, dy: number, buttons: number): void {
     this.#buttons = buttons & 7;
-    if (this.#reporting && !this.#remote && this.#queue.length + 3 <= QUEUE_LIMIT) this.#queue.push(...this.#packet(dx, dy));
+    if (this.#reporting && !this.#remote && this.#queue.length + 3 <= QUEUE_LIMIT)
+      this.#queue.push(...this.#packet(dx, dy));
   }
 
   next(): number | undefined {
@@ -66,50 +67,58 @@ export class Ps2Mouse implements Ps2Device {
   }
 
   receive(byte: number): void {
+    const answer = this.#answer(byte); // may empty the queue
+    this.#queue.unshift(...answer); // ahead of reports that wait
+  }
+
+  #answer(byte: number): readonly number[] {
     if (this.#command !== null) {
       if (this.#command === 0xe8) this.#resolution = byte & 3;
       else this.#sampleRateHz = byte;
       this.#command = null;
-      return this.#answer(PS2_ACK);
+      return [PS2_ACK];
     }
     switch (byte) {
       case 0xe6:
       case 0xe7:
         this.#scaling2 = byte === 0xe7;
-        return this.#answer(PS2_ACK);
+        return [PS2_ACK];
       case 0xe8: // set resolution
       case 0xf3: // set sample rate
         this.#command = byte;
-        return this.#answer(PS2_ACK);
+        return [PS2_ACK];
       case 0xe9: // status
-        return this.#answer(
+        return [
           PS2_ACK,
-          (this.#remote ? 0x40 : 0) | (this.#reporting ? 0x20 : 0) | (this.#scaling2 ? 0x10 : 0) | this.#statusButtons(),
+          (this.#remote ? 0x40 : 0) |
+            (this.#reporting ? 0x20 : 0) |
+            (this.#scaling2 ? 0x10 : 0) |
+            this.#statusButtons(),
           this.#resolution,
           this.#sampleRateHz,
-        );
+        ];
       case 0xea: // stream mode
       case 0xf0: // remote mode
         this.#remote = byte === 0xf0;
-        return this.#answer(PS2_ACK);
+        return [PS2_ACK];
       case 0xeb: // read data
-        return this.#answer(PS2_ACK, ...this.#packet(0, 0));
+        return [PS2_ACK, ...this.#packet(0, 0)];
       case 0xf2:
-        return this.#answer(PS2_ACK, STANDARD_MOUSE_ID);
+        return [PS2_ACK, STANDARD_MOUSE_ID];
       case 0xf4:
       case 0xf5:
         this.#reporting = byte === 0xf4;
-        return this.#answer(PS2_ACK);
+        return [PS2_ACK];
       case 0xf6:
         this.#setDefaults();
-        return this.#answer(PS2_ACK);
+        return [PS2_ACK];
       case 0xfe:
-        return this.#answer(this.#lastSent);
+        return [this.#lastSent];
       case 0xff:
         this.reset();
-        return this.#answer(PS2_ACK, PS2_SELF_TEST_PASSED, STANDARD_MOUSE_ID);
+        return [PS2_ACK, PS2_SELF_TEST_PASSED, STANDARD_MOUSE_ID];
       default:
-        return this.#answer(PS2_RESEND);
+        return [PS2_RESEND];
     }
   }
 
@@ -129,9 +138,5 @@ export class Ps2Mouse implements Ps2Device {
     this.#scaling2 = false;
     this.#resolution = 2;
     this.#sampleRateHz = 100;
-  }
-
-  #answer(...bytes: number[]): void {
-    this.#queue.unshift(...bytes);
   }
 }

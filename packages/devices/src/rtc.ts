@@ -58,6 +58,7 @@ export const rtcPlugin = definePlugin({
   ),
   attach(machine, options) {
     const line = machine.interrupts.line(PC_IRQS.rtc);
+    let asserted = false;
     const offsetMs = options.offsetMs ?? 0;
     const chip = new Mc146818({
       wallTimeMs: () => machine.clock.wallMs() + offsetMs,
@@ -65,7 +66,11 @@ export const rtcPlugin = definePlugin({
         const timer = machine.clock.after(delayMs, callback);
         return () => timer.release();
       },
-      setInterrupt: (asserted) => line.set(asserted),
+      setInterrupt: (level) => {
+        if (level === asserted) return;
+        asserted = level;
+        line.set(level);
+      },
     });
     for (const [at, value] of cmosContents(machine.machine.memoryBytes, machine.machine.cpus)) chip.preset(at, value);
     let selected = 0;
@@ -74,7 +79,8 @@ export const rtcPlugin = definePlugin({
       {
         read: (port) => (port === PC_PORTS.rtcData ? chip.read(selected) : OPEN_BUS), // the index cannot be read
         write: (port, value) => {
-          if (port === PC_PORTS.rtcIndex) selected = value & 0x7f; // bit 7 masks NMIs, of which there are none
+          if (port === PC_PORTS.rtcIndex)
+            selected = value & 0x7f; // bit 7 masks NMIs, of which there are none
           else chip.write(selected, value & 0xff);
         },
       },
@@ -85,7 +91,11 @@ export const rtcPlugin = definePlugin({
       resume: () => chip.resume(),
       saveState: async () => ({ version: 1, data: { selected, chip: chip.save() } }),
       loadState: async (state) => {
-        if (state.version !== 1) throw new RingzeroError("VM_UNSUPPORTED", `rtc: state version ${state.version} is not known; this version knows 1`);
+        if (state.version !== 1)
+          throw new RingzeroError(
+            "VM_UNSUPPORTED",
+            `rtc: state version ${state.version} is not known; this version knows 1`,
+          );
         const data = state.data as { selected: number; chip: ReturnType<Mc146818["save"]> };
         selected = data.selected;
         chip.restore(data.chip);

@@ -16,7 +16,9 @@ const SET2_TO_SET1: readonly number[] = [
 ];
 
 const SET1_TO_SET2: ReadonlyMap<number, number> = new Map(
-  SET2_TO_SET1.map((set1, set2) => [set1, set2] as const).slice(0, 0x80).filter(([set1]) => set1 < 0x80),
+  SET2_TO_SET1.map((set1, set2) => [set1, set2] as const)
+    .slice(0, 0x80)
+    .filter(([set1]) => set1 < 0x80),
 );
 
 const BREAK_SET2 = 0xf0;

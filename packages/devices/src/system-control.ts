@@ -53,7 +53,10 @@ export const systemControlPlugin = definePlugin({
       saveState: async () => ({ version: 1, data: { controlA, reset } }),
       loadState: async (state) => {
         if (state.version !== 1) {
-          throw new RingzeroError("VM_UNSUPPORTED", `system-control: state version ${state.version} is not known; this version knows 1`);
+          throw new RingzeroError(
+            "VM_UNSUPPORTED",
+            `system-control: state version ${state.version} is not known; this version knows 1`,
+          );
         }
         ({ controlA, reset } = state.data as { controlA: number; reset: number });
       },

@@ -20,7 +20,10 @@ function withPackageLength(body: Aml): Aml {
   const encode = (total: number, bytes: number): Aml =>
     bytes === 1
       ? Uint8Array.of(total)
-      : Uint8Array.from([((bytes - 1) << 6) | (total & 0xf), ...Array.from({ length: bytes - 1 }, (_, i) => (total >> (4 + 8 * i)) & 0xff)]);
+      : Uint8Array.from([
+          ((bytes - 1) << 6) | (total & 0xf),
+          ...Array.from({ length: bytes - 1 }, (_, i) => (total >> (4 + 8 * i)) & 0xff),
+        ]);
   if (body.length + 1 < 0x40) return concat(encode(body.length + 1, 1), body);
   for (const bytes of [2, 3, 4]) {
     const total = body.length + bytes;
@@ -36,8 +39,13 @@ export function nameString(path: string): Aml {
   for (const segment of segments) {
     if (!/^[A-Z_][A-Z0-9_]{0,3}$/.test(segment)) throw new RangeError(`"${segment}" is not an ACPI name`);
   }
-  const prefix = segments.length === 0 ? [0] : segments.length === 1 ? [] : segments.length === 2 ? [0x2e] : [0x2f, segments.length];
-  return Uint8Array.from([...(root ? [0x5c] : []), ...prefix, ...segments.flatMap((segment) => [...text.encode(segment.padEnd(4, "_"))])]);
+  const prefix =
+    segments.length === 0 ? [0] : segments.length === 1 ? [] : segments.length === 2 ? [0x2e] : [0x2f, segments.length];
+  return Uint8Array.from([
+    ...(root ? [0x5c] : []),
+    ...prefix,
+    ...segments.flatMap((segment) => [...text.encode(segment.padEnd(4, "_"))]),
+  ]);
 }
 
 /** The shortest constant that holds `value`, 0 to 2^32-1. */

@@ -3,7 +3,7 @@
 // What must stay true: checksums; legacy hardware is announced as what it is (not hardware-reduced), and ACPI mode is always on (SMI_CMD 0).
 
 import { PC_ADDRESSES, PC_IRQS, PC_PORTS } from "@ringzero/api";
-import { dsdtBody, type AcpiUart } from "./dsdt.js";
+import { type AcpiUart, dsdtBody } from "./dsdt.js";
 
 const OEM_ID = "RZERO ";
 const OEM_TABLE_ID = "RZPC0001";
@@ -88,9 +88,9 @@ function table(signature: string, revision: number, body: Uint8Array): Uint8Arra
   return bytes;
 }
 
-function addresses(of: readonly number[], sizeBytes: 4 | 8): Uint8Array {
-  const view = new DataView(new ArrayBuffer(of.length * sizeBytes));
-  of.forEach((address, i) => view.setUint32(i * sizeBytes, address, true));
+function addresses(all: readonly number[], sizeBytes: 4 | 8): Uint8Array {
+  const view = new DataView(new ArrayBuffer(all.length * sizeBytes));
+  for (const [i, address] of all.entries()) view.setUint32(i * sizeBytes, address, true);
   return new Uint8Array(view.buffer);
 }
 
