@@ -108,7 +108,7 @@ bool registers_allowed(const Row& row, const Inst& inst) {
       break;
   }
   if (row.attrs & kVsib) {
-    if ((inst.modrm & 7) != 4) return false;
+    if ((inst.modrm & 7) != 4 || inst.address_bytes == 2) return false;
     return inst.reg != inst.index && inst.reg != inst.vvvv && inst.index != inst.vvvv;
   }
   return true;
