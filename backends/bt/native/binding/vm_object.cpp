@@ -11,7 +11,9 @@ using namespace shared;
 
 namespace {
 
-constexpr u64 kAttendLimitNs = 2'000'000;  // then timers and I/O of the event loop get their turn
+// How long one callback serves before timers and I/O of the event loop get their turn.
+constexpr u64 kAttendLimitNs = 2'000'000;       // on a thread that is there for the devices
+constexpr u64 kAttendLimitInlineNs = 300'000;   // on one that has other things to do (no lingering)
 
 }  // namespace
 
@@ -37,7 +39,6 @@ bool VmObject::create(const Napi::CallbackInfo& info) {
   config.spin_ns = static_cast<u32>(options.number("engineSpinNs"));
   linger_ns_ = static_cast<u64>(options.number("lingerNs"));
   spin_ns_ = static_cast<u64>(options.number("spinNs"));
-  follow_ = options.number("followCpu") != 0;
   for (const Options& range : options.list("ranges")) {
     config.ranges.push_back({static_cast<u64>(range.number("base")), static_cast<u64>(range.number("sizeBytes")), 0,
                              range.number("readOnly") != 0 ? 1u : 0u, 0});
@@ -75,6 +76,7 @@ void VmObject::close_now() {
   if (!core_) return;
   napi_remove_env_cleanup_hook(env_, on_environment_end, this);
   core_->stop();  // joins the waiter: nobody calls the queue after this
+  core_->link().ram()->drop_pages();  // views that scripts still hold read as zeros from now on
   core_.reset();
   anchor_->object = nullptr;
   napi_release_threadsafe_function(queue_, napi_tsfn_abort);
@@ -90,21 +92,18 @@ void VmObject::on_queue(napi_env env, napi_value dispatch, void* context, void*)
 /// event loop. The waiter sleeps elsewhere meanwhile.
 void VmObject::attend(napi_env env, napi_value dispatch) {
   const std::shared_ptr<VmCore> core = core_;  // a callback may close this object
-  const u64 stop_at = monotonic_ns() + kAttendLimitNs;
+  const u64 stop_at = monotonic_ns() + (linger_ns_ != 0 ? kAttendLimitNs : kAttendLimitInlineNs);
   u64 linger_until = 0;
   for (;;) {
     bool any_exit = false;
     const bool any = serve(env, dispatch, any_exit);
     if (!core_) break;
-    const u64 now = (linger_ns_ != 0 || any) ? monotonic_ns() : 0;
+    const u64 now = monotonic_ns();
     if (any) {
       if (any_exit) linger_until = now + linger_ns_;
-      if (now >= stop_at) {
-        poke();  // there may be more: come back after the event loop's turn
-        leave_cpu();
-        core->link().attend_on(~0u);
-        return;
-      }
+      // More may be pending: the waiter sees it and calls again. (Queueing the next call from here would be served in the
+      // same turn of the loop, up to a thousand times.)
+      if (now >= stop_at) break;
       continue;
     }
     if (now >= linger_until) break;
@@ -112,7 +111,6 @@ void VmObject::attend(napi_env env, napi_value dispatch) {
     const bool apart = static_cast<u32>(sched_getcpu()) != exit_cpu_;
     core->link().wait_for_work(linger_until - now, apart ? std::min(spin_ns_, linger_until - now) : 0);
   }
-  leave_cpu();
   core->link().attend_on(~0u);
   if (core_) core_->rearm();
 }
@@ -151,7 +149,6 @@ void VmObject::serve_exit(napi_env env, napi_value dispatch, u32 vcpu) {
   const std::shared_ptr<VmCore> core = core_;
   host::Exit exit;
   if (!core->link().read_exit(vcpu, exit)) return;
-  if (follow_) follow_cpu(exit.cpu);
   exit_cpu_ = exit.cpu;
   if (linger_ns_ != 0) core->link().attend_on(static_cast<u32>(sched_getcpu()));
   ExitRecord& record = core->record;
@@ -174,23 +171,6 @@ bool VmObject::tell(napi_env env, napi_value dispatch, Happening what, u32 argum
   }
   napi_close_handle_scope(env, scope);
   return core_ != nullptr;
-}
-
-void VmObject::follow_cpu(u32 cpu) {
-  if (cpu >= CPU_SETSIZE || (moved_ && moved_to_ == cpu)) return;
-  if (!moved_ && sched_getaffinity(0, sizeof home_, &home_) != 0) return;
-  if (!CPU_ISSET(cpu, &home_)) return;
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(cpu, &one);
-  if (sched_setaffinity(0, sizeof one, &one) != 0) return;
-  moved_ = true;
-  moved_to_ = cpu;
-}
-
-void VmObject::leave_cpu() {
-  if (moved_) sched_setaffinity(0, sizeof home_, &home_);
-  moved_ = false;
 }
 
 }  // namespace rz::binding

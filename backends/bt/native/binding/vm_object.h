@@ -34,9 +34,6 @@ class VmObject : public Napi::ObjectWrap<VmObject> {
   bool serve(napi_env env, napi_value dispatch, bool& any_exit);
   bool tell(napi_env env, napi_value dispatch, Happening what, u32 argument);
   void serve_exit(napi_env env, napi_value dispatch, u32 vcpu);
-  void follow_cpu(u32 cpu);
-  void leave_cpu();
-  void poke() { napi_call_threadsafe_function(queue_, nullptr, napi_tsfn_nonblocking); }
 
   // Methods; src/native-vm.ts documents them.
   Napi::Value get_record(const Napi::CallbackInfo& info);
@@ -63,11 +60,7 @@ class VmObject : public Napi::ObjectWrap<VmObject> {
   napi_env env_ = nullptr;
   u64 linger_ns_ = 0;                // how long to wait for the next exit before going back to the event loop
   u64 spin_ns_ = 0;                  // of that, how long to spin
-  bool follow_ = false;              // run on the exiting vCPU's processor while attending
   u32 exit_cpu_ = ~0u;               // where the last exiting vCPU ran
-  bool moved_ = false;
-  u32 moved_to_ = 0;
-  cpu_set_t home_ = {};
 };
 
 }  // namespace rz::binding

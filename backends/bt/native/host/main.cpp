@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
   HostOptions options;
   std::string error;
   if (!parse_options(peer.header().options, options, error)) {
-    error = "unknown or malformed option: " + error;
+    error = "unknown engine option, or a value that is not possible: " + error;
   } else {
     static Engine engine(peer);
     if (engine.build(options, error)) engine.serve();

@@ -10,6 +10,9 @@ namespace rz {
 
 namespace {
 
+constexpr u64 kMinCodeCacheBytes = 1 << 20;   // room for the longest block and the thunks, many times over
+constexpr u64 kMaxCodeCacheBytes = 1ull << 31;  // blocks are linked by 32-bit displacements
+
 bool parse_number(std::string_view text, u64& value) {
   const std::string copy(text);
   if (copy == "true") value = 1;
@@ -31,7 +34,10 @@ bool apply(std::string_view name, std::string_view value, HostOptions& options) 
   u64 number;
   if (!parse_number(value, number)) return false;
   EngineOptions& engine = options.engine;
-  if (name == "codeCacheBytes") engine.code_cache_bytes = number;
+  if (name == "codeCacheBytes") {
+    if (number < kMinCodeCacheBytes || number > kMaxCodeCacheBytes) return false;
+    engine.code_cache_bytes = number;
+  }
   else if (name == "noOpt") engine.no_opt = number != 0;
   else if (name == "maxBlockInsts") engine.max_block_insts = static_cast<u32>(number);
   else if (name == "stressFlushTlb") engine.stress_flush_tlb = static_cast<u32>(number);

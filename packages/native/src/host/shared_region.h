@@ -24,8 +24,8 @@ class SharedRegion {
   u64 bytes() const { return bytes_; }
   /// Close the descriptor once the other process has its own; the mapping stays.
   void close_fd();
-  /// Give the pages back now while the address range stays reserved (reads as inaccessible): for views that are
-  /// released only by garbage collection.
+  /// Give the pages back now while the address range stays valid, private and zero: for views that are released only by
+  /// garbage collection, or in use by an I/O request that is still under way. No thread may be running on the contents.
   void drop_pages();
 
  private:

@@ -1,0 +1,46 @@
+// The Backend of the contract for the binary translator.
+
+import { type Backend, type BackendReport, type ExitHandler, type Vm, type VmConfig } from "@ringzero/api";
+import { execFile } from "node:child_process";
+import { BtVm } from "./bt-vm.js";
+import { enginePath, nativeAddon } from "./native-vm.js";
+import { CAPABILITIES } from "./vm-config.js";
+
+const SELF_TEST_TIMEOUT_MS = 2_000;
+
+/** Runs x86 machines by binary translation: no virtualization support, no privileges. Linux on x86-64 only. */
+export class BtBackend implements Backend {
+  readonly name = "bt";
+
+  async probe(): Promise<BackendReport> {
+    const { available, reason } = await examine();
+    return { name: this.name, available, reason, capabilities: CAPABILITIES, calibratedInstructionsPerSecond: null };
+  }
+
+  createVm(config: VmConfig, handler: ExitHandler): Promise<Vm> {
+    return BtVm.create(config, handler);
+  }
+}
+
+async function examine(): Promise<{ available: boolean; reason: string }> {
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    return { available: false, reason: `the translator runs on Linux on x86-64, and this is ${process.platform} on ${process.arch}` };
+  }
+  try {
+    nativeAddon();
+    const { failed, said } = await selfTest(enginePath());
+    return failed
+      ? { available: false, reason: `the engine's self-test does not pass on this host: ${said}` }
+      : { available: true, reason: "the translator needs nothing from the host but memory that can be executed, and has it" };
+  } catch (error) {
+    return { available: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function selfTest(engine: string): Promise<{ failed: boolean; said: string }> {
+  return new Promise((resolve) => {
+    execFile(engine, ["--self-test"], { timeout: SELF_TEST_TIMEOUT_MS }, (error, stdout, stderr) => {
+      resolve({ failed: error !== null, said: (stdout + stderr).trim() || (error?.message ?? "") });
+    });
+  });
+}

@@ -1,0 +1,89 @@
+// The addon's interface as TypeScript sees it, and finding the addon and the engine program. The class itself is
+// native/binding/vm_object.h; the numbers here are those of native/binding and packages/native's shared/layout.h.
+
+import { loadAddon, nativeFile } from "@ringzero/native";
+
+/** First argument of the dispatch callback. */
+export const Happening = { exit: 1, doorbell: 2, uart: 3, command: 4, ready: 5, died: 6 } as const;
+
+/** Operations of the command mailbox. */
+export const Command = {
+  run: 1,
+  pause: 2,
+  reset: 3,
+  getRegisters: 4,
+  setRegisters: 5,
+  saveState: 6,
+  loadState: 7,
+  counters: 8,
+  testCrash: 100,
+} as const;
+export type CommandCode = (typeof Command)[keyof typeof Command];
+
+/** How the engine answered a command. */
+export const CommandStatus = { ok: 0, unsupported: 1, busy: 2, badArgument: 3, tooLarge: 4, failed: 5 } as const;
+
+export interface NativeVmOptions {
+  readonly enginePath: string;
+  readonly args: readonly string[];
+  readonly name: string;
+  readonly cpuProfile: string;
+  /** Lines of `name=value\n`. */
+  readonly options: string;
+  readonly vcpus: number;
+  readonly ranges: readonly { readonly base: number; readonly sizeBytes: number; readonly readOnly: boolean }[];
+  readonly uarts: readonly { readonly port: number; readonly irq: number }[];
+  /** How long the JavaScript thread waits for the next exit before it returns to its event loop; 0: not at all. */
+  readonly lingerNs: number;
+  /** Of that, how long it spins (only while the vCPU is on another processor). */
+  readonly spinNs: number;
+  /** How long a vCPU spins for a reply (only while the JavaScript thread attends on another processor). */
+  readonly engineSpinNs: number;
+}
+
+/** One machine of the addon. Every method is quick and, after `close`, does nothing. */
+export interface NativeVm {
+  /** The exit being served: see exit-record.ts. */
+  readonly record: ArrayBuffer;
+  readonly pid: number;
+  ram(offset: number, sizeBytes: number): ArrayBuffer;
+  touched(at: number, sizeBytes: number): void;
+  setLine(gsi: number, level: number): void;
+  msi(at: number, data: number): void;
+  /** At most one outstanding; false when closed or too long. */
+  command(op: number, vcpu: number, data?: Uint8Array): boolean;
+  takeReply(): { readonly status: number; readonly bytes: Uint8Array } | undefined;
+  setDoorbell(slot: number, mmio: number, size: number, at: number, matchValue: number, value: number): void;
+  clearDoorbell(slot: number): void;
+  uartRead(index: number, into: Uint8Array): number;
+  uartWrite(index: number, bytes: Uint8Array): number;
+  /** SIGKILL to the engine. */
+  kill(): void;
+  /** How the engine ended, or undefined while it lives. `exitCode` -1: unknown, the embedder ignores SIGCHLD. */
+  status(): { readonly signal: number; readonly exitCode: number; readonly flightRecorder: string } | undefined;
+  /** Whether this machine keeps the event loop from ending. */
+  keepAlive(alive: number): void;
+  /** Kill, join, free. Idempotent. */
+  close(): void;
+  /** Overwrite the control area; for the tests of the host's suspicion. */
+  scribble(offset: number, bytes: Uint8Array): void;
+}
+
+interface Addon {
+  readonly NativeVm: new (options: NativeVmOptions, dispatch: (what: number, argument: number) => void) => NativeVm;
+}
+
+const PACKAGE_ROOT = new URL("../", import.meta.url);
+const FOLDER_VARIABLE = "RINGZERO_BT_NATIVE";
+let addon: Addon | undefined;
+
+/** Path of the engine program. @throws Error when it is not built */
+export function enginePath(): string {
+  return nativeFile(PACKAGE_ROOT, "ringzero-engine", FOLDER_VARIABLE);
+}
+
+/** The addon, loaded once per thread. @throws Error when it is not built or does not load here */
+export function nativeAddon(): Addon {
+  addon ??= loadAddon(nativeFile(PACKAGE_ROOT, "ringzero_bt.node", FOLDER_VARIABLE)) as Addon;
+  return addon;
+}
