@@ -60,6 +60,8 @@ export const SPEC_PROBLEM_CODES = {
   "unknown-backend": "no backend of this name is registered or installed",
   "backend-unavailable": "no backend can run the machine on this host",
   "over-capability": "the backend cannot do this, or not this much of it",
+  "file-missing": "a file that is named does not exist",
+  "file-unreadable": "a file that is named cannot be read, or is no file",
   "not-serialisable": "the value cannot be handed to a worker",
   "not-yet": "this version cannot do it yet",
 } as const;

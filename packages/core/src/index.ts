@@ -1,3 +1,7 @@
-// Public entry of @ringzero/core.
+// Public entry of @ringzero/core: make machines, run them, talk to them.
 
-export {};
+export { defineMachine, definePlugin, RingzeroError, type MachineSpec } from "@ringzero/api";
+export { Machine, type StartOptions } from "./machine/machine.js";
+export { SerialConsole } from "./machine/serial-console.js";
+export { Ringzero, type MachineOptions, type RingzeroOptions, type ValidationReport } from "./ringzero.js";
+export { Teardown } from "./teardown.js";

@@ -1,0 +1,63 @@
+// A checked specification with everything chosen and every default filled in: what a device host needs to build the machine.
+// What must stay true: it can be structured-cloned; plugins are named, never held.
+
+import type { BootSource, MachineExit, MachineEvents, Plugin, PluginKind } from "@ringzero/api";
+
+/** A plugin by name, and the module to import it from where the registry is out of reach. */
+export interface PluginLink {
+  readonly kind: PluginKind;
+  readonly name: string;
+  /** URL of the module that exports it; null for an object with closures, which works inline only. */
+  readonly module: string | null;
+}
+
+export interface PlannedDevice {
+  readonly id: string;
+  readonly plugin: PluginLink;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface MachinePlan {
+  readonly name: string;
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly cpuProfile: string;
+  readonly uarts: readonly { readonly port: number; readonly irq: number }[];
+  readonly engine: Readonly<Record<string, string | number | boolean>>;
+  readonly boot: BootSource;
+  readonly bootPlugin: PluginLink;
+  readonly backend: PluginLink;
+  readonly devices: readonly PlannedDevice[];
+}
+
+/** Where a device host finds the plugins of a plan. @throws RingzeroError `PLUGIN_LOAD_FAILED` */
+export type PluginSource = (link: PluginLink) => Promise<Plugin>;
+
+/** What a device host tells its machine. */
+export type HostEvent =
+  | { readonly kind: "exit"; readonly exit: MachineExit }
+  | { readonly kind: "console"; readonly port: number; readonly bytes: Uint8Array }
+  | { readonly kind: "reset" }
+  | { readonly kind: "crashed"; readonly crash: MachineEvents["crashed"] }
+  | { readonly kind: "device-error"; readonly failure: MachineEvents["device-error"] }
+  | { readonly kind: "log"; readonly record: MachineEvents["log"] };
+
+/** A machine's devices and VM, wherever they live. Called by Machine only, one operation at a time except the console ones. */
+export interface MachineHost {
+  /** Load the boot image, set the registers, run. */
+  start(): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** Power-on state with the boot image loaded; runs on if it ran. */
+  reset(): Promise<void>;
+  /** Halt the VM; nothing of the guest runs when this resolves. No `exit` event follows. */
+  stop(): Promise<void>;
+  /** Resolves when the guest's serial port has taken every byte, or the machine stopped. */
+  writeConsole(port: number, bytes: Uint8Array): Promise<void>;
+  /** So many more bytes of output may be sent. */
+  grantConsole(port: number, bytes: number): void;
+  dispose(): Promise<void>;
+}
+
+/** Bytes of console output that may be under way before the reader grants more. */
+export const CONSOLE_WINDOW_BYTES = 256 * 1024;

@@ -1,0 +1,122 @@
+// The embedder's end of a machine whose devices live in a worker. What must stay true: the main thread only sends and receives
+// messages, and a worker that dies is a crash of its machine, never of the process.
+
+import { RingzeroError } from "@ringzero/api";
+import { Worker } from "node:worker_threads";
+import type { HostEvent, MachineHost, MachinePlan } from "./machine-plan.js";
+import { type FromWorker, fromWire, type HostCall } from "./wire.js";
+
+interface Pending {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class WorkerHost implements MachineHost {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #running = false;
+  #gone: Error | null = null;
+  #disposing = false;
+
+  /** @throws what `composeMachine` throws, and RingzeroError `VM_CRASHED` when the worker dies instead */
+  static async open(plan: MachinePlan, emit: (event: HostEvent) => void): Promise<WorkerHost> {
+    const host = new WorkerHost(plan, emit);
+    try {
+      await new Promise<void>((resolve, reject) => host.#pending.set(0, { resolve, reject }));
+    } catch (error) {
+      await host.#worker.terminate();
+      throw error;
+    }
+    host.#hold();
+    return host;
+  }
+
+  private constructor(
+    plan: MachinePlan,
+    readonly emit: (event: HostEvent) => void,
+  ) {
+    this.#worker = new Worker(new URL("./worker-main.js", import.meta.url), { workerData: plan, name: `ringzero ${plan.name}`, execArgv: [] });
+    this.#worker.on("message", (message: FromWorker) => this.#receive(message));
+    this.#worker.on("error", (error) => this.#lost(`the device worker failed: ${error.message}`, error));
+    this.#worker.on("exit", (code) => this.#lost(`the device worker ended with code ${code}`));
+  }
+
+  async start(): Promise<void> {
+    this.#running = true;
+    await this.#ask("start");
+  }
+  pause(): Promise<void> {
+    return this.#ask("pause");
+  }
+  resume(): Promise<void> {
+    return this.#ask("resume");
+  }
+  reset(): Promise<void> {
+    return this.#ask("reset");
+  }
+  async stop(): Promise<void> {
+    await this.#ask("stop");
+    this.#running = false;
+    this.#hold();
+  }
+  writeConsole(port: number, bytes: Uint8Array): Promise<void> {
+    return this.#ask("writeConsole", port, bytes);
+  }
+  grantConsole(port: number, bytes: number): void {
+    this.#ask("grantConsole", port, bytes).catch(() => {}); // the machine went meanwhile
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposing) return;
+    this.#disposing = true;
+    try {
+      if (!this.#gone) await this.#ask("dispose");
+    } finally {
+      await this.#worker.terminate();
+    }
+  }
+
+  #ask(call: HostCall, ...args: unknown[]): Promise<void> {
+    if (this.#gone) return Promise.reject(this.#gone);
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#pending.set(id, { resolve, reject });
+      this.#hold();
+      this.#worker.postMessage({ id, call, args });
+    });
+  }
+
+  #receive(message: FromWorker): void {
+    if ("event" in message) {
+      if (message.event.kind === "exit") this.#running = false;
+      this.emit(message.event);
+    } else {
+      const pending = this.#pending.get(message.id);
+      this.#pending.delete(message.id);
+      if (message.error) pending?.reject(fromWire(message.error));
+      else pending?.resolve();
+    }
+    this.#hold();
+  }
+
+  /** A machine that runs, or owes an answer, keeps the process alive; one that is only there does not. */
+  #hold(): void {
+    if (this.#running || this.#pending.size > 0) this.#worker.ref();
+    else this.#worker.unref();
+  }
+
+  #lost(reason: string, cause?: unknown): void {
+    if (this.#gone) return;
+    this.#gone = new RingzeroError("VM_CRASHED", `${reason}; make the machine anew`, { cause });
+    for (const { reject, resolve } of this.#pending.values()) {
+      if (this.#disposing) resolve();
+      else reject(this.#gone);
+    }
+    this.#pending.clear();
+    if (this.#disposing) return;
+    const stack = cause instanceof Error ? (cause.stack ?? "") : "";
+    this.emit({ kind: "crashed", crash: { reason, signal: null, exitCode: null, flightRecorder: stack } });
+    this.emit({ kind: "exit", exit: { reason: "crashed", message: reason, flightRecorder: stack } });
+  }
+}

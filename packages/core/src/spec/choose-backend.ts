@@ -1,0 +1,108 @@
+// Chooses the engine for a machine. What must stay true: a choice comes with its reason, and so does every refusal.
+
+import type { Backend, BackendReport, SpecProblem } from "@ringzero/api";
+import type { PluginRegistry } from "../registry/plugin-registry.js";
+import { suggestion } from "./schema-problems.js";
+
+/** What a machine needs of a backend. */
+export interface BackendNeeds {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly cpuProfile: string | undefined;
+}
+
+export interface BackendChoice {
+  readonly report: BackendReport | null;
+  /** One sentence. */
+  readonly why: string;
+  readonly problems: readonly SpecProblem[];
+}
+
+/** Asks each backend once. */
+export class BackendProbes {
+  readonly #reports = new Map<string, Promise<BackendReport>>();
+
+  constructor(readonly registry: PluginRegistry) {}
+
+  async of(name: string): Promise<BackendReport | null> {
+    const plugin = this.registry.find("backend", name);
+    if (!plugin) return null;
+    let report = this.#reports.get(name);
+    if (!report) this.#reports.set(name, (report = probe(name, () => plugin.create({}))));
+    return report;
+  }
+
+  all(): Promise<BackendReport[]> {
+    return Promise.all(this.registry.all("backend").map(async ({ name }) => (await this.of(name))!));
+  }
+}
+
+async function probe(name: string, create: () => Backend): Promise<BackendReport> {
+  try {
+    return { ...(await create().probe()), name };
+  } catch (error) {
+    return {
+      name,
+      available: false,
+      reason: `its probe failed: ${error instanceof Error ? error.message : String(error)}`,
+      capabilities: { maxVcpus: 0, maxMemoryBytes: 0, cpuProfiles: [], saveState: false, dirtyLog: false, debug: false, doorbells: false, msi: false },
+      calibratedInstructionsPerSecond: null,
+    };
+  }
+}
+
+/** Why a backend cannot run this machine; empty when it can. */
+function misfits(needs: BackendNeeds, { name, capabilities }: BackendReport): SpecProblem[] {
+  const problems: SpecProblem[] = [];
+  const over = (path: string, message: string) => problems.push({ path, code: "over-capability", message });
+  if (needs.cpus > capabilities.maxVcpus) over("cpus", `backend ${name} runs at most ${capabilities.maxVcpus} processors, not ${needs.cpus}`);
+  if (needs.memoryBytes > capabilities.maxMemoryBytes) {
+    over("memory", `backend ${name} gives a machine at most ${capabilities.maxMemoryBytes} bytes of memory, not ${needs.memoryBytes}`);
+  }
+  if (needs.cpuProfile !== undefined && !capabilities.cpuProfiles.includes(needs.cpuProfile)) {
+    over("cpuProfile", `backend ${name} has no CPU profile ${needs.cpuProfile}${suggestion(needs.cpuProfile, capabilities.cpuProfiles)}`);
+  }
+  return problems;
+}
+
+/**
+ * @param wanted  a backend's name, or "auto": of those that can run the machine here, the one measured fastest; unmeasured ones come
+ *                after measured ones, and else the order in which they were registered decides
+ */
+export async function chooseBackend(wanted: string, needs: BackendNeeds, probes: BackendProbes): Promise<BackendChoice> {
+  const { registry } = probes;
+  if (wanted !== "auto") {
+    const report = await probes.of(wanted);
+    if (!report) {
+      const names = registry.all("backend").map(({ name }) => name);
+      const rejected = registry.rejected.map(({ error }) => `; ${error.message}`).join("");
+      const message = `there is no backend ${wanted}${suggestion(wanted, names)}${names.length === 0 ? "; none is installed: add @ringzero/backend-bt to the dependencies" : ""}${rejected}`;
+      return { report: null, why: message, problems: [{ path: "", code: "unknown-backend", message }] };
+    }
+    if (!report.available) {
+      const message = `backend ${wanted} does not work here: ${report.reason}`;
+      return { report: null, why: message, problems: [{ path: "", code: "backend-unavailable", message }] };
+    }
+    const problems = misfits(needs, report);
+    return { report: problems.length > 0 ? null : report, why: `${wanted} was asked for`, problems };
+  }
+  const reports = await probes.all();
+  const available = reports.filter((report) => report.available);
+  const fit = available.filter((report) => misfits(needs, report).length === 0);
+  fit.sort((a, b) => (b.calibratedInstructionsPerSecond ?? -1) - (a.calibratedInstructionsPerSecond ?? -1));
+  const best = fit[0];
+  const others = reports.filter((report) => !fit.includes(report) && report !== best);
+  const against = others.map((report) => `${report.name}: ${report.available ? misfits(needs, report)[0]!.message : report.reason}`);
+  if (best) {
+    const speed = best.calibratedInstructionsPerSecond;
+    const ground = fit.length === 1 ? "the only one that can run this machine here" : speed === null ? "first of those that can run it" : `the fastest measured, ${Math.round(speed / 1e6)} million instructions a second`;
+    return { report: best, why: [`${best.name}: ${ground}`, ...against].join("; "), problems: [] };
+  }
+  if (available.length === 1) {
+    const problems = misfits(needs, available[0]!);
+    return { report: null, why: problems[0]!.message, problems };
+  }
+  const none = reports.length === 0 ? ["none is installed: add @ringzero/backend-bt to the dependencies", ...registry.rejected.map(({ error }) => error.message)] : against;
+  const message = `no backend can run this machine here: ${none.join("; ")}`;
+  return { report: null, why: message, problems: [{ path: "", code: "backend-unavailable", message }] };
+}
