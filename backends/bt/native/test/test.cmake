@@ -2,3 +2,5 @@
 include(test/irq/irq.cmake OPTIONAL)
 include(test/guests/guests.cmake OPTIONAL)
 include(test/decode/decode.cmake)
+include(test/bare/bare.cmake OPTIONAL)
+include(test/diff/diff.cmake)

@@ -1,0 +1,63 @@
+// Differences between two outcomes, in words.
+#include <cstdio>
+#include <cstring>
+
+#include "test_case.h"
+
+namespace rz::diff {
+namespace {
+
+constexpr const char* kNames[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+
+void add(std::string& s, const char* what, u64 a, u64 b) {
+  char line[96];
+  std::snprintf(line, sizeof line, "  %s %llx/%llx", what, static_cast<unsigned long long>(a), static_cast<unsigned long long>(b));
+  s += line;
+}
+
+void add_bytes(std::string& s, const char* what, unsigned number, const u8* a, const u8* b, unsigned n) {
+  if (!std::memcmp(a, b, n)) return;
+  char text[24];
+  std::snprintf(text, sizeof text, "  %s%u ", what, number);
+  s += text;
+  for (const u8* p : {a, b}) {
+    for (unsigned i = n; i-- > 0;) { char hex[4]; std::snprintf(hex, sizeof hex, "%02x", p[i]); s += hex; }
+    s += p == a ? "/" : "";
+  }
+}
+
+}  // namespace
+
+// The x87 instruction and operand pointers (bytes 6..23 of the image) are not compared: they name host addresses.
+std::string compare(const TestState& a, const TestState& b) {
+  std::string s;
+  if (a.fault != b.fault) add(s, "fault", a.fault, b.fault);
+  if (a.fault == b.fault && a.error != b.error) add(s, "error", a.error, b.error);
+  if (a.fault == b.fault && a.cr2 != b.cr2) add(s, "cr2", a.cr2, b.cr2);
+  if (a.rip != b.rip) add(s, "rip", a.rip, b.rip);
+  for (unsigned i = 0; i < 16; i++) if (a.gpr[i] != b.gpr[i]) add(s, kNames[i], a.gpr[i], b.gpr[i]);
+  if (a.rflags != b.rflags) add(s, "rflags", a.rflags, b.rflags);
+  for (u64 i = 0; i < kScratchBytes; i++)
+    if (a.memory[i] != b.memory[i]) { add(s, "memory at", kScratchAt + i, kScratchAt + i); add(s, "=", a.memory[i], b.memory[i]); break; }
+  const u8 *va = a.vector.bytes, *vb = b.vector.bytes;
+  if (std::memcmp(va, vb, 5)) {
+    u16 x, y;
+    std::memcpy(&x, va, 2); std::memcpy(&y, vb, 2);
+    if (x != y) add(s, "fcw", x, y);
+    std::memcpy(&x, va + 2, 2); std::memcpy(&y, vb + 2, 2);
+    if (x != y) add(s, "fsw", x, y);
+    if (va[4] != vb[4]) add(s, "ftw", va[4], vb[4]);
+  }
+  u32 ma, mb;
+  std::memcpy(&ma, va + 24, 4);
+  std::memcpy(&mb, vb + 24, 4);
+  if (ma != mb) add(s, "mxcsr", ma, mb);
+  for (unsigned i = 0; i < 8; i++) add_bytes(s, "st", i, a.vector.st(i), b.vector.st(i), 10);
+  for (unsigned i = 0; i < 16; i++) {
+    add_bytes(s, "xmm", i, a.vector.xmm(i), b.vector.xmm(i), 16);
+    add_bytes(s, "ymmh", i, a.vector.ymm_high(i), b.vector.ymm_high(i), 16);
+  }
+  return s;
+}
+
+}  // namespace rz::diff

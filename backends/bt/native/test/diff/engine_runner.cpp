@@ -1,0 +1,198 @@
+// Runs a case through the translator: a machine with a little RAM, 64-bit mode at CPL 0, identity mapping, an IDT
+// whose handlers leave at once on their own stack. OUT to kEndPort ends a run.
+#include <sys/mman.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "cache/code_cache.h"
+#include "cpu/cpuid.h"
+#include "cpu/reset.h"
+#include "cpu/segments.h"
+#include "cpu/tsc.h"
+#include "irq/platform.h"
+#include "mmu/mmu.h"
+#include "mmu/phys_memory.h"
+#include "run/machine.h"
+#include "test_case.h"
+#include "translate/mode.h"
+#include "translate/translator.h"
+
+namespace rz::diff {
+namespace {
+
+constexpr u8 kEndPort = 0xf4;
+// Guest-physical layout: system structures below, code and scratch at their linear addresses.
+constexpr u64 kLowBytes = 0x40000;
+constexpr u64 kTables = 0x1000;      // PML4, PDPT, PD, PT of the scratch megabytes
+constexpr u64 kIdt = 0x8000, kGdt = 0x9000, kTss = 0xa000, kHandlers = 0xb000, kFaultStack = 0x20000;
+constexpr u64 kHighBase = kCodeAt, kHighBytes = 0x200000;
+
+class EndBus final : public Bus {
+ public:
+  u64 io_read(Vcpu&, u16, unsigned) override { return 0; }
+  void io_write(Vcpu& v, u16 port, unsigned, u64) override { if (port == kEndPort) v.request(kAttnStop); }
+  u64 mmio_read(Vcpu&, u64, unsigned) override { return ~0ull; }
+  void mmio_write(Vcpu&, u64, unsigned, u64) override {}
+};
+
+class EngineRunner final : public Runner {
+ public:
+  explicit EngineRunner(bool no_opt) {
+    low_ = map(kLowBytes);
+    high_ = map(kHighBytes);
+    machine_.options.no_opt = no_opt;
+    machine_.options.code_cache_bytes = 16 << 20;
+    bool good = memory_.add({0, kLowBytes, low_, false}) && memory_.add({kHighBase, kHighBytes, high_, false});
+    machine_.memory = &memory_;
+    machine_.tsc_hz = tsc_hz();
+    good = good && cpuid_profile("host", 1, machine_.tsc_hz, profile_);
+    machine_.cpuid = &profile_;
+    vcpu_ = vcpu_create(machine_, 0);
+    machine_.vcpus.push_back(vcpu_);
+    good = good && code_.init(machine_, machine_.options.code_cache_bytes, kHighBase + kHighBytes);
+    if (!good) { std::fprintf(stderr, "cannot make a machine\n"); std::exit(2); }
+    machine_.code = &code_;
+    emit_thunks(code_);
+    irq_ = std::make_unique<IrqPlatform>(machine_);
+    machine_.irq = irq_.get();
+    machine_.bus = &bus_;
+    vcpu_reset(*vcpu_);
+    jump_flush_all(*vcpu_);
+    build_tables();
+    enter_long_mode();
+    irq_->bind_thread(*vcpu_);
+  }
+  const char* name() const override { return "engine"; }
+
+  bool run(const TestCase& test, TestState& out) override {
+    Vcpu& v = *vcpu_;
+    // New code: like any outside writer, drop what was translated from the page.
+    code_invalidate(machine_, kCodeAt, kPageBytes);
+    u8* code = high_ + (kCodeAt - kHighBase);
+    std::memcpy(code, test.code.data(), test.code.size());
+    const u8 end[] = {0xe6, kEndPort, 0xeb, 0xfe};  // out kEndPort, al; jmp $
+    std::memcpy(code + test.code.size(), end, sizeof end);
+    u8* scratch = high_ + (kScratchAt - kHighBase);
+    std::memcpy(scratch, test.start.memory, kScratchBytes);
+    std::memcpy(v.regs, test.start.gpr, sizeof v.regs);
+    std::memset(v.xsave, 0, 1024);
+    std::memcpy(v.xsave, test.start.vector.bytes, sizeof test.start.vector.bytes);
+    v.rip = kCodeAt;
+    v.rflags = test.start.rflags | kFlagIF | 2;
+    v.exception = {};
+    v.attention = 0;
+    v.halted = false;
+    v.shadow_rip = ~0ull;
+    const RunExit why = rz::run(v);
+    if (why != RunExit::kStopped) {
+      std::printf("engine stopped with %d at rip %llx\n", static_cast<int>(why), static_cast<unsigned long long>(v.rip));
+      v.shutdown = false;
+      return false;
+    }
+    std::memcpy(out.gpr, v.regs, sizeof out.gpr);
+    out.fault = kNoFault;
+    out.error = 0;
+    out.cr2 = 0;
+    out.rflags = v.rflags & (kArithmetic | kDirection);
+    out.rip = v.rip - 2;  // past the OUT
+    if (v.rip >= kHandlers && v.rip < kHandlers + 32 * 16) {
+      out.fault = static_cast<u8>((v.rip - kHandlers) / 16);
+      const bool has_error = (0x27d00u >> out.fault & 1) != 0;
+      u64 frame[6];
+      std::memcpy(frame, low_ + kFaultStack - (has_error ? 48 : 40), sizeof frame - (has_error ? 0 : 8));
+      const u64* f = has_error ? frame + 1 : frame;
+      if (out.fault == 14) { out.error = static_cast<u32>(frame[0]) & 3; out.cr2 = v.cr2; }
+      out.rip = f[0];
+      out.rflags = f[2] & (kArithmetic | kDirection);
+      out.gpr[4] = f[3];
+    }
+    std::memcpy(out.memory, scratch, kScratchBytes);
+    take_vector(v, out.vector);
+    return true;
+  }
+
+ private:
+  static u8* map(u64 bytes) {
+    void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) { std::perror("mmap"); std::exit(2); }
+    return static_cast<u8*>(p);
+  }
+  static void take_vector(const Vcpu& v, VectorState& out) {
+    std::memset(out.bytes, 0, sizeof out.bytes);
+    u64 present;
+    std::memcpy(&present, v.xsave + 512, 8);
+    std::memcpy(out.bytes, v.xsave, 28);
+    if (present & 1) {
+      std::memcpy(out.bytes + 32, v.xsave + 32, 128);
+    } else {
+      std::memset(out.bytes, 0, 24);
+      out.bytes[0] = 0x7f; out.bytes[1] = 3;
+    }
+    if (present & 2) std::memcpy(out.bytes + 160, v.xsave + 160, 256);
+    if (present & 4) std::memcpy(out.bytes + 576, v.xsave + 576, 256);
+  }
+  void put(u64 gpa, u64 value) { std::memcpy(low_ + gpa, &value, 8); }
+
+  void build_tables() {
+    constexpr u64 kTable = 0x23;
+    put(kTables, (kTables + 0x1000) | kTable);
+    put(kTables + 0x1000, (kTables + 0x2000) | kTable);
+    put(kTables + 0x2000, 0xe3);                                              // the first 2 MiB
+    put(kTables + 0x2000 + 8 * (kHighBase >> 21 & 511), (kTables + 0x3000) | kTable);
+    put(kTables + 0x3000 + 8 * (kCodeAt >> 12 & 511), kCodeAt | 0x63);
+    for (u64 at = kScratchAt; at < kScratchAt + kScratchBytes; at += kPageBytes)
+      put(kTables + 0x3000 + 8 * (at >> 12 & 511), at | (at < kScratchAt + kWritableBytes ? 0x63 : 0x21));
+    put(kGdt + 8, 0x00af9b000000ffff);
+    put(kGdt + 16, 0x00cf93000000ffff);
+    put(kTss + 36, kFaultStack);  // IST1
+    for (unsigned vector = 0; vector < 32; vector++) {
+      const u64 handler = kHandlers + vector * 16;
+      put(kIdt + vector * 16, (handler & 0xffff) | 8u << 16 | 1ull << 32 | 0x8eull << 40 | (handler >> 16 & 0xffff) << 48);
+      const u8 code[] = {0xe6, kEndPort, 0xeb, 0xfe};
+      std::memcpy(low_ + handler, code, sizeof code);
+    }
+  }
+
+  void enter_long_mode() {
+    Vcpu& v = *vcpu_;
+    v.cr0 = kCr0PE | kCr0MP | kCr0ET | kCr0NE | kCr0WP | kCr0PG;
+    v.cr3 = kTables;
+    v.cr4 = kCr4PAE | kCr4OSFXSR | kCr4OSXMMEXCPT | kCr4OSXSAVE;
+    v.xcr0 = 7;
+    v.msr.efer = kEferSCE | kEferLME | kEferLMA | kEferNXE;
+    v.gdtr = {kGdt, 23};
+    v.idtr = {kIdt, 511};
+    v.cpl = 0;
+    for (unsigned i = 0; i < kSegCount; i++) {
+      v.seg[i].selector = i == kCS ? 8 : 16;
+      v.seg[i].base = 0;
+      v.seg[i].limit = 0xffffffff;
+      v.seg[i].attributes = i == kCS ? 0xa9b : 0xc93;
+    }
+    v.tr.selector = 0x18;
+    v.tr.base = kTss;
+    v.tr.limit = 103;
+    v.tr.attributes = 0x8b;
+    refresh_segments(v);
+    refresh_mode(v);
+    tlb_switch_context(v, v.cr3, false);
+  }
+
+  u8 *low_, *high_;
+  PhysMemory memory_;
+  CpuidProfile profile_{};
+  CodeCache code_;
+  Machine machine_;
+  Vcpu* vcpu_ = nullptr;
+  EndBus bus_;
+  std::unique_ptr<IrqPlatform> irq_;
+};
+
+}  // namespace
+
+Runner* make_engine_runner(bool no_opt) { return new EngineRunner(no_opt); }
+
+}  // namespace rz::diff

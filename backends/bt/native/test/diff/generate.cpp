@@ -1,0 +1,315 @@
+// Random encodings: build bytes from the row, decode them, then solve the registers so that the memory operand
+// lands in the scratch pages. See generate.h.
+#include "generate.h"
+
+#include <cpuid.h>
+
+#include <cstring>
+
+#include "decode/disassemble.h"
+#include "isa/features.h"
+#include "isa/list.h"
+#include "values.h"
+
+namespace rz::diff {
+namespace {
+
+bool host_has(u8 feature) {
+  if (feature == 0) return true;
+  const FeatureBit& f = kFeatureBits[feature];
+  unsigned r[4] = {};
+  if (!__get_cpuid_count(f.leaf, f.subleaf, &r[0], &r[1], &r[2], &r[3])) return false;
+  return (r[f.reg] >> f.bit & 1) != 0;
+}
+
+bool sized(const Row& row) {
+  auto v = [](const Field& f) { return f.width == Width::kV || f.width == Width::kZ || f.width == Width::kStack; };
+  if (v(row.reg) || v(row.rm)) return true;
+  return std::strstr(row.operands, "acc") || std::strstr(row.operands, "Xv") || row.sem == Sem::kPushImm || row.sem == Sem::kPushf ||
+         row.sem == Sem::kLeave || row.operands[0] == 0;
+}
+
+struct Encoded { std::vector<u8> bytes; unsigned modrm_at = 0; };
+
+// Memory forms of the ModRM byte.
+enum class Form { kAny, kRipRelative };
+
+void put(std::vector<u8>& out, u64 value, unsigned bytes) {
+  for (unsigned i = 0; i < bytes; i++, value >>= 8) out.push_back(static_cast<u8>(value));
+}
+
+void encode(const Row& row, Rng& rng, Form form, std::vector<u8>& out) {
+  const bool vex = row.encoding != Encoding::kLegacy;
+  const bool gas = rng() % 3 != 0;
+  bool memory = row.mod == Mod::kMemory || (row.mod == Mod::kAny && rng() % 2);
+  if (row.modrm >= 0) memory = false;
+  const bool a32 = form == Form::kAny && rng() % 10 == 0;
+  const bool bw = row.vex_w == 1 || (row.vex_w < 0 && rng() % 3 == 0);
+  const bool rep_string = row.sem == Sem::kHelper && row.helper >= Helper::k_movs && row.helper <= Helper::k_cmps;
+  const u8 r = rng() % 2, x = rng() % 2;
+  const u8 b = row.rex_b == 0 ? 0 : static_cast<u8>(rng() % 2);
+  if (!vex) {
+    if (row.prefix == Mandatory::k66) out.push_back(0x66);
+    else if ((row.prefix == Mandatory::kAny || row.prefix == Mandatory::kNoRep || row.prefix == Mandatory::kF2 || row.prefix == Mandatory::kF3) &&
+             sized(row) && rng() % 4 == 0)
+      out.push_back(0x66);
+    if (row.prefix == Mandatory::kF3) out.push_back(0xf3);
+    if (row.prefix == Mandatory::kF2) out.push_back(0xf2);
+    if (rep_string && rng() % 3) out.push_back(rng() % 2 ? 0xf3 : 0xf2);
+    if ((row.attrs & kLockable) && memory && rng() % 4 == 0) out.push_back(0xf0);
+  }
+  if (a32) out.push_back(0x67);
+  if (rng() % 16 == 0) out.push_back(rng() % 2 ? 0x3e : 0x26);
+  const unsigned map = static_cast<unsigned>(row.map);
+  if (vex) {
+    const unsigned pp = row.prefix == Mandatory::k66 ? 1 : row.prefix == Mandatory::kF3 ? 2 : row.prefix == Mandatory::kF2 ? 3 : 0;
+    const unsigned v = row.attrs & kVvvvUsed ? rng() & 15 : 15;
+    const unsigned l = row.vex_l >= 0 ? static_cast<unsigned>(row.vex_l) : rng() & 1;
+    if (map == 1 && !bw && rng() % 2) {
+      out.push_back(0xc5);
+      out.push_back(static_cast<u8>((r ^ 1) << 7 | v << 3 | l << 2 | pp));
+    } else {
+      out.push_back(0xc4);
+      out.push_back(static_cast<u8>((r ^ 1) << 7 | (x ^ 1) << 6 | (b ^ 1) << 5 | map));
+      out.push_back(static_cast<u8>(bw << 7 | v << 3 | l << 2 | pp));
+    }
+  } else {
+    const u8 rex = static_cast<u8>(0x40 | bw << 3 | r << 2 | x << 1 | b);
+    if (rex != 0x40 || rng() % 4 == 0) {
+      if (bw || gas) out.push_back(rex);
+    }
+    if (map >= 1) out.push_back(0x0f);
+    if (map == 2) out.push_back(0x38);
+    if (map == 3) out.push_back(0x3a);
+  }
+  out.push_back(static_cast<u8>(row.opcode + rng() % row.count));
+  if (row.has_modrm) {
+    u8 modrm;
+    if (row.modrm >= 0) {
+      modrm = static_cast<u8>(row.modrm);
+    } else {
+      modrm = static_cast<u8>(rng());
+      if (row.ext >= 0) modrm = static_cast<u8>((modrm & 0xc7) | row.ext << 3);
+      if (row.reg.cls == RegClass::kSegment) modrm &= 0xdf;
+      if (!memory) modrm |= 0xc0;
+      else if (form == Form::kRipRelative) modrm = static_cast<u8>((modrm & 0x38) | 5);
+      else if (modrm >= 0xc0) modrm &= static_cast<u8>(0x3f | rng() % 3 << 6);
+      if (memory && (row.attrs & kVsib)) modrm = static_cast<u8>((modrm & 0xf8) | 4);
+    }
+    out.push_back(modrm);
+    // SIB, displacement: noise now, patched by the solver where it must be.
+    if (modrm < 0xc0) {
+      u8 sib = 0;
+      if ((modrm & 7) == 4) { sib = static_cast<u8>(rng()); out.push_back(sib); }
+      const unsigned mod = modrm >> 6;
+      unsigned disp = mod == 1 ? 1 : mod == 2 ? 4 : 0;
+      if (mod == 0 && ((modrm & 7) == 5 || ((modrm & 7) == 4 && (sib & 7) == 5))) disp = 4;
+      put(out, rng() % 2 ? rng() : static_cast<u64>(static_cast<i64>(rng() % 256) - 128), disp);
+    }
+  }
+  // Immediate: as many bytes as any form needs; the decoder says how many were used.
+  put(out, integer_value(rng), 8);
+}
+
+bool memory_at_register(const Row& row) {
+  return row.sem == Sem::kHelper && row.helper >= Helper::k_movs && row.helper <= Helper::k_cmps;
+}
+
+// Where in the scratch pages an access of `bytes` should land.
+u64 target_address(Rng& rng, unsigned bytes, bool aligned) {
+  const u64 mask = aligned ? ~static_cast<u64>(bytes - 1) : ~0ull;
+  const unsigned kind = rng() % 32;
+  if (kind == 0) return (kScratchAt + 0x2000 - 40 + rng() % 80) & (aligned ? mask : ~0ull);   // around the read-only page
+  if (kind == 1) return (kScratchAt + 0x3000 - 40 + rng() % 80) & (aligned ? mask : ~0ull);   // around the end
+  if (kind < 5) return (kScratchAt + 0x1000 - 40 + rng() % 80) & mask;                         // around a page boundary
+  return (kScratchAt + 0x200 + rng() % 0xc00) & (rng() % 2 ? ~15ull : mask);
+}
+
+struct Solver {
+  Rng& rng;
+  TestCase& test;
+  std::vector<u8>& code;   // bytes of this instruction
+  Inst& inst;
+  u64 rip;                 // where it stands
+
+  void patch_disp(u64 value, unsigned bytes) {
+    const size_t at = inst.length - inst.imm_bytes - bytes;
+    for (unsigned i = 0; i < bytes; i++) code[at + i] = static_cast<u8>(value >> (8 * i));
+  }
+
+  bool solve_memory(u64 target) {
+    u64* g = test.start.gpr;
+    const bool disp32 = inst.mod == 2 || inst.rip_relative || inst.base == kNoReg;
+    const u64 mask = inst.address_bytes == 4 ? 0xffffffff : ~0ull;
+    const u64 disp = static_cast<u64>(static_cast<i64>(inst.disp));
+    if (inst.rip_relative) { patch_disp(target - (rip + inst.length), 4); return true; }
+    if (inst.row->attrs & kVsib) {
+      if (inst.base == kNoReg) patch_disp(target, 4); else g[inst.base] = target - disp;
+      for (unsigned i = 0; i < 8; i++) {  // small indices, as 32 or 64 bits
+        const i64 v = static_cast<i64>(rng() % 64) - 32;
+        u8* at = i < 4 ? test.start.vector.xmm(inst.index) + 4 * i : test.start.vector.ymm_high(inst.index) + 4 * (i - 4);
+        const bool qwords = (inst.opcode & 1) != 0;
+        const u32 word = qwords && (i & 1) ? static_cast<u32>(0) : static_cast<u32>(v < 0 && qwords ? -v : v);
+        std::memcpy(at, &word, 4);
+      }
+      return true;
+    }
+    if (inst.index == kNoReg) {
+      if (inst.base == kNoReg) { patch_disp(target, 4); return true; }
+      g[inst.base] = (target - disp) & (rng() % 2 && mask != ~0ull ? mask : ~0ull);
+      return true;
+    }
+    if (inst.base == kNoReg) {  // index * scale + disp32
+      g[inst.index] = rng() % 0x1000;
+      patch_disp(target - (g[inst.index] << inst.scale), 4);
+      return true;
+    }
+    if (inst.base == inst.index) {
+      if (!disp32) return false;
+      g[inst.base] = rng() % 0x4000000;
+      patch_disp(target - g[inst.base] - (g[inst.base] << inst.scale), 4);
+      return true;
+    }
+    if (rng() % 2) g[inst.index] = integer_value(rng);
+    g[inst.base] = target - disp - (g[inst.index] << inst.scale);
+    if (mask != ~0ull) g[inst.base] &= mask;
+    return true;
+  }
+
+  // Implicit memory operands and counts. False: cannot be arranged in this case.
+  bool solve_implicit(bool sequence) {
+    u64* g = test.start.gpr;
+    const Row& row = *inst.row;
+    const u64 middle = kScratchAt + 0x400 + rng() % 0x800;
+    switch (row.sem) {
+      case Sem::kPushReg: case Sem::kPushImm: case Sem::kPushRm: case Sem::kPopReg: case Sem::kPopRm: case Sem::kPushf: case Sem::kLeave:
+        if (sequence) return false;
+        if (inst.has_memory && (inst.base == 4 || inst.base == 5)) return false;
+        if (inst.has_memory && inst.index == 5) return false;
+        g[4] = rng() % 16 ? middle : target_address(rng, 8, false);
+        if (row.sem == Sem::kLeave) g[5] = rng() % 16 ? middle : target_address(rng, 8, false);
+        return true;
+      case Sem::kBitTest:
+        if (!inst.has_memory) return true;
+        if (sequence || inst.reg == inst.base || inst.reg == inst.index || inst.rip_relative) return false;
+        g[inst.reg] = static_cast<u64>(static_cast<i64>(rng() % 4096) - 2048);
+        if (inst.operand_bytes < 8 && rng() % 2) g[inst.reg] ^= rng() << (8 * inst.operand_bytes);
+        return true;
+      case Sem::kMovOffs: {
+        const u64 target = target_address(rng, inst.operand_bytes, false);
+        patch_disp(target, 0);
+        const size_t at = inst.length - inst.imm_bytes;
+        for (unsigned i = 0; i < inst.imm_bytes; i++) code[at + i] = static_cast<u8>(target >> (8 * i));
+        return true;
+      }
+      default: break;
+    }
+    if (memory_at_register(row)) {
+      if (sequence) return false;
+      g[6] = rng() % 16 ? middle : target_address(rng, 8, false);
+      g[7] = rng() % 16 ? kScratchAt + 0x400 + rng() % 0x800 : target_address(rng, 8, false);
+      g[1] = rng() % 8 ? rng() % 40 : rng() % 200;
+      if (inst.address_bytes == 4 && rng() % 2) g[1] |= rng() << 32;
+      if (inst.rep || inst.repne) {
+        if (row.helper == Helper::k_scas || row.helper == Helper::k_cmps) {  // make runs of equal elements
+          for (unsigned i = 0; i < 0x1000; i++) test.start.memory[i] = rng() % 24 ? 0x55 : 0x56;
+          g[0] = rng() % 2 ? 0x5555555555555555 : 0x5656565656565656;
+        }
+      }
+      return true;
+    }
+    if (row.sem == Sem::kHelper) {
+      switch (row.helper) {
+        case Helper::k_xlat: if (sequence) return false; g[3] = middle; return true;
+        case Helper::k_enter:
+          if (sequence) return false;
+          g[4] = kScratchAt + 0x1800; g[5] = kScratchAt + 0x1000 + (rng() % 32) * 8;
+          code[inst.length - 1] = static_cast<u8>(rng() % 6);
+          code[inst.length - 2] = static_cast<u8>(rng() % 16 ? 0 : 3);
+          return true;
+        case Helper::k_maskmov: if (sequence) return false; g[7] = target_address(rng, 16, false); return true;
+        case Helper::k_ldmxcsr: return true;
+        case Helper::k_gather: case Helper::k_vmaskmov: return !sequence;
+        default: return true;
+      }
+    }
+    return true;
+  }
+};
+
+bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test) {
+  for (unsigned attempt = 0; attempt < 20; attempt++) {
+    std::vector<u8> bytes;
+    encode(row, rng, sequence ? Form::kRipRelative : Form::kAny, bytes);
+    if (bytes.size() < 15) bytes.resize(15);
+    Inst inst;
+    if (decode(bytes.data(), 15, CodeSize::k64, inst) != DecodeStatus::kOk || inst.row != &row) continue;
+    bytes.resize(inst.length);
+    if (inst.seg_override != kNoReg && inst.seg >= kFS) continue;
+    const u64 rip = kCodeAt + test.code.size();
+    Solver solver{rng, test, bytes, inst, rip};
+    if (inst.has_memory && row.rm.width != Width::kNone) {
+      unsigned n = inst.memory_bytes ? inst.memory_bytes : 64;
+      const bool aligned = (row.attrs & kAligned) && rng() % 8 != 0;
+      u64 target = target_address(rng, aligned ? (n == 32 ? 32 : 16) : n, aligned);
+      if (inst.lock && rng() % 16) target &= ~15ull;
+      if (sequence) target = kScratchAt + (rng() % 0x180) * 16 + (aligned || rng() % 2 ? 0 : rng() % 16);
+      if (row.attrs & kVsib) target = kScratchAt + 0x800 + rng() % 0x400;
+      if (!solver.solve_memory(target)) continue;
+    } else if (inst.has_memory && row.sem != Sem::kLea && row.sem != Sem::kNop) {
+      continue;
+    }
+    if (!solver.solve_implicit(sequence)) continue;
+    if (decode(bytes.data(), static_cast<unsigned>(bytes.size()), CodeSize::k64, inst) != DecodeStatus::kOk || inst.row != &row) continue;
+    if (row.helper == Helper::k_ldmxcsr && rng() % 4) {  // mostly valid values
+      for (u64 i = 0; i + 4 <= kScratchBytes; i += 4) test.start.memory[i + 2] = test.start.memory[i + 3] = 0;
+    }
+    test.code.insert(test.code.end(), bytes.begin(), bytes.end());
+    test.insts.push_back(inst);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool testable(const Row& row) {
+  static const bool kFound[256] = {};
+  (void)kFound;
+  return user_computation(row) && !(row.attrs & kNo64) && host_has(row.feature);
+}
+
+bool generate_single(const Row& row, Rng& rng, TestCase& out) {
+  out.code.clear();
+  out.insts.clear();
+  random_state(rng, out.start);
+  return add_instruction(row, rng, false, out);
+}
+
+bool generate_sequence(const std::vector<const Row*>& rows, Rng& rng, TestCase& out) {
+  out.code.clear();
+  out.insts.clear();
+  random_state(rng, out.start);
+  const unsigned count = 2 + rng() % 5;
+  for (unsigned i = 0, tries = 0; i < count && tries < 50; tries++)
+    if (add_instruction(*rows[rng() % rows.size()], rng, true, out)) i++;
+  return out.insts.size() >= 2;
+}
+
+std::string TestCase::text() const {
+  std::string s;
+  u64 rip = kCodeAt;
+  for (const Inst& inst : insts) {
+    char line[160];
+    disassemble(inst, rip, line, sizeof line);
+    s += s.empty() ? "" : "; ";
+    s += line;
+    rip += inst.length;
+  }
+  s += "  [";
+  for (u8 b : code) { char hex[4]; std::snprintf(hex, sizeof hex, "%02x ", b); s += hex; }
+  s.back() = ']';
+  return s;
+}
+
+}  // namespace rz::diff

@@ -1,0 +1,126 @@
+// engine_diff_test: every user-mode instruction that this processor has, with random operands, on the processor
+// and through the translator; and the table's claims about flags and registers, on the processor alone.
+// Prints `N passed, N failed` and exits non-zero on failure. The same seed gives the same cases.
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "generate.h"
+#include "isa/list.h"
+#include "table_check.h"
+
+namespace {
+
+using namespace rz;
+using namespace rz::diff;
+
+struct Options {
+  u64 seed = 1;
+  unsigned count = 12;        // cases for each row
+  unsigned sequences = 6000;
+  double seconds = 20;
+  const char* row = nullptr;  // only rows of this mnemonic
+  bool table_only = false, no_opt = false, verbose = false;
+};
+
+struct Totals {
+  unsigned passed = 0, failed = 0;
+  std::map<std::string, unsigned> failures;  // by mnemonic
+
+  void fail(const std::string& who, const char* kind, const TestCase& test, const std::string& what, bool verbose) {
+    failed++;
+    if (++failures[who] > (verbose ? 1000u : 2u)) return;
+    std::printf("FAILED %s: %s\n   %s\n", kind, test.text().c_str(), what.c_str());
+    std::fflush(stdout);
+  }
+};
+
+bool parse(int argc, char** argv, Options& o) {
+  for (int i = 1; i < argc; i++) {
+    const std::string a = argv[i];
+    const bool more = i + 1 < argc;
+    if (a == "--seed" && more) o.seed = std::strtoull(argv[++i], nullptr, 0);
+    else if (a == "--count" && more) o.count = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (a == "--sequences" && more) o.sequences = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (a == "--seconds" && more) o.seconds = std::atof(argv[++i]);
+    else if (a == "--row" && more) o.row = argv[++i];
+    else if (a == "--table-only") o.table_only = true;
+    else if (a == "--no-opt") o.no_opt = true;
+    else if (a == "--verbose") o.verbose = true;
+    else return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options o;
+  if (!parse(argc, argv, o)) {
+    std::fprintf(stderr, "usage: engine_diff_test [--seed N] [--count N] [--sequences N] [--seconds N] [--row MNEMONIC] "
+                         "[--table-only] [--no-opt] [--verbose]\n");
+    return 2;
+  }
+  std::unique_ptr<Runner> native(make_native_runner());  // first: the engine chains to its signal handlers
+  std::unique_ptr<Runner> engine(o.table_only ? nullptr : make_engine_runner(o.no_opt));
+  std::vector<const Row*> tested;
+  unsigned skipped = 0;
+  for (unsigned i = 0; i < row_count(); i++) {
+    const Row& row = rows()[i];
+    if (o.row && std::strcmp(o.row, row.mnemonic)) continue;
+    if (testable(row)) tested.push_back(&row); else skipped++;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  auto out_of_time = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > o.seconds; };
+  Totals totals;
+  static TestCase test;
+  static TestState expected, actual;
+  std::map<unsigned, unsigned> faults;  // cases that end in this exception
+  unsigned barren = 0, cases = 0, sequences = 0;
+
+  // Rounds over all rows, so that running out of time costs depth and not coverage.
+  for (unsigned round = 0; round < o.count && !out_of_time(); round++) {
+    for (const Row* row : tested) {
+      Rng rng(o.seed * 1000003 + row_number(*row) * 4099ull + round);
+      if (!generate_single(*row, rng, test)) { if (round == 0) { barren++; if (o.verbose) std::printf("no case for %s %s\n", row->mnemonic, row->operands); } continue; }
+      cases++;
+      native->run(test, expected);
+      if (expected.fault != kNoFault) faults[expected.fault]++;
+      const std::string lie = check_row_claims(test, *native);
+      if (lie.empty()) totals.passed++;
+      else totals.fail(std::string("table ") + row->mnemonic, "the table says otherwise", test, lie, o.verbose);
+      if (!engine) continue;
+      if (o.verbose && o.row) std::printf("%s\n", test.text().c_str());
+      if (!engine->run(test, actual)) { totals.fail(row->mnemonic, "no result", test, "", o.verbose); continue; }
+      const std::string difference = compare(expected, actual);
+      if (difference.empty()) totals.passed++;
+      else totals.fail(row->mnemonic, "native/engine", test, difference, o.verbose);
+    }
+  }
+  for (unsigned n = 0; engine && !tested.empty() && n < o.sequences && !out_of_time(); n++) {
+    Rng rng(o.seed * 7919 + n);
+    if (!generate_sequence(tested, rng, test)) continue;
+    sequences++;
+    native->run(test, expected);
+    if (!engine->run(test, actual)) { totals.fail("sequence", "no result", test, "", o.verbose); continue; }
+    const std::string difference = compare(expected, actual);
+    if (difference.empty()) totals.passed++;
+    else totals.fail("sequence", "native/engine, sequence", test, difference, o.verbose);
+  }
+  if (!totals.failures.empty()) {
+    std::printf("failures by instruction:");
+    for (const auto& [who, count] : totals.failures) std::printf(" %s:%u", who.c_str(), count);
+    std::printf("\n");
+  }
+  std::printf("exceptions:");
+  for (const auto& [vector, count] : faults) std::printf(" %u in %u cases;", vector, count);
+  std::printf("\n%zu rows tried, %u not user-mode or not on this processor, %u without a case; %u cases, %u sequences\n",
+              tested.size(), skipped, barren, cases, sequences);
+  std::printf("%u passed, %u failed\n", totals.passed, totals.failed);
+  return totals.failed ? 1 : 0;
+}

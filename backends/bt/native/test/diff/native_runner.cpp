@@ -1,0 +1,144 @@
+// Runs a case on the processor itself. All state travels through signal frames: a trap enters the handler, which
+// swaps the interrupted context for the test's; the trap or fault that ends the test swaps it back. So no
+// register, not even RSP, needs special care.
+#include <signal.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "test_case.h"
+
+namespace rz::diff {
+namespace {
+
+constexpr int kGreg[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                           REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+constexpr u32 kFrameBytes = 4096;  // enough for every XSAVE image without tiles
+
+enum class Phase { kIdle, kArmed, kRunning };
+volatile Phase g_phase = Phase::kIdle;
+const TestState* g_in;
+TestState* g_out;
+greg_t g_gregs[NGREG];
+u8 g_frame[kFrameBytes];
+u32 g_frame_used;
+
+u8* frame_of(ucontext_t* uc) { return reinterpret_cast<u8*>(uc->uc_mcontext.fpregs); }
+u32 frame_size(const u8* frame) {
+  u32 magic, size;
+  std::memcpy(&magic, frame + 464, 4);
+  std::memcpy(&size, frame + 480, 4);  // sw_reserved.xstate_size
+  return magic == 0x46505853 && size <= kFrameBytes ? size : 512;
+}
+
+void on_trap(int signal, siginfo_t*, void* context) {
+  auto* uc = static_cast<ucontext_t*>(context);
+  greg_t* regs = uc->uc_mcontext.gregs;
+  u8* frame = frame_of(uc);
+  if (g_phase == Phase::kArmed) {
+    std::memcpy(g_gregs, regs, sizeof g_gregs);
+    g_frame_used = frame_size(frame);
+    std::memcpy(g_frame, frame, g_frame_used);
+    for (int i = 0; i < 16; i++) regs[kGreg[i]] = static_cast<greg_t>(g_in->gpr[i]);
+    regs[REG_RIP] = static_cast<greg_t>(kCodeAt);
+    regs[REG_EFL] = static_cast<greg_t>((static_cast<u64>(regs[REG_EFL]) & ~(kArithmetic | kDirection)) | g_in->rflags);
+    const u8* v = g_in->vector.bytes;
+    std::memcpy(frame, v, 28);              // not the MXCSR mask
+    std::memcpy(frame + 32, v + 32, 384);
+    if (g_frame_used > 832) {
+      u64 present;
+      std::memcpy(&present, frame + 512, 8);
+      present |= 7;
+      std::memcpy(frame + 512, &present, 8);
+      std::memcpy(frame + 576, v + 576, 256);
+    }
+    g_phase = Phase::kRunning;
+    return;
+  }
+  if (g_phase != Phase::kRunning) {
+    struct sigaction dfl = {};
+    dfl.sa_handler = SIG_DFL;
+    sigaction(signal, &dfl, nullptr);
+    return;
+  }
+  TestState& out = *g_out;
+  for (int i = 0; i < 16; i++) out.gpr[i] = static_cast<u64>(regs[kGreg[i]]);
+  out.rflags = static_cast<u64>(regs[REG_EFL]) & (kArithmetic | kDirection);
+  out.rip = static_cast<u64>(regs[REG_RIP]);
+  out.fault = kNoFault;
+  out.error = 0;
+  out.cr2 = 0;
+  if (signal != SIGTRAP) {
+    out.fault = static_cast<u8>(regs[REG_TRAPNO]);
+    if (out.fault == 14) {
+      out.error = static_cast<u32>(regs[REG_ERR]) & 3;
+      out.cr2 = static_cast<u64>(regs[REG_CR2]);
+    }
+  } else {
+    out.rip--;  // INT3 reports the next instruction
+  }
+  u8* v = out.vector.bytes;
+  std::memset(v, 0, sizeof out.vector.bytes);
+  u64 present = 7;
+  if (frame_size(frame) > 832) std::memcpy(&present, frame + 512, 8);
+  std::memcpy(v, frame, 28);
+  if (present & 1) {
+    std::memcpy(v + 32, frame + 32, 128);
+  } else {  // initial state
+    std::memset(v, 0, 24);
+    v[0] = 0x7f; v[1] = 3;
+  }
+  if (present & 2) std::memcpy(v + 160, frame + 160, 256);
+  if (present & 4) std::memcpy(v + 576, frame + 576, 256);
+  std::memcpy(regs, g_gregs, sizeof g_gregs);
+  std::memcpy(frame, g_frame, g_frame_used);
+  g_phase = Phase::kIdle;
+}
+
+class NativeRunner final : public Runner {
+ public:
+  NativeRunner() {
+    code_ = map(kCodeAt, kPageBytes, PROT_READ | PROT_WRITE | PROT_EXEC);
+    scratch_ = map(kScratchAt, kScratchBytes, PROT_READ | PROT_WRITE);
+    stack_t alt = {};
+    alt.ss_size = 1 << 16;
+    alt.ss_sp = mmap(nullptr, alt.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    sigaltstack(&alt, nullptr);
+    struct sigaction action = {};
+    action.sa_sigaction = on_trap;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    for (int s : {SIGTRAP, SIGSEGV, SIGFPE, SIGILL, SIGBUS}) sigaction(s, &action, nullptr);
+  }
+  const char* name() const override { return "native"; }
+
+  bool run(const TestCase& test, TestState& out) override {
+    std::memcpy(code_, test.code.data(), test.code.size());
+    code_[test.code.size()] = 0xcc;
+    mprotect(scratch_ + kWritableBytes, kScratchBytes - kWritableBytes, PROT_READ | PROT_WRITE);
+    std::memcpy(scratch_, test.start.memory, kScratchBytes);
+    mprotect(scratch_ + kWritableBytes, kScratchBytes - kWritableBytes, PROT_READ);
+    g_in = &test.start;
+    g_out = &out;
+    g_phase = Phase::kArmed;
+    asm volatile("int3" : : : "memory");
+    std::memcpy(out.memory, scratch_, kScratchBytes);
+    return true;
+  }
+
+ private:
+  static u8* map(u64 at, u64 bytes, int protection) {
+    void* p = mmap(reinterpret_cast<void*>(at), bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (p != reinterpret_cast<void*>(at)) { std::perror("cannot map the test's addresses"); std::exit(2); }
+    return static_cast<u8*>(p);
+  }
+  u8 *code_, *scratch_;
+};
+
+}  // namespace
+
+Runner* make_native_runner() { return new NativeRunner; }
+
+}  // namespace rz::diff

@@ -1,0 +1,68 @@
+// A differential test case: a few instructions with all the state they may see, and what came of them.
+// Addresses are the same on the host and in the guest, so pointers in registers mean the same on both sides.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cpu/types.h"
+#include "decode/inst.h"
+
+namespace rz::diff {
+
+inline constexpr u64 kCodeAt = 0x2000'0000;       // one page of code
+inline constexpr u64 kScratchAt = 0x2001'0000;    // two pages read-write, one read-only, then nothing
+inline constexpr u64 kScratchBytes = 0x3000;
+inline constexpr u64 kWritableBytes = 0x2000;
+inline constexpr u8 kNoFault = 0xff;
+
+/// XSAVE image, standard format, x87 + SSE + AVX: 512 legacy, 64 header, 256 upper YMM halves.
+struct alignas(64) VectorState {
+  u8 bytes[832];
+  u8* st(unsigned i) { return bytes + 32 + 16 * i; }
+  u8* xmm(unsigned i) { return bytes + 160 + 16 * i; }
+  u8* ymm_high(unsigned i) { return bytes + 576 + 16 * i; }
+  const u8* st(unsigned i) const { return bytes + 32 + 16 * i; }
+  const u8* xmm(unsigned i) const { return bytes + 160 + 16 * i; }
+  const u8* ymm_high(unsigned i) const { return bytes + 576 + 16 * i; }
+};
+
+struct TestState {
+  u64 gpr[16];
+  u64 rip;
+  u64 rflags;                    // arithmetic flags and DF
+  VectorState vector;
+  u8 memory[kScratchBytes];
+  u8 fault = kNoFault;           // vector of the exception that ended the case
+  u32 error = 0;                 // its error code, page faults only bits 0 (present) and 1 (write)
+  u64 cr2 = 0;                   // page faults only
+};
+
+struct TestCase {
+  std::vector<u8> code;          // at kCodeAt
+  std::vector<Inst> insts;       // what it decodes to
+  TestState start;
+  std::string text() const;      // disassembly and bytes, for reports
+};
+
+/// Something that can carry out a case.
+class Runner {
+ public:
+  virtual ~Runner() = default;
+  virtual const char* name() const = 0;
+  /// Run `test.code` from `test.start` until its end or an exception; fill `out`.
+  /// @returns false when the runner cannot say (internal error, time-out)
+  virtual bool run(const TestCase& test, TestState& out) = 0;
+};
+
+Runner* make_native_runner();
+/// @param no_opt  switch the translator's optimisations off
+Runner* make_engine_runner(bool no_opt);
+
+/// What differs between two outcomes, empty when nothing does.
+std::string compare(const TestState& a, const TestState& b);
+
+inline constexpr u64 kArithmetic = 0x8d5;   // OF SF ZF AF PF CF
+inline constexpr u64 kDirection = 0x400;
+
+}  // namespace rz::diff
