@@ -1,0 +1,56 @@
+// How fast the host's time-stamp counter runs.
+#include "tsc.h"
+
+#include <atomic>
+
+#include <time.h>
+
+#include "cpuid.h"
+
+namespace rz {
+namespace {
+
+u64 from_cpuid() {
+  if (host_cpuid(0, 0).eax >= 0x15) {
+    const CpuidResult r = host_cpuid(0x15, 0);
+    if (r.eax && r.ebx && r.ecx) return static_cast<u64>(r.ecx) * r.ebx / r.eax;
+  }
+  if (host_cpuid(1, 0).ecx >> 31) {
+    const CpuidResult base = host_cpuid(0x40000000, 0);
+    if (base.eax >= 0x40000010 && base.eax < 0x40000100) {
+      const u64 hz = static_cast<u64>(host_cpuid(0x40000010, 0).eax) * 1000;
+      if (hz) return hz;
+    }
+  }
+  return 0;
+}
+
+u64 now_ns() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC_RAW, &t);
+  return static_cast<u64>(t.tv_sec) * 1'000'000'000 + static_cast<u64>(t.tv_nsec);
+}
+
+u64 measure() {
+  const u64 ns0 = now_ns(), tsc0 = host_tsc();
+  u64 ns1, tsc1;
+  do {
+    ns1 = now_ns();
+    tsc1 = host_tsc();
+  } while (ns1 - ns0 < 10'000'000);
+  return static_cast<u64>(static_cast<unsigned __int128>(tsc1 - tsc0) * 1'000'000'000 / (ns1 - ns0));
+}
+
+}  // namespace
+
+u64 tsc_hz() {
+  static std::atomic<u64> known{0};
+  u64 hz = known.load(std::memory_order_relaxed);
+  if (hz) return hz;
+  hz = from_cpuid();
+  if (!hz) hz = measure();
+  known.store(hz, std::memory_order_relaxed);
+  return hz;
+}
+
+}  // namespace rz

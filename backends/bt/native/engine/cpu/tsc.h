@@ -1,0 +1,20 @@
+// The time-stamp counter. The guest's TSC runs at the host's rate: guest = host + tsc_offset.
+#pragma once
+
+#include "vcpu.h"
+
+namespace rz {
+
+inline u64 host_tsc() {
+  u32 low, high;
+  asm volatile("rdtsc" : "=a"(low), "=d"(high));
+  return static_cast<u64>(high) << 32 | low;
+}
+
+inline u64 guest_tsc(const Vcpu& vcpu) { return host_tsc() + vcpu.msr.tsc_offset; }
+
+/// Rate of the host's TSC in Hz: from CPUID leaf 15h or a hypervisor's leaf 40000010h, else measured for about
+/// 10 ms against CLOCK_MONOTONIC_RAW. The first call decides; later calls return the same value.
+u64 tsc_hz();
+
+}  // namespace rz

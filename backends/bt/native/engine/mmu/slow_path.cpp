@@ -1,0 +1,42 @@
+// What happens when the inline check of translated code misses, and code fetch. Either the operand's host address
+// comes back (and the TLB learns it), or the access has to be re-executed through the bounce buffer.
+#include "../run/machine.h"
+#include "phys_memory.h"
+#include "spans.h"
+
+namespace rz {
+
+SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
+  if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
+  if (alignment_fault(vcpu, linear, bytes)) return {nullptr, SlowAccess::kFault};
+  if ((linear & (kPageBytes - 1)) + bytes > kPageBytes) return {nullptr, SlowAccess::kBounce};
+  const PrivClass cls = current_class(vcpu);
+  Translation t;
+  if (!walk(vcpu, linear, access, cls, t)) return {nullptr, SlowAccess::kFault};
+  const MemorySlot* slot = vcpu.machine->memory->find(t.gpa);
+  if (!slot) return {nullptr, SlowAccess::kBounce};
+  tlb_fill(vcpu, cls, linear, t);  // leaves the write side empty when code is on the page
+  if (writes(access)) {
+    if (slot->read_only) return {nullptr, SlowAccess::kBounce};
+    if (code_page(*vcpu.machine, t.gpa) && code_hit(*vcpu.machine, t.gpa, bytes)) return {nullptr, SlowAccess::kBounce};
+  }
+  return {slot->host + (t.gpa - slot->base), SlowAccess::kHost};
+}
+
+bool fetch_translate(Vcpu& vcpu, u64 linear, u64& gpa) {
+  if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
+  const PrivClass cls = current_class(vcpu);
+  const TlbTable& table = vcpu.context->tlb[cls];
+  const unsigned index = tlb_index(linear);
+  if (table.exec_tag[index] == (linear & kPageMask)) {
+    gpa = (table.entries[index].exec_page & kPageMask) | (linear & (kPageBytes - 1));
+    return true;
+  }
+  Translation t;
+  if (!walk(vcpu, linear, Access::kExecute, cls, t)) return false;
+  if (vcpu.machine->memory->find(t.gpa)) tlb_fill_exec(vcpu, cls, linear, t);
+  gpa = t.gpa;
+  return true;
+}
+
+}  // namespace rz

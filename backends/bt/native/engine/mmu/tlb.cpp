@@ -1,0 +1,290 @@
+// The soft TLB: filling, architectural flushes, and the address-space contexts that let entries survive CR3 writes
+// under PCID. Without PCID one context serves all address spaces, because MOV CR3 must drop its non-global entries.
+// Every flush also empties the jump tables that may hold targets on the flushed pages.
+#include "tlb.h"
+
+#include "../cpu/bytes.h"
+#include "../run/machine.h"
+#include "phys_memory.h"
+#include "spans.h"
+
+namespace rz {
+namespace {
+
+constexpr u64 kNoSpace = ~0ull;
+constexpr u64 kPcidMask = 0xfff;
+
+void set_bit(u64* words, unsigned i) { words[i / 64] |= 1ull << (i % 64); }
+void clear_bit(u64* words, unsigned i) { words[i / 64] &= ~(1ull << (i % 64)); }
+bool test_bit(const u64* words, unsigned i) { return (words[i / 64] >> (i % 64) & 1) != 0; }
+void assign_bit(u64* words, unsigned i, bool on) { on ? set_bit(words, i) : clear_bit(words, i); }
+
+template <typename Visit>
+void for_each_bit(u64 word, unsigned base, Visit visit) {
+  for (; word; word &= word - 1) visit(base + static_cast<unsigned>(__builtin_ctzll(word)));
+}
+
+// Hash of a large page into the Bloom filter; 4 MiB pages are entered as two 2 MiB regions.
+unsigned region_hash(u64 linear, unsigned shift) {
+  return static_cast<unsigned>(((linear >> shift) * 0x9e3779b97f4a7c15ull) >> 54) & (kTlbEntries - 1);
+}
+
+void drop_data(TlbTable& t, unsigned i) {
+  t.entries[i].read_tag = kTlbInvalid;
+  t.entries[i].write_tag = kTlbInvalid;
+  clear_bit(t.filled, i);
+  clear_bit(t.writable, i);
+}
+
+void drop_exec(TlbTable& t, unsigned i) {
+  t.exec_tag[i] = kTlbInvalid;
+  t.entries[i].exec_page = 0;
+  clear_bit(t.exec_filled, i);
+}
+
+void empty_jump(Vcpu& vcpu, Context& c, unsigned cls) {
+  fill_words(c.jump[cls].host, reinterpret_cast<u64>(jump_miss_thunk(*vcpu.machine)), kJumpEntries);
+  TlbTable& t = c.tlb[cls];
+  for (unsigned w = 0; w < TlbTable::kWords; ++w) t.exec_seen[w] = t.exec_filled[w];
+  t.jump_non_global = false;
+  for (unsigned w = 0; w < TlbTable::kWords; ++w) t.jump_non_global |= (t.exec_filled[w] & ~t.exec_global[w]) != 0;
+}
+
+void flush_context(Vcpu& vcpu, Context& c) {
+  for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
+    TlbTable& t = c.tlb[cls];
+    bool had_code = false;
+    for (unsigned w = 0; w < TlbTable::kWords; ++w) {
+      had_code |= t.exec_seen[w] != 0;
+      for_each_bit(t.filled[w], w * 64, [&](unsigned i) { drop_data(t, i); });
+      for_each_bit(t.exec_filled[w], w * 64, [&](unsigned i) { drop_exec(t, i); });
+      t.region_seen[w] = 0;
+    }
+    if (had_code) empty_jump(vcpu, c, cls);
+  }
+  c.stale = false;
+}
+
+void flush_context_non_global(Vcpu& vcpu, Context& c) {
+  if (c.stale) return flush_context(vcpu, c);
+  for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
+    TlbTable& t = c.tlb[cls];
+    for (unsigned w = 0; w < TlbTable::kWords; ++w) {
+      for_each_bit(t.filled[w] & ~t.global[w], w * 64, [&](unsigned i) { drop_data(t, i); });
+      for_each_bit(t.exec_filled[w] & ~t.exec_global[w], w * 64, [&](unsigned i) { drop_exec(t, i); });
+    }
+    if (t.jump_non_global) empty_jump(vcpu, c, cls);
+  }
+}
+
+void flush_large(TlbTable& t, u64 linear, unsigned shift, const u64* members) {
+  for (unsigned w = 0; w < TlbTable::kWords; ++w)
+    for_each_bit(t.filled[w] & members[w], w * 64, [&](unsigned i) {
+      if ((t.entries[i].read_tag ^ linear) >> shift == 0) drop_data(t, i);
+    });
+}
+
+// INVLPG drops every entry of the page that holds `linear`, whatever the page's size.
+void flush_page_in(Vcpu& vcpu, Context& c, u64 linear) {
+  const unsigned index = tlb_index(linear);
+  const u64 page = linear & kPageMask;
+  for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
+    TlbTable& t = c.tlb[cls];
+    if (t.entries[index].read_tag == page) drop_data(t, index);
+    bool code = test_bit(t.exec_seen, index);
+    if (t.exec_tag[index] == page) drop_exec(t, index);
+    const bool in_2m = test_bit(t.region_seen, region_hash(linear, 21));
+    const bool in_1g = test_bit(t.region_seen, region_hash(linear, 30));
+    if (in_2m) flush_large(t, linear, 22, t.large_2m);  // 4 MiB granularity covers both sizes
+    if (in_1g) flush_large(t, linear, 30, t.large_1g);
+    if (in_2m || in_1g) {
+      for (unsigned w = 0; w < TlbTable::kWords; ++w)
+        for_each_bit(t.exec_filled[w] & t.exec_large[w], w * 64, [&](unsigned i) {
+          if ((t.exec_tag[i] ^ linear) >> 30 == 0) drop_exec(t, i), code = true;
+        });
+      // A code page of the same large page may have been evicted from its slot and still be a jump target.
+      for (unsigned w = 0; w < TlbTable::kWords && !code; ++w) code = (t.exec_seen[w] & ~t.exec_filled[w]) != 0;
+    }
+    if (code) empty_jump(vcpu, c, cls);
+  }
+}
+
+Context* find_context(Vcpu& vcpu, u64 pcid) {
+  for (unsigned i = 0; i < kContexts; ++i)
+    if (vcpu.contexts[i].cr3 != kNoSpace && (vcpu.contexts[i].cr3 & kPcidMask) == pcid) return &vcpu.contexts[i];
+  return nullptr;
+}
+
+bool pcid_on(const Vcpu& vcpu) { return (vcpu.cr4 & kCr4PCIDE) != 0; }
+
+// Supervisor entries for user pages are legal only while EFLAGS.AC is set under SMAP.
+void drop_user_pages(Context& c) {
+  TlbTable& t = c.tlb[kSupervisor];
+  for (unsigned w = 0; w < TlbTable::kWords; ++w)
+    for_each_bit(t.filled[w] & t.user[w], w * 64, [&](unsigned i) { drop_data(t, i); });
+}
+
+}  // namespace
+
+void tlb_init(Vcpu& vcpu) {
+  for (unsigned i = 0; i < kContexts; ++i) {
+    Context& c = vcpu.contexts[i];
+    for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
+      TlbTable& t = c.tlb[cls];
+      for (unsigned e = 0; e < kTlbEntries; ++e) {
+        t.entries[e] = {kTlbInvalid, kTlbInvalid, 0, 0};
+        t.exec_tag[e] = kTlbInvalid;
+      }
+      empty_jump(vcpu, c, cls);
+      c.jump_mode[cls] = ~0ull;
+    }
+    c.cr3 = i == 0 ? 0 : kNoSpace;
+    c.last_used = 0;
+    c.stale = false;
+  }
+  vcpu.context = &vcpu.contexts[0];
+  vcpu.tlb = &vcpu.context->tlb[kSupervisor];
+  vcpu.jump = &vcpu.context->jump[kSupervisor];
+}
+
+void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {
+  const MemorySlot* slot = vcpu.machine->memory->find(t.gpa);
+  if (!slot) return;
+  const u64 page = linear & kPageMask;
+  const u64 gpa_page = t.gpa & kPageMask;
+  const unsigned index = tlb_index(linear);
+  TlbTable& table = vcpu.context->tlb[cls];
+  TlbEntry& e = table.entries[index];
+  const bool write = t.writable && !slot->read_only && !code_page(*vcpu.machine, gpa_page);
+  e.read_tag = page;
+  e.write_tag = write ? page : kTlbInvalid;
+  e.addend = reinterpret_cast<u64>(slot->host + (gpa_page - slot->base)) - page;
+  set_bit(table.filled, index);
+  assign_bit(table.writable, index, write);
+  assign_bit(table.global, index, t.global);
+  assign_bit(table.user, index, t.user && vcpu.paging());
+  const bool giant = t.page_bytes == 1u << 30;
+  const bool large = t.page_bytes > kPageBytes && !giant;
+  assign_bit(table.large_2m, index, large);
+  assign_bit(table.large_1g, index, giant);
+  if (large) {
+    set_bit(table.region_seen, region_hash(linear, 21));
+    if (t.page_bytes == 4u << 20) set_bit(table.region_seen, region_hash(linear ^ (2u << 20), 21));
+  } else if (giant) {
+    set_bit(table.region_seen, region_hash(linear, 30));
+  }
+}
+
+void tlb_fill_exec(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {
+  const unsigned index = tlb_index(linear);
+  TlbTable& table = vcpu.context->tlb[cls];
+  table.exec_tag[index] = linear & kPageMask;
+  table.entries[index].exec_page = (t.gpa & kPageMask) | 1;
+  set_bit(table.exec_filled, index);
+  set_bit(table.exec_seen, index);
+  assign_bit(table.exec_global, index, t.global);
+  assign_bit(table.exec_large, index, t.page_bytes > kPageBytes);
+  if (!t.global) table.jump_non_global = true;
+  if (t.page_bytes == 1u << 30) {
+    set_bit(table.region_seen, region_hash(linear, 30));
+  } else if (t.page_bytes > kPageBytes) {
+    set_bit(table.region_seen, region_hash(linear, 21));
+    if (t.page_bytes == 4u << 20) set_bit(table.region_seen, region_hash(linear ^ (2u << 20), 21));
+  }
+}
+
+void tlb_flush_all(Vcpu& vcpu) {
+  for (unsigned i = 0; i < kContexts; ++i) vcpu.contexts[i].stale = true;
+  flush_context(vcpu, *vcpu.context);
+}
+
+void tlb_flush_non_global(Vcpu& vcpu) { flush_context_non_global(vcpu, *vcpu.context); }
+
+void tlb_flush_all_non_global(Vcpu& vcpu) {
+  for (unsigned i = 0; i < kContexts; ++i)
+    if (&vcpu.contexts[i] != vcpu.context) vcpu.contexts[i].stale = true;
+  flush_context_non_global(vcpu, *vcpu.context);
+}
+
+void tlb_flush_page(Vcpu& vcpu, u64 linear) {
+  if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
+  for (unsigned i = 0; i < kContexts; ++i) {
+    Context& c = vcpu.contexts[i];
+    if (c.cr3 != kNoSpace && !c.stale) flush_page_in(vcpu, c, linear);
+  }
+}
+
+void tlb_flush_page_pcid(Vcpu& vcpu, u16 pcid, u64 linear) {
+  Context* c = pcid_on(vcpu) ? find_context(vcpu, pcid) : vcpu.context;
+  if (c && !c->stale) flush_page_in(vcpu, *c, linear);
+}
+
+void tlb_flush_pcid(Vcpu& vcpu, u16 pcid) {
+  Context* c = pcid_on(vcpu) ? find_context(vcpu, pcid) : vcpu.context;
+  if (!c) return;
+  if (c == vcpu.context) flush_context_non_global(vcpu, *c);
+  else c->stale = true;
+}
+
+void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries) {
+  if (!pcid_on(vcpu)) {
+    vcpu.context->cr3 = cr3 & ~kPcidMask;
+    flush_context_non_global(vcpu, *vcpu.context);
+  } else {
+    Context* c = find_context(vcpu, cr3 & kPcidMask);
+    if (!c) {
+      c = &vcpu.contexts[0];
+      for (unsigned i = 0; i < kContexts; ++i) {
+        if (vcpu.contexts[i].cr3 == kNoSpace) { c = &vcpu.contexts[i]; break; }
+        if (vcpu.contexts[i].last_used < c->last_used) c = &vcpu.contexts[i];
+      }
+      // Global entries of the evicted space stay valid for the new one.
+      if (c->stale) flush_context(vcpu, *c);
+      else flush_context_non_global(vcpu, *c);
+    } else if (c->stale) {
+      flush_context(vcpu, *c);
+    } else if (!keep_entries || c->cr3 != cr3) {
+      flush_context_non_global(vcpu, *c);
+    }
+    c->cr3 = cr3;
+    c->last_used = ++vcpu.context_clock;
+    vcpu.context = c;
+  }
+  tlb_select(vcpu);
+}
+
+void tlb_select(Vcpu& vcpu) {
+  Context& c = *vcpu.context;
+  const PrivClass cls = current_class(vcpu);
+  if (cls == kSupervisor && (vcpu.cr4 & kCr4SMAP) && !(vcpu.rflags & kFlagAC)) drop_user_pages(c);
+  if (c.jump_mode[cls] != vcpu.mode) {
+    empty_jump(vcpu, c, cls);
+    c.jump_mode[cls] = vcpu.mode;
+  }
+  vcpu.tlb = &c.tlb[cls];
+  vcpu.jump = &c.jump[cls];
+}
+
+void tlb_protect_physical(Vcpu& vcpu, u64 gpa_page) {
+  const u8* host = vcpu.machine->memory->host(gpa_page & kPageMask);
+  if (!host) return;
+  for (unsigned n = 0; n < kContexts; ++n) {
+    Context& c = vcpu.contexts[n];
+    if (c.cr3 == kNoSpace) continue;
+    for (TlbTable& t : c.tlb)
+      for (unsigned w = 0; w < TlbTable::kWords; ++w)
+        for_each_bit(t.writable[w], w * 64, [&](unsigned i) {
+          TlbEntry& e = t.entries[i];
+          if (e.read_tag + e.addend != reinterpret_cast<u64>(host)) return;
+          e.write_tag = kTlbInvalid;
+          clear_bit(t.writable, i);
+        });
+  }
+}
+
+void jump_flush_all(Vcpu& vcpu) {
+  for (unsigned n = 0; n < kContexts; ++n)
+    for (unsigned cls = 0; cls < kPrivClasses; ++cls) empty_jump(vcpu, vcpu.contexts[n], cls);
+}
+
+}  // namespace rz
