@@ -1,10 +1,10 @@
 // The control thread's half of Engine: the host's commands.
 #include <stdlib.h>
 
+#include "assemble.h"
 #include "engine.h"
 #include "irq/wait.h"
 #include "registers_codec.h"
-#include "vcpu_storage.h"
 
 namespace rz {
 
@@ -82,13 +82,12 @@ void Engine::finish_pause() {
 }
 
 CommandStatus Engine::reset() {
-  for (auto& thread : threads_) {
-    reset_vcpu_storage(*thread->vcpu);
+  {
     std::lock_guard lock(lock_);
-    thread->shut_down = false;
+    for (auto& thread : threads_) thread->shut_down = false;
   }
+  power_on(machine_);
   devices_->reset();
-  drop_all_code(machine_);
   return CommandStatus::kOk;
 }
 

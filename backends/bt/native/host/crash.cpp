@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cpu/vcpu.h"
+#include "run/machine.h"
 
 extern "C" char __executable_start;  // provided by the linker: lets a report name code by its offset in the program
 
@@ -18,12 +19,13 @@ namespace rz {
 
 namespace {
 
+constexpr u32 kReportedBlocks = kFlightBlocks;
 constexpr size_t kAltStackBytes = 64 * 1024;
 constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 
 peer::EnginePeer* crash_peer = nullptr;  // set once before threads start
 thread_local const char* thread_label = "?";
-thread_local Vcpu* thread_vcpu = nullptr;
+const Machine* crash_machine = nullptr;   // set once, when it is built
 
 /// Builds one line in a fixed buffer.
 class Line {
@@ -43,10 +45,10 @@ class Line {
     while (n > 0 && used_ < sizeof buffer_ - 1) buffer_[used_++] = digits[--n];
     return *this;
   }
+  /// Ends the line: into the flight recorder only. The embedder's standard error is not ours to fill.
   void write() {
     buffer_[used_++] = '\n';
     if (crash_peer != nullptr) shared::append_text(crash_peer->area().flight, buffer_, used_);
-    (void)!::write(STDERR_FILENO, buffer_, used_);
     used_ = 0;
   }
 
@@ -78,6 +80,12 @@ void report_vcpu(const Vcpu& vcpu) {
   line.text("homes");
   for (int i = 0; i < 16; ++i) line.text(kNames[i]).hex(vcpu.regs[i]);
   line.write();
+  if (vcpu.flight == nullptr) return;
+  const u32 count = vcpu.flight_next < kReportedBlocks ? vcpu.flight_next : kReportedBlocks;
+  for (u32 i = vcpu.flight_next - count; i != vcpu.flight_next; ++i) {  // oldest first; linked blocks between them are not seen
+    const FlightBlock& block = vcpu.flight[i % kFlightBlocks];
+    Line().text("block rip=").hex(block.rip).text(" mode=").hex(block.mode).write();
+  }
 }
 
 void on_signal(int number, siginfo_t* info, void* context) {
@@ -93,7 +101,9 @@ void on_signal(int number, siginfo_t* info, void* context) {
       .text(" rbx=").hex(static_cast<u64>(machine.gregs[REG_RBX])).text(" rbp=").hex(static_cast<u64>(machine.gregs[REG_RBP]))
       .text(" rsi=").hex(static_cast<u64>(machine.gregs[REG_RSI])).text(" rdi=").hex(static_cast<u64>(machine.gregs[REG_RDI]))
       .text(" eflags=").hex(static_cast<u64>(machine.gregs[REG_EFL])).write();
-  if (thread_vcpu != nullptr) report_vcpu(*thread_vcpu);
+  if (crash_machine != nullptr) {  // those of other threads may be on the move: better than nothing
+    for (const Vcpu* vcpu : crash_machine->vcpus) report_vcpu(*vcpu);
+  }
   signal(number, SIG_DFL);
   syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number);  // delivered, with the default action, when this returns
 }
@@ -109,9 +119,10 @@ void install_crash_handlers(peer::EnginePeer& peer) {
   for (int number : kSignals) sigaction(number, &action, nullptr);
 }
 
-void enter_thread(const char* label, Vcpu* vcpu) {
+void report_on_crash(const Machine& machine) { crash_machine = &machine; }
+
+void enter_thread(const char* label) {
   thread_label = label;
-  thread_vcpu = vcpu;
   void* stack = mmap(nullptr, kAltStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (stack == MAP_FAILED) return;  // the handler then runs on the thread's own stack
   stack_t alternate = {};

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 
+#include "assemble.h"
 #include "crash.h"
 #include "irq/wait.h"
-#include "vcpu_storage.h"
+
 
 namespace rz {
 
@@ -26,27 +27,20 @@ bool Engine::build(const HostOptions& options, std::string& error) {
   machine_.options = options.engine;
   machine_.drain_invalidations = drain_invalidations;
   machine_.drain_context = this;
-  for (u32 i = 0; i < header.vcpus; ++i) {
-    Vcpu* vcpu = allocate_vcpu(machine_, i);
-    if (vcpu == nullptr) {
-      error = "no memory for a vCPU";
-      return false;
-    }
-    machine_.vcpus.push_back(vcpu);
-  }
+  if (!assemble(machine_, header.cpu_profile, header.vcpus, peer_.code_bitmap(), header.top, error)) return false;
   if (!options.fake_run.empty()) fake_ = std::make_unique<FakeRun>(options.fake_run);
-  if (!prepare_engine(machine_, header.cpu_profile, peer_.code_bitmap(), header.top, error)) return false;
   devices_ = std::make_unique<NativeDevices>(peer_, machine_);
   bus_ = std::make_unique<ExitBus>(peer_, *devices_);
   machine_.bus = bus_.get();
   machine_.irq = &devices_->irq();
   for (Vcpu* vcpu : machine_.vcpus) {
-    reset_vcpu_storage(*vcpu);
     auto thread = std::make_unique<Thread>();
     thread->vcpu = vcpu;
     threads_.push_back(std::move(thread));
   }
+  power_on(machine_);
   devices_->reset();
+  report_on_crash(machine_);
   return true;
 }
 
@@ -76,7 +70,7 @@ void Engine::vcpu_main(Thread& self) {
   char name[16];
   snprintf(name, sizeof name, "rz-vcpu%u", self.vcpu->index);
   prctl(PR_SET_NAME, name);
-  enter_thread("vcpu", self.vcpu);
+  enter_thread("vcpu");
   devices_->irq().bind_thread(*self.vcpu);  // refused: timers fire where the run loop looks, late but right
   for (;;) {
     {
@@ -101,12 +95,7 @@ void Engine::vcpu_main(Thread& self) {
 }
 
 RunExit Engine::run_vcpu(Vcpu& vcpu) {
-  if (fake_) return fake_->run(vcpu);
-#if RINGZERO_ENGINE
-  return run(vcpu);
-#else
-  return RunExit::kInternalError;  // a build without the translator runs scripts only
-#endif
+  return fake_ ? fake_->run(vcpu) : run(vcpu);
 }
 
 void Engine::drain_invalidations(void* context, Machine& machine) {

@@ -1,6 +1,4 @@
 # ringzero-engine: the program that serves one machine. Included by ../CMakeLists.txt.
-option(RINGZERO_ENGINE "Link the translator (OFF: transport tests only)" OFF)
-
 execute_process(
   COMMAND node -p "require('path').dirname(require.resolve('@ringzero/native/package.json'))"
   WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/.. OUTPUT_VARIABLE RINGZERO_NATIVE_DIR
@@ -13,19 +11,11 @@ add_subdirectory(${RINGZERO_NATIVE_DIR} ${CMAKE_BINARY_DIR}/ringzero_native)
 
 add_executable(ringzero-engine
   host/main.cpp host/engine.cpp host/commands.cpp host/crash.cpp host/life_line.cpp host/options.cpp host/fake_run.cpp
-  host/exit_bus.cpp host/native_devices.cpp host/console_uart.cpp host/registers_codec.cpp host/vcpu_storage.cpp
+  host/exit_bus.cpp host/native_devices.cpp host/console_uart.cpp host/registers_codec.cpp host/assemble.cpp
   host/self_test.cpp)
 target_include_directories(ringzero-engine PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/engine ${CMAKE_CURRENT_SOURCE_DIR}/host)
 target_compile_options(ringzero-engine PRIVATE -fno-exceptions -fno-rtti -fvisibility=hidden -Wall -Wextra)
 # vCPU threads are in these while the guest's vector state is live in the host's registers.
 set_source_files_properties(host/exit_bus.cpp host/native_devices.cpp host/console_uart.cpp host/crash.cpp
   PROPERTIES COMPILE_OPTIONS "-mgeneral-regs-only")
-target_link_libraries(ringzero-engine PRIVATE ringzero_native_peer Threads::Threads)
-if(RINGZERO_ENGINE)
-  target_compile_definitions(ringzero-engine PRIVATE RINGZERO_ENGINE=1)
-  target_link_libraries(ringzero-engine PRIVATE ringzero_engine_core)
-else()
-  file(GLOB ENGINE_IRQ_SOURCES CONFIGURE_DEPENDS engine/irq/*.cpp)
-  target_sources(ringzero-engine PRIVATE ${ENGINE_IRQ_SOURCES} engine/mmu/phys_memory.cpp)
-  target_compile_definitions(ringzero-engine PRIVATE RINGZERO_ENGINE=0)
-endif()
+target_link_libraries(ringzero-engine PRIVATE ringzero_engine_core ringzero_native_peer Threads::Threads)

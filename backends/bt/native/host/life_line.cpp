@@ -16,7 +16,7 @@ void watch_life_line(int socket_fd) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::thread([socket_fd] {
     prctl(PR_SET_NAME, "rz-lifeline");
-    enter_thread("life line", nullptr);
+    enter_thread("life line");
     char byte;
     ssize_t got;
     do {

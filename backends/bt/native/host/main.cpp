@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
   close(kRamFd);
   close(kControlFd);
   install_crash_handlers(peer);
-  enter_thread("control", nullptr);
+  enter_thread("control");
   watch_life_line(kLifeLineFd);
   char title[16];
   snprintf(title, sizeof title, "rz:%.12s", peer.header().name);

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#include "vcpu_storage.h"
+#include "assemble.h"
+#include "run/machine.h"
 
 namespace rz {
 
@@ -41,7 +42,7 @@ u32 encode_registers(const Vcpu& v, u8* into) {
   r.cr2 = v.cr2;
   r.cr3 = v.cr3;
   r.cr4 = v.cr4;
-  r.cr8 = read_tpr(const_cast<Vcpu&>(v));
+  r.cr8 = v.machine->irq->tpr(const_cast<Vcpu&>(v));
   r.efer = v.msr.efer;
   memcpy(into, &r, sizeof r);
   return sizeof r;
@@ -66,8 +67,8 @@ bool decode_registers(Vcpu& v, const u8* from, u32 bytes) {
   v.cr4 = r.cr4;
   v.cr8 = r.cr8;
   v.msr.efer = r.efer;
-  registers_replaced(v);
-  return true;
+  v.machine->irq->set_tpr(v, static_cast<u8>(r.cr8));
+  return registers_replaced(v);
 }
 
 }  // namespace rz

@@ -31,7 +31,8 @@ static_assert(sizeof(RegistersImage) == 16 * 8 + 16 + 8 * 16 + 2 * 16 + 6 * 8);
 
 /// Returns the number of bytes written.
 u32 encode_registers(const Vcpu& vcpu, u8* into);
-/// False when `bytes` is not the size of an image or a value cannot be (reserved CR0/EFER combinations). Nothing changes then.
+/// False when `bytes` is not the size of an image or a value cannot be (impossible CR0, CR4, EFER combinations, no page
+/// directory pointers at CR3). Nothing changes then, except in the last case.
 bool decode_registers(Vcpu& vcpu, const u8* from, u32 bytes);
 
 }  // namespace rz
