@@ -13,4 +13,4 @@ export * from "./pc-platform.js";
 export * from "./plugin.js";
 export * from "./size.js";
 export * from "./state.js";
-export { default as Type, type Static, type TSchema } from "typebox";
+export { type Static, type TObject, type TOptional, type TSchema, Type } from "./schema.js";

@@ -2,7 +2,7 @@
 // The schema is the source; the types follow from it and schema/machine-spec.json is generated from it (a test keeps it current).
 // What must stay true: everything here survives JSON, and fields are only ever added.
 
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "./schema.js";
 
 const Id = Type.String({
   pattern: "^[a-z][a-z0-9-]{0,31}$",

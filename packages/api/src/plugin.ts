@@ -1,13 +1,13 @@
 // The shape of every plugin: a plain object from a function, checked once, negotiated by API range.
 // What must stay true: no container, no backend type but for backends, and options always described by a schema.
 
-import type { Static, TSchema } from "typebox";
 import type { Backend } from "./backend.js";
 import type { BlockCapabilities, BlockDevice } from "./block-device.js";
 import type { BootImage, MachineShape } from "./boot-image.js";
 import type { AttachedDevice, Clock, Logger, MachineContext } from "./device.js";
 import type { BootSource, DeviceSpec, MachineSpec } from "./machine-spec.js";
 import type { NetworkLink } from "./network-link.js";
+import type { Static, TSchema } from "./schema.js";
 
 /** The plugin API of this version of Ringzero. */
 export const PLUGIN_API = 1;
