@@ -1,0 +1,107 @@
+// The `ringzero` command line as a whole: commands, help, and the exit status.
+// What must stay true: `program` only sets process.exitCode after everything is put away; nothing else here ends the process.
+
+import yargs from "yargs";
+import { runBackendsCommand } from "./backends-command.js";
+import { Diagnostics } from "./diagnostics.js";
+import { EXIT_CODE_TEXT, EXIT_CODES } from "./exit-codes.js";
+import { addRunOptions, type RawRunOptions, RUN_EXAMPLES } from "./grammar/run-options.js";
+import { type CliHost, processHost } from "./host.js";
+import { runRunCommand } from "./run-command.js";
+import { cliVersion } from "./version.js";
+
+const CONSOLE_TEXT = [
+  "Console keys (a terminal on stdin, --console stdio):",
+  "  Ctrl-A X       stop the machine and leave",
+  "  Ctrl-A C       clear the screen",
+  "  Ctrl-A Ctrl-A  send Ctrl-A to the guest",
+  "  Ctrl-A H       help",
+  "End of input on stdin does not stop the machine.",
+].join("\n");
+
+const EXIT_TEXT = ["Exit status:", ...EXIT_CODE_TEXT.map(([code, meaning]) => `  ${code.padEnd(5)}${meaning}`)].join(
+  "\n",
+);
+
+/** Run one command line in this process; sets `process.exitCode`. */
+export async function program(args: readonly string[]): Promise<void> {
+  process.exitCode = await runProgram(args, processHost());
+}
+
+/**
+ * Run one command line.
+ * @param args  without the interpreter and the script
+ * @returns the exit status
+ */
+export async function runProgram(args: readonly string[], host: CliHost): Promise<number> {
+  const diagnostics = new Diagnostics(host.stderr, args.includes("--json"));
+  let status: number = EXIT_CODES.notStarted;
+  let handled = false;
+  const parser = yargs([])
+    .scriptName("ringzero")
+    .usage("$0 <command>\n\nRuns whole x86 machines, by binary translation where there is no virtualization.")
+    .command(
+      "run",
+      "Run a machine until it ends",
+      (command) =>
+        addRunOptions(command.usage("$0 run [options]\n\nRun a machine until it ends.")).epilogue(
+          `${CONSOLE_TEXT}\n\n${EXIT_TEXT}\n\nReference: docs/cli.md`,
+        ),
+      async (argv) => {
+        handled = true;
+        status = await runRunCommand(argv as RawRunOptions, host, diagnostics);
+      },
+    )
+    .command(
+      "backends",
+      "List the engines, and whether each works on this host",
+      (command) =>
+        command
+          .usage("$0 backends [options]\n\nList the engines, and whether each works on this host.")
+          .option("json", { type: "boolean", describe: "As JSON, on stdout" })
+          .epilogue("Exit status: 0 when at least one backend works here, else 125."),
+      async (argv) => {
+        handled = true;
+        status = await runBackendsCommand({ json: argv.json === true }, host, diagnostics);
+      },
+    )
+    .demandCommand(1, 1, "say what to do: ringzero run, or ringzero backends", "one command at a time")
+    .strict()
+    .help()
+    .alias("help", "h")
+    .version(cliVersion())
+    .parserConfiguration({
+      "boolean-negation": false,
+      "camel-case-expansion": false,
+      "dot-notation": false,
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+    })
+    .wrap(Math.min(120, host.stdout.columns ?? 120))
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .locale("en");
+  for (const [command, about] of [RUN_EXAMPLES[0]!, ["ringzero backends --json", "what this host can do"] as const])
+    parser.example(command, about);
+
+  try {
+    await parser.parseAsync([...args], {}, (error, _argv, output) => {
+      // With a callback yargs prints nothing by itself: help and version come as `output` without an error.
+      if (error) throw error;
+      if (output !== "") {
+        handled = true;
+        status = EXIT_CODES.poweredOff;
+        host.stdout.write(`${output}\n`);
+      }
+    });
+    return status;
+  } catch (error) {
+    if (handled) {
+      diagnostics.failure(error);
+      return EXIT_CODES.runFailed;
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    diagnostics.problems([{ where: "", code: "bad-usage", message: `${message}; see ringzero --help` }]);
+    return EXIT_CODES.notStarted;
+  }
+}

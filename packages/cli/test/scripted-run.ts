@@ -1,0 +1,77 @@
+// Runs the real command as a process of its own, with a machine on the fake backend: its guest is a script of exits.
+// The fake is found as any plugin is: packages/cli, where the command is run, has @ringzero/testing among its dependencies.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type FakeStep, fakeGuest } from "@ringzero/testing";
+
+export const CLI_FOLDER = fileURLToPath(new URL("../../", import.meta.url));
+export const COMMAND = join(CLI_FOLDER, "bin", "ringzero.js");
+
+export interface Ended {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Decoded as Latin-1: one character a byte. */
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A folder of files for one suite. */
+export class Scratch {
+  readonly folder = mkdtempSync(join(tmpdir(), "ringzero-cli-"));
+
+  file(name: string, content: string | Uint8Array): string {
+    const path = join(this.folder, name);
+    writeFileSync(path, content);
+    return path;
+  }
+
+  /** A specification of a machine on the fake backend. */
+  spec(steps: readonly FakeStep[], more: Readonly<Record<string, unknown>> = {}): string {
+    const boot = { kind: "firmware", image: this.file("rom.bin", new Uint8Array(4096)) };
+    return this.file(
+      "machine.json",
+      JSON.stringify({ memory: "16MiB", platform: "fake-pc", boot, engine: fakeGuest(steps), ...more }),
+    );
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export function startCommand(args: readonly string[], stdin: "pipe" | "ignore" = "ignore"): ChildProcess {
+  return spawn(process.execPath, [COMMAND, ...args], { cwd: CLI_FOLDER, stdio: [stdin, "pipe", "pipe"] });
+}
+
+export function ended(child: ChildProcess): Promise<Ended> {
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.setEncoding("latin1").on("data", (text: string) => (stdout += text));
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (status, signal) => resolve({ status, signal, stdout, stderr }));
+  });
+}
+
+export function runCommand(...args: string[]): Promise<Ended> {
+  return ended(startCommand(args));
+}
+
+/** Resolves when the stream has said `text`. */
+export function said(stream: NodeJS.ReadableStream, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let all = "";
+    stream.on("data", (chunk: Buffer | string) => {
+      all += chunk.toString();
+      if (all.includes(text)) resolve();
+    });
+    stream.on("end", () =>
+      reject(new Error(`the output ended without ${JSON.stringify(text)}: ${JSON.stringify(all)}`)),
+    );
+  });
+}
