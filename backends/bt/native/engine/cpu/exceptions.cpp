@@ -211,7 +211,7 @@ void deliver_exception(Vcpu& v) {
   v.halted = false;
   while (now.vector != PendingException::kNone) {
     v.exception = PendingException{};
-    if (now.vector == kPF) v.cr2 = now.cr2;
+    if (now.vector == kPFx) v.cr2 = now.cr2;
     if (now.vector == kDB) v.dr[7] &= ~(1ull << 13);  // general detect
     const bool fault = !now.software && now.vector != kDB && now.vector != kBP && now.vector != kOFx;
     const Event event{.vector = now.vector, .kind = now.software ? EventKind::kSoftware : EventKind::kException,
@@ -227,7 +227,7 @@ void deliver_exception(Vcpu& v) {
       return;
     }
     const bool both = contributory(now.vector) && contributory(second.vector);
-    const bool page = now.vector == kPF && (second.vector == kPF || contributory(second.vector));
+    const bool page = now.vector == kPFx && (second.vector == kPFx || contributory(second.vector));
     if (both || page) now = PendingException{.vector = kDF, .has_error = true};
     else now = second;
   }

@@ -80,8 +80,12 @@ bool serve_attention(Vcpu& v, bool hold_interrupts) {
     m.irq->run_timers(v);
   }
   if (hold_interrupts) return true;
-  if ((bits & kAttnNmi) && !v.nmi_blocked) {
+  if (bits & kAttnNmi) {
     clear(kAttnNmi);
+    if (v.nmi_blocked) {
+      v.nmi_waiting = true;
+      return true;
+    }
     v.halted = false;
     v.nmi_blocked = true;
     (void)deliver_interrupt(v, kNMI);
@@ -157,6 +161,7 @@ RunExit run(Vcpu& v) {
   u32 pending_link = 0;
   u64 link_generation = 0;
   bool bounce_next = false;
+  bool polled = false;
 
   for (;;) {
     if (v.exception.vector != PendingException::kNone) {
@@ -181,7 +186,7 @@ RunExit run(Vcpu& v) {
     const bool step = (v.rflags & kFlagTF) != 0;
     const bool shadow_step = in_shadow && v.attention.load(std::memory_order_relaxed) != 0;
     if (in_shadow) v.shadow_rip = ~0ull;
-    const u64 mode = v.mode | (step || shadow_step || bounce_next ? kModeSingle : 0) | (bounce_next ? kModeBounce : 0);
+    const u64 mode = v.mode | (step || shadow_step || bounce_next ? u64{kModeSingle} : 0) | (bounce_next ? u64{kModeBounce} : 0);
     const u32 index = find_block(v, mode);
     if (!index) {
       pending_link = 0;
@@ -197,7 +202,7 @@ RunExit run(Vcpu& v) {
         code.connect(pending_link, index);
     }
     pending_link = 0;
-    if (options.stress_interrupts) v.request(kAttnStep);
+    if (options.stress_interrupts && !polled) v.request(kAttnStep);  // every other time, so that the guest gets on
 
     v.flight[v.flight_next++ % kFlightBlocks] = {v.rip, mode};
     v.single_block = (mode & kModeSingle) != 0;
@@ -206,8 +211,9 @@ RunExit run(Vcpu& v) {
     unpark_into_rflags(v);
 
     const u64 meta = v.exit_meta;
+    v.counters[static_cast<u8>(meta) & 7]++;
     bool completed = true;
-    bounce_next = false;
+    bounce_next = polled = false;
     switch (static_cast<u8>(meta)) {
       case kExitLookup: break;
       case kExitLink:
@@ -218,6 +224,7 @@ RunExit run(Vcpu& v) {
       case kExitPoll:
         v.rip = code.block(static_cast<u32>(meta >> 8)).rip;
         completed = false;
+        polled = true;
         break;
       case kExitFault: completed = false; break;
       case kExitBounce: bounce_next = true; completed = false; break;

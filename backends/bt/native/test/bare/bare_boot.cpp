@@ -25,6 +25,7 @@
 #include "cpu/segments.h"
 #include "cpu/tsc.h"
 #include "irq/platform.h"
+#include "mmu/mmu.h"
 #include "mmu/phys_memory.h"
 #include "run/host_fpu.h"
 #include "run/machine.h"
@@ -197,7 +198,9 @@ int main(int argc, char** argv) {
   }
   CodeCache code;
   machine.tsc_hz = tsc_hz();
-  machine.cpuid = find_cpuid_profile(cpu.c_str());
+  CpuidProfile profile;
+  if (!cpuid_profile(cpu.c_str(), 1, machine.tsc_hz, profile)) { fprintf(stderr, "unknown CPU profile %s\n", cpu.c_str()); return 2; }
+  machine.cpuid = &profile;
   Vcpu* v = vcpu_create(machine, 0);
   machine.vcpus.push_back(v);
   if (!code.init(machine, machine.options.code_cache_bytes, 8ull << 30)) { fprintf(stderr, "no code cache\n"); return 2; }
@@ -266,6 +269,20 @@ int main(int argc, char** argv) {
   if (stats) {
     fprintf(stderr, "blocks %u, code %u KiB, flushes %llu\n", code.block_count(), code.used() >> 10, static_cast<unsigned long long>(code.generation()));
     bus.dump_unknown();
+    fprintf(stderr, "exits: lookup %llu link %llu poll %llu fault %llu bounce %llu\n", (unsigned long long)v->counters[0], (unsigned long long)v->counters[1],
+            (unsigned long long)v->counters[2], (unsigned long long)v->counters[3], (unsigned long long)v->counters[4]);
+    for (u32 i = v->flight_next > 24 ? v->flight_next - 24 : 0; i < v->flight_next; i++)
+      fprintf(stderr, "entered %llx mode %llx\n", static_cast<unsigned long long>(v->flight[i % kFlightBlocks].rip),
+              static_cast<unsigned long long>(v->flight[i % kFlightBlocks].mode));
+    for (int i = 0; i < 16; i++) fprintf(stderr, "%s=%llx%c", kGpr[i], static_cast<unsigned long long>(v->regs[i]), i % 4 == 3 ? '\n' : ' ');
+    fprintf(stderr, "rip=%llx rflags=%llx cr0=%llx cr2=%llx cr3=%llx cr4=%llx efer=%llx\n", static_cast<unsigned long long>(v->rip),
+            static_cast<unsigned long long>(v->rflags), static_cast<unsigned long long>(v->cr0), static_cast<unsigned long long>(v->cr2),
+            static_cast<unsigned long long>(v->cr3), static_cast<unsigned long long>(v->cr4), static_cast<unsigned long long>(v->msr.efer));
+    Translation t;
+    if (peek_walk(*v, v->rip, t) && memory.host(t.gpa)) {
+      FILE* f = fopen("/tmp/rip.bin", "wb");
+      if (f) { fwrite(memory.host(t.gpa & ~0xfffull), 1, 4096, f); fclose(f); }
+    }
   }
   return bus.exit_code;
 }
