@@ -15,10 +15,10 @@ bool bounce_prepare(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
   vcpu.bounce_spans = spans.count;
   for (unsigned i = 0; i < spans.count; ++i) vcpu.bounce_span[i] = spans.part[i];
   if (reads(access)) {
-    spans_read(vcpu, spans.part, spans.count, vcpu.bounce);
+    spans_read(vcpu, spans.part, spans.count, bounce_operand(vcpu));
   } else {
     // A write that covers less than it announced (masked stores) must keep RAM as it was.
-    u8* to = vcpu.bounce;
+    u8* to = bounce_operand(vcpu);
     for (unsigned i = 0; i < spans.count; ++i) {
       if (spans.part[i].host) spans_read(vcpu, &spans.part[i], 1, to);
       to += spans.part[i].bytes;
@@ -28,7 +28,7 @@ bool bounce_prepare(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
 }
 
 void bounce_commit(Vcpu& vcpu) {
-  if (writes(vcpu.bounce_access)) spans_write(vcpu, vcpu.bounce_span, vcpu.bounce_spans, vcpu.bounce);
+  if (writes(vcpu.bounce_access)) spans_write(vcpu, vcpu.bounce_span, vcpu.bounce_spans, bounce_operand(vcpu));
 }
 
 }  // namespace rz

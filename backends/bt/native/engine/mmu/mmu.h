@@ -35,6 +35,8 @@ SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access);
 /// Probe all pages of an access, gather its bytes into vcpu.bounce (MMIO is read here, once, at exact width, when
 /// `access` reads). False: exception pending. `bytes` 1..64.
 [[nodiscard]] bool bounce_prepare(Vcpu& vcpu, u64 linear, unsigned bytes, Access access);
+/// Where the operand lies in vcpu.bounce: as misaligned as in the guest, so that aligned moves fault as they must.
+inline u8* bounce_operand(Vcpu& vcpu) { return vcpu.bounce + (vcpu.bounce_linear & 63); }
 /// Scatter vcpu.bounce back after the instruction ran; invalidates translated code under it.
 void bounce_commit(Vcpu& vcpu);
 

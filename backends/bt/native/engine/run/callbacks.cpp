@@ -23,11 +23,20 @@ u64 next_rip(const Vcpu& v, const Inst& inst) {
   }
 }
 
+/// An operand that must be aligned and is not: #GP(0), pending afterwards. It comes before page faults.
+bool misaligned(Vcpu& v, u64 linear, u32 meta) {
+  if (!AccessMeta::aligned(meta) || !(linear & (AccessMeta::bytes(meta) - 1))) return false;
+  v.raise(kGP, 0);
+  v.exit_meta = kExitFault;
+  return true;
+}
+
 }  // namespace
 
 extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u32 meta, u32 block) {
   Vcpu& v = *vcpu;
   v.rip = rip_of(v, meta, block);
+  if (misaligned(v, linear, meta)) return nullptr;
   const SlowResult r = slow_access(v, linear, AccessMeta::bytes(meta), AccessMeta::access(meta));
   if (r.kind == SlowAccess::kHost) return r.host;
   v.exit_meta = r.kind == SlowAccess::kFault ? kExitFault : kExitBounce;
@@ -44,7 +53,7 @@ extern "C" u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u32 meta, u32 block) {
     v.exit_meta = kExitFault;
     return nullptr;
   }
-  return v.bounce;
+  return bounce_operand(v);
 }
 
 extern "C" void rz_bounce_commit(Vcpu* vcpu) { bounce_commit(*vcpu); }
@@ -60,6 +69,10 @@ extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst, u32 helper) {
   if (v.interrupt_waiting && (v.rflags & kFlagIF)) {
     v.interrupt_waiting = false;
     v.request(kAttnInterrupt);
+  }
+  if (v.nmi_waiting && !v.nmi_blocked) {
+    v.nmi_waiting = false;
+    v.request(kAttnNmi);
   }
   if (v.rflags & kFlagTF) v.request(kAttnStep);
   switch (result) {

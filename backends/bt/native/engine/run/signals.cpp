@@ -18,11 +18,11 @@ struct sigaction g_previous[65];
 constexpr int kGreg[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                            REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 
-int vector_of(int signal, const siginfo_t& info, u8 unit) {
+int vector_of(int signal, const siginfo_t& info, greg_t trap) {
   switch (signal) {
     case SIGFPE:
       if (info.si_code == FPE_INTDIV || info.si_code == FPE_INTOVF) return kDE;
-      return unit == 1 ? kMF : kXM;
+      return trap == kMF ? kMF : kXM;  // rows that use both units can raise either
     case SIGILL: return kUD;
     case SIGBUS: return info.si_code == BUS_ADRALN ? kAC : -1;
     case SIGSEGV: return info.si_code == SI_KERNEL ? kGP : -1;  // a host #GP has no address: alignment, MXCSR, canonical
@@ -60,7 +60,7 @@ bool handle_host_signal(int signal, siginfo_t* info, void* context) {
   const InstMap* found = nullptr;
   for (u32 i = block.map; i < end && code.inst_map(i).host <= offset; i++) found = &code.inst_map(i);
   if (!found) return false;
-  const int vector = vector_of(signal, *info, found->unit);
+  const int vector = vector_of(signal, *info, regs[REG_TRAPNO]);
   if (vector < 0) return false;
 
   for (unsigned g = 0; g < 16; g++)

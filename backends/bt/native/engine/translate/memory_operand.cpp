@@ -43,7 +43,7 @@ void Translator::offset_to_t0(const Inst& inst, i32 extra_disp) {
 }
 
 void Translator::host_address(u8 seg, unsigned bytes, Access access) {
-  const u32 meta = AccessMeta::make(offsets_[i_], bytes, access, seg);
+  const u32 meta = AccessMeta::make(offsets_[i_], bytes, access, seg, (inst_->row->attrs & kAligned) != 0);
   may_clobber_flags();
   if (bounce()) {
     a_.gs_store_imm32(offsetof(Vcpu, exit_meta), meta);

@@ -97,7 +97,7 @@ int main(int argc, char** argv) {
       if (!engine) continue;
       if (o.verbose && o.row) std::printf("%s\n", test.text().c_str());
       if (!engine->run(test, actual)) { totals.fail(row->mnemonic, "no result", test, "", o.verbose); continue; }
-      const std::string difference = compare(expected, actual);
+      const std::string difference = compare(test, expected, actual);
       if (difference.empty()) totals.passed++;
       else totals.fail(row->mnemonic, "native/engine", test, difference, o.verbose);
     }
@@ -108,7 +108,7 @@ int main(int argc, char** argv) {
     sequences++;
     native->run(test, expected);
     if (!engine->run(test, actual)) { totals.fail("sequence", "no result", test, "", o.verbose); continue; }
-    const std::string difference = compare(expected, actual);
+    const std::string difference = compare(test, expected, actual);
     if (difference.empty()) totals.passed++;
     else totals.fail("sequence", "native/engine, sequence", test, difference, o.verbose);
   }

@@ -59,8 +59,10 @@ Runner* make_native_runner();
 /// @param no_opt  switch the translator's optimisations off
 Runner* make_engine_runner(bool no_opt);
 
-/// What differs between two outcomes, empty when nothing does.
-std::string compare(const TestState& a, const TestState& b);
+/// What differs between two outcomes of a case, empty when nothing does. At a fault, flags that the rest of the
+/// case overwrites unread may differ: the translator does not keep dead flags, and restarting makes them good.
+/// Masked stores may name another byte of the faulting page in CR2.
+std::string compare(const TestCase& test, const TestState& a, const TestState& b);
 
 inline constexpr u64 kArithmetic = 0x8d5;   // OF SF ZF AF PF CF
 inline constexpr u64 kDirection = 0x400;
