@@ -233,6 +233,7 @@ int main(int argc, char** argv) {
       failed++;
       continue;
     }
+    machine.ram[kOracleFlag] = 1;
     const FinalState final = machine.go();
     switch (judge(program, final, machine.ram, report)) {
       case Verdict::kPassed:

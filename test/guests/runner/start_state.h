@@ -36,4 +36,7 @@ struct StartState {
 /// Put the tables and the program into `ram` (kRamBytes, zeroed) and say how the processor starts.
 StartState prepare(const Program& program, std::uint8_t* ram);
 
+/// The runner writes 1 here when it is an oracle that may be wrong where programs say `kvm_differs`.
+inline constexpr std::uint64_t kOracleFlag = kCaughtRecord + 0xf0;
+
 }  // namespace guests

@@ -105,8 +105,12 @@ class Watchdog {
 };
 
 void set_state(Vcpu& v, const guests::StartState& s) {
-  auto set = [&](Segment& segment, const guests::StartSegment& from) {
-    segment_set(v, segment, from.selector, from.base, from.limit, from.attributes);
+  auto set = [](Segment& segment, const guests::StartSegment& from) {
+    segment = {};
+    segment.selector = from.selector;
+    segment.attributes = from.attributes;
+    segment.limit = from.limit;
+    segment.base = from.base;
   };
   v.cr0 = s.cr0;
   v.cr3 = s.cr3;
@@ -122,6 +126,8 @@ void set_state(Vcpu& v, const guests::StartState& s) {
   for (unsigned i = 0; i < 6; i++) set(v.seg[i], i == kCS ? s.cs : s.data);
   set(v.ldtr, s.ldtr);
   set(v.tr, s.tr);
+  refresh_segments(v);
+  refresh_mode(v);
   tlb_switch_context(v, v.cr3, false);
 }
 
