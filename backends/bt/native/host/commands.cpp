@@ -1,10 +1,11 @@
 // The control thread's half of Engine: the host's commands.
-#include <stdlib.h>
+#include <string.h>
 
 #include "assemble.h"
 #include "engine.h"
 #include "irq/wait.h"
 #include "registers_codec.h"
+#include "state_codec.h"
 
 namespace rz {
 
@@ -46,7 +47,7 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
     case Command::kSetRegisters:
       return decode_registers(*threads_[vcpu]->vcpu, transfer, bytes) ? CommandStatus::kOk : CommandStatus::kBadArgument;
     case Command::kSaveState: return save_state(reply_bytes);
-    case Command::kLoadState: return load_state(bytes);
+    case Command::kLoadState: return load_state(bytes, reply_bytes);
     default: return CommandStatus::kUnsupported;
   }
 }
@@ -91,7 +92,24 @@ CommandStatus Engine::reset() {
   return CommandStatus::kOk;
 }
 
-CommandStatus Engine::save_state(u32&) { return CommandStatus::kUnsupported; }
-CommandStatus Engine::load_state(u32) { return CommandStatus::kUnsupported; }
+CommandStatus Engine::save_state(u32& reply_bytes) {
+  const std::vector<u8> state = save_machine(machine_, *devices_);
+  if (state.size() > kTransferBytes) return CommandStatus::kTooLarge;
+  memcpy(peer_.area().transfer, state.data(), state.size());
+  reply_bytes = static_cast<u32>(state.size());
+  return CommandStatus::kOk;
+}
+
+CommandStatus Engine::load_state(u32 bytes, u32& reply_bytes) {
+  const char* why = load_machine(machine_, *devices_, peer_.area().transfer, bytes);
+  if (why == nullptr) {
+    std::lock_guard lock(lock_);
+    for (auto& thread : threads_) thread->shut_down = thread->vcpu->shutdown;
+    return CommandStatus::kOk;
+  }
+  reply_bytes = static_cast<u32>(strlen(why));  // the reason, for the caller's error
+  memcpy(peer_.area().transfer, why, reply_bytes);
+  return CommandStatus::kBadArgument;
+}
 
 }  // namespace rz

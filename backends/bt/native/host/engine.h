@@ -47,7 +47,7 @@ class Engine {
   shared::CommandStatus execute(shared::Command op, u32 vcpu, u32 bytes, u32& reply_bytes);
   shared::CommandStatus reset();
   shared::CommandStatus save_state(u32& reply_bytes);
-  shared::CommandStatus load_state(u32 bytes);
+  shared::CommandStatus load_state(u32 bytes, u32& reply_bytes);
   static void drain_invalidations(void* context, Machine& machine);
 
   peer::EnginePeer& peer_;

@@ -48,6 +48,12 @@ u32 encode_registers(const Vcpu& v, u8* into) {
   return sizeof r;
 }
 
+bool registers_possible(const u8* from) {
+  RegistersImage r;
+  memcpy(&r, from, sizeof r);
+  return possible(r);
+}
+
 bool decode_registers(Vcpu& v, const u8* from, u32 bytes) {
   RegistersImage r;
   if (bytes != sizeof r) return false;

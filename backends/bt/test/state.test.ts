@@ -1,0 +1,106 @@
+// Saved state: a guest goes on in another machine where it was, and what is not a state is refused whole.
+
+import assert from "node:assert/strict";
+import type { VmConfig, VmExit } from "@ringzero/api";
+import { BtVm } from "@ringzero/backend-bt";
+import { MIB, until } from "./scripted-vm.js";
+
+const ROM_AT = 0xffff0000;
+const config: VmConfig = {
+  name: "state",
+  vcpus: 1,
+  memory: [
+    { at: 0, sizeBytes: MIB },
+    { at: ROM_AT, sizeBytes: 0x10000, readOnly: true },
+  ],
+  cpuProfile: "x86-64-v2",
+  uarts: [{ port: 0x3f8, irq: 4 }],
+};
+
+// fninit; fldpi; xor ebx,ebx; program the UART's scratch register with 5Ah;
+// again: inc ebx; mov eax,ebx; out 80h,eax; mov cx,2000; loop $; jmp again
+const CODE = [
+  0xdb, 0xe3, 0xd9, 0xeb, 0x66, 0x31, 0xdb, 0xba, 0xff, 0x03, 0xb0, 0x5a, 0xee, 0x66, 0x43, 0x66, 0x89, 0xd8, 0x66, 0xe7,
+  0x80, 0xb9, 0xd0, 0x07, 0xe2, 0xfe, 0xeb, 0xf1,
+];
+
+async function machine(seen: number[]): Promise<BtVm> {
+  const vm = await BtVm.create(config, (exit: VmExit) => {
+    if (exit.kind === "port-out" && exit.port === 0x80) seen.push(exit.value);
+  });
+  vm.memory.write(ROM_AT, Uint8Array.from(CODE));
+  vm.memory.write(ROM_AT + 0xfff0, Uint8Array.of(0xe9, 0x0d, 0x00)); // jmp 0
+  return vm;
+}
+
+describe("the saved state of a bt machine", () => {
+  it("lets another machine go on at the same instruction, with the same registers and FPU", async () => {
+    const first: number[] = [];
+    const second: number[] = [];
+    const source = await machine(first);
+    const target = await machine(second);
+    try {
+      source.run();
+      await until(() => first.length >= 5, "the guest counted");
+      await source.pause();
+      const state = await source.saveState();
+      const before = await source.vcpus[0]!.getRegisters();
+      await target.loadState(state);
+      assert.deepEqual(await target.vcpus[0]!.getRegisters(), before);
+      const again = await target.saveState();
+      // FPU: fldpi's value is the 80-bit number at offset 32 of the XSAVE image.
+      const pi = Buffer.from([0x35, 0xc2, 0x68, 0x21, 0xa2, 0xda, 0x0f, 0xc9, 0x00, 0x40]);
+      assert.ok(Buffer.from(again).includes(pi), "the x87 register came along");
+      target.run();
+      await until(() => second.length >= 3, "the second machine went on");
+      await target.pause();
+      assert.equal(second[0], first[first.length - 1]! + 1);
+    } finally {
+      await source.dispose();
+      await target.dispose();
+    }
+  });
+
+  it("is refused while vCPUs run", async () => {
+    const vm = await machine([]);
+    try {
+      vm.run();
+      await assert.rejects(vm.saveState(), { code: "VM_VCPU_BUSY" });
+      await assert.rejects(vm.loadState(new Uint8Array(100)), { code: "VM_VCPU_BUSY" });
+    } finally {
+      await vm.dispose();
+    }
+  });
+
+  it("is refused whole, with a reason, when it is cut, changed or of another machine", async () => {
+    const vm = await machine([]);
+    const other = await BtVm.create({ ...config, uarts: [] }, () => undefined);
+    try {
+      const good = await vm.saveState();
+      const before = await vm.vcpus[0]!.getRegisters();
+      const changed = (at: number, value: number): Uint8Array => {
+        const copy = good.slice();
+        copy[at] = value;
+        return copy;
+      };
+      for (const [what, state, reason] of [
+        ["nothing", new Uint8Array(0), /shorter/],
+        ["noise", new Uint8Array(5000).fill(0xa5), /not the saved state/],
+        ["a cut one", good.subarray(0, good.length - 8), /cut off/],
+        ["one with more behind", Buffer.concat([good, Buffer.alloc(8)]), /cut off or/],
+        ["another version", changed(4, 9), /version/],
+        ["more vCPUs", changed(16, 2), /another number/],
+        ["an unknown part", changed(40, 0x21), /unknown here/],
+        ["a part that is too long", changed(52, 0xff), /ends inside|unknown|twice|wrong size/],
+      ] as const) {
+        await assert.rejects(vm.loadState(state), { code: "VM_UNSUPPORTED", message: reason }, what);
+      }
+      await assert.rejects(other.loadState(good), { code: "VM_UNSUPPORTED" });
+      assert.deepEqual(await vm.vcpus[0]!.getRegisters(), before);
+      await vm.loadState(good);
+    } finally {
+      await vm.dispose();
+      await other.dispose();
+    }
+  });
+});
