@@ -3,14 +3,14 @@
 
 import { assertPlugin, type BackendReport, type Clock, type MachineSpec, type Plugin, RingzeroError, type SpecProblem } from "@ringzero/api";
 import { composeMachine } from "./composition.js";
-import type { PluginSource } from "./host/machine-plan.js";
+import type { HostEvent, PluginSource } from "./host/machine-plan.js";
 import { WorkerHost } from "./host/worker-host.js";
 import { Machine } from "./machine/machine.js";
 import { discover, namedModules, startFolder } from "./registry/discovery.js";
 import { pluginsFromModule } from "./registry/plugin-module.js";
 import { PluginRegistry } from "./registry/plugin-registry.js";
 import { BackendProbes } from "./spec/choose-backend.js";
-import { checkSpec } from "./spec/check-spec.js";
+import { checkSpec, type SpecCheck } from "./spec/check-spec.js";
 
 export interface RingzeroOptions {
   /** Plugins as objects or arrays of them, or by package name, path or file URL. They come before installed ones. */
@@ -80,10 +80,19 @@ export class Ringzero implements AsyncDisposable {
     if (options.host === "process") {
       throw new RingzeroError("VM_UNSUPPORTED", 'host "process" (devices in a jailed process) is not there yet; use "worker" or "inline"');
     }
-    const check = await this.#check(spec, options);
-    const { plan } = check;
-    if (!plan) throw refusal(check.problems);
     const hosting = options.host ?? "worker";
+    let emit: (event: HostEvent) => void = () => {};
+    const worker = hosting === "worker" ? new WorkerHost((event) => emit(event)) : null;
+    let check: SpecCheck;
+    try {
+      check = await this.#check(spec, options);
+      if (!check.plan) throw refusal(check.problems);
+    } catch (error) {
+      await worker?.discard();
+      throw error;
+    }
+    const plan = check.plan;
+    const { clock } = this.options;
     const machine = await Machine.open({
       spec,
       name: plan.name,
@@ -91,10 +100,10 @@ export class Ringzero implements AsyncDisposable {
       why: check.why,
       hosting,
       serialPorts: plan.uarts.length,
-      open: (emit) =>
-        hosting === "worker"
-          ? WorkerHost.open(plan, emit)
-          : composeMachine(plan, { plugins: this.#inline, emit, ...(this.options.clock ? { clock: this.options.clock } : {}) }),
+      open: (receive) => {
+        emit = receive;
+        return worker ? worker.build(plan) : composeMachine(plan, { plugins: this.#inline, emit: receive, ...(clock ? { clock } : {}) });
+      },
     });
     if (this.#disposed) {
       await machine.dispose();

@@ -3,8 +3,8 @@
 import { type ErrorCode, RingzeroError, type SpecProblem } from "@ringzero/api";
 import type { HostEvent } from "./machine-plan.js";
 
-/** Operations of MachineHost that the handle asks for. */
-export type HostCall = "start" | "pause" | "resume" | "reset" | "stop" | "dispose" | "writeConsole" | "grantConsole";
+/** `build` makes the machine and comes first; the others are operations of MachineHost. */
+export type HostCall = "build" | "start" | "pause" | "resume" | "reset" | "stop" | "dispose" | "writeConsole" | "grantConsole";
 
 export interface Request {
   readonly id: number;
@@ -12,7 +12,7 @@ export interface Request {
   readonly args: readonly unknown[];
 }
 
-/** Reply 0 says that the machine is made, or why not. */
+/** The answer to the request `id`, or an event. */
 export type FromWorker = { readonly id: number; readonly error: WireError | null } | { readonly event: HostEvent };
 
 /** What structured clone loses of an error: its class, its code. */

@@ -19,27 +19,33 @@ export class WorkerHost implements MachineHost {
   #gone: Error | null = null;
   #disposing = false;
 
-  /** @throws what `composeMachine` throws, and RingzeroError `VM_CRASHED` when the worker dies instead */
-  static async open(plan: MachinePlan, emit: (event: HostEvent) => void): Promise<WorkerHost> {
-    const host = new WorkerHost(plan, emit);
-    try {
-      await new Promise<void>((resolve, reject) => host.#pending.set(0, { resolve, reject }));
-    } catch (error) {
-      await host.#worker.terminate();
-      throw error;
-    }
-    host.#hold();
-    return host;
-  }
-
-  private constructor(
-    plan: MachinePlan,
-    readonly emit: (event: HostEvent) => void,
-  ) {
-    this.#worker = new Worker(new URL("./worker-main.js", import.meta.url), { workerData: plan, name: `ringzero ${plan.name}`, execArgv: [] });
+  /** Start the thread, so that it loads while the specification is checked. It holds nothing until `build`. */
+  constructor(readonly emit: (event: HostEvent) => void) {
+    this.#worker = new Worker(new URL("./worker-main.js", import.meta.url), { name: "ringzero devices", execArgv: [] });
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
     this.#worker.on("error", (error) => this.#lost(`the device worker failed: ${error.message}`, error));
     this.#worker.on("exit", (code) => this.#lost(`the device worker ended with code ${code}`));
+    this.#hold();
+  }
+
+  /**
+   * Make the machine there.
+   * @throws what `composeMachine` throws, and RingzeroError `VM_CRASHED` when the worker dies instead
+   */
+  async build(plan: MachinePlan): Promise<this> {
+    try {
+      await this.#ask("build", plan);
+      return this;
+    } catch (error) {
+      await this.discard();
+      throw error;
+    }
+  }
+
+  /** End the thread of a machine that is not to be. */
+  async discard(): Promise<void> {
+    this.#disposing = true;
+    await this.#worker.terminate();
   }
 
   async start(): Promise<void> {

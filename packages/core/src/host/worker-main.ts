@@ -1,7 +1,7 @@
-// Entry of the worker that hosts one machine's devices: builds it from the plan, then serves the handle's requests until it goes.
+// Entry of the worker that hosts one machine's devices: builds it from the plan that comes first, then serves the handle's requests until it goes.
 
 import { type Plugin, RingzeroError } from "@ringzero/api";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { composeMachine } from "../composition.js";
 import { pluginFromModule } from "../registry/plugin-module.js";
 import type { MachineHost, MachinePlan, PluginLink } from "./machine-plan.js";
@@ -20,24 +20,23 @@ async function plugins(link: PluginLink): Promise<Plugin> {
   return pluginFromModule(link.module, link.kind, link.name);
 }
 
-function call(host: MachineHost, { call: name, args }: Request): Promise<void> | void {
-  return (host[name] as (...args: unknown[]) => Promise<void> | void)(...args);
+let host: MachineHost | null = null;
+
+async function perform({ call, args }: Request): Promise<void> {
+  if (call === "build") {
+    host = await composeMachine(args[0] as MachinePlan, { plugins, emit: (event) => post({ event }) });
+    return;
+  }
+  if (!host) throw new RingzeroError("VM_NOT_OPEN", "the machine is not made yet");
+  await (host[call] as (...args: readonly unknown[]) => Promise<void> | void)(...args);
 }
 
-async function serve(host: MachineHost, request: Request): Promise<void> {
+port.on("message", async (request: Request) => {
   try {
-    await call(host, request);
+    await perform(request);
     post({ id: request.id, error: null });
   } catch (error) {
     post({ id: request.id, error: toWire(error) });
   }
   if (request.call === "dispose") port.close();
-}
-
-try {
-  const host = await composeMachine(workerData as MachinePlan, { plugins, emit: (event) => post({ event }) });
-  port.on("message", (request: Request) => void serve(host, request));
-  post({ id: 0, error: null });
-} catch (error) {
-  post({ id: 0, error: toWire(error) });
-}
+});

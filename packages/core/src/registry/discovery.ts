@@ -1,6 +1,7 @@
 // Finds the plugins of installed packages: those direct dependencies of the embedder's package whose package.json has the field
 //   "ringzero": { "plugins": ["./dist/index.js", "@other/package"] }
 // A path is a module of that package; a name stands for the plugins of a dependency of that package. Never a global scan.
+// With `"discover": false` beside `plugins`, a package (one of fakes, say) is used only when it is named.
 
 import { RingzeroError } from "@ringzero/api";
 import { readFile } from "node:fs/promises";
@@ -54,20 +55,20 @@ async function installedFolder(name: string, from: string): Promise<string | nul
   }
 }
 
-async function modulesOf(name: string, folder: string, depth: number): Promise<PluginModule[]> {
+async function modulesOf(name: string, folder: string, depth: number, named: boolean): Promise<PluginModule[]> {
   const manifest = await manifestAt(folder);
-  const field = manifest?.ringzero as { plugins?: unknown } | undefined;
-  if (field === undefined) return [];
+  const field = manifest?.ringzero as { plugins?: unknown; discover?: unknown } | undefined;
+  if (field === undefined || (field?.discover === false && !named)) return [];
   const plugins = field?.plugins;
   if (!Array.isArray(plugins) || !plugins.every((entry) => typeof entry === "string")) {
-    throw new RingzeroError("PLUGIN_LOAD_FAILED", `the package.json of ${name}: "ringzero" must be { "plugins": [path or package, …] }`);
+    throw new RingzeroError("PLUGIN_LOAD_FAILED", `the package.json of ${name}: "ringzero" must be { "plugins": [path or package, …], "discover"?: boolean }`);
   }
   const found: PluginModule[] = [];
   for (const entry of plugins as string[]) {
     if (entry.startsWith("./")) found.push({ package: name, url: pathToFileURL(join(folder, entry)).href });
     else if (depth > 0) {
       const inner = await installedFolder(entry, folder);
-      if (inner) found.push(...(await modulesOf(entry, inner, depth - 1)));
+      if (inner) found.push(...(await modulesOf(entry, inner, depth - 1, true)));
     }
   }
   return found;
@@ -79,11 +80,11 @@ export async function discover(from: string): Promise<PluginModule[]> {
   if (!owner) return [];
   const { dependencies, optionalDependencies, devDependencies } = owner.manifest;
   const names = new Set(Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }));
-  const own = owner.manifest.ringzero === undefined ? [] : await modulesOf(owner.manifest.name!, owner.folder, 1);
+  const own = owner.manifest.ringzero === undefined ? [] : await modulesOf(owner.manifest.name!, owner.folder, 1, true);
   const theirs = await Promise.all(
     [...names].map(async (name) => {
       const folder = await installedFolder(name, owner.folder);
-      return folder ? modulesOf(name, folder, 1) : [];
+      return folder ? modulesOf(name, folder, 1, false) : [];
     }),
   );
   const unique = new Map([...own, ...theirs.flat()].map((module) => [module.url, module]));
@@ -98,7 +99,7 @@ export async function namedModules(name: string, from: string): Promise<PluginMo
   if (name.startsWith("file:")) return [{ package: name, url: name }];
   if (name.startsWith(".") || isAbsolute(name)) return [{ package: name, url: pathToFileURL(resolve(name)).href }];
   const folder = await installedFolder(name, from);
-  const modules = folder ? await modulesOf(name, folder, 1) : [];
+  const modules = folder ? await modulesOf(name, folder, 1, true) : [];
   if (modules.length > 0) return modules;
   const problem = folder ? 'its package.json has no field "ringzero"' : "it is not installed";
   throw new RingzeroError("PLUGIN_UNKNOWN", `cannot use the package ${name}, looked for from ${from}: ${problem}; install it, or name a module's path`);

@@ -35,13 +35,21 @@ export function join(path: string, field: string): string {
 
 /** A value as messages show it, cut to one line. */
 export function shown(value: unknown): string {
-  const text = typeof value === "bigint" ? `${value}n` : typeof value === "function" ? "a function" : (JSON.stringify(value) ?? String(value));
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return "a function";
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? String(value);
+  } catch {
+    return "an object with a cycle";
+  }
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 function nearest(name: string, among: readonly string[]): string | null {
   const lower = name.toLowerCase();
-  const close = among.filter((one) => distance(lower, one.toLowerCase()) <= Math.max(1, Math.floor(name.length / 3)));
+  const allowed = name.length < 4 ? 1 : Math.max(2, Math.floor(name.length / 3)); // two letters swapped count as two
+  const close = among.filter((one) => distance(lower, one.toLowerCase()) <= allowed);
   return close.sort((a, b) => distance(lower, a.toLowerCase()) - distance(lower, b.toLowerCase()))[0] ?? null;
 }
 

@@ -1,0 +1,94 @@
+// Devices in a worker: the same machine as inline, while the embedder's thread keeps its pace and outlives whatever happens there.
+
+import assert from "node:assert/strict";
+import { RingzeroError } from "@ringzero/api";
+import { Ringzero } from "@ringzero/core";
+import { FAKE_KERNEL_AT, FAKE_POWER } from "@ringzero/testing";
+import { rmSync, writeFileSync } from "node:fs";
+import { fakeSpec, KERNEL } from "./fake-machine.js";
+
+const off = { do: "out", port: FAKE_POWER.off, value: 1 } as const;
+/** As an embedder has it: plugins by the name of their package, looked for from this one. */
+const newRingzero = () => new Ringzero({ discover: import.meta.url, plugins: ["@ringzero/testing"] });
+
+describe("a machine whose devices are hosted in a worker", () => {
+  it("boots, talks on its console and powers off", async () => {
+    await using rz = newRingzero();
+    const machine = await rz.create(
+      fakeSpec([{ do: "expect-memory", at: FAKE_KERNEL_AT, bytes: [0x6b] }, { do: "print", text: "login: " }, { do: "echo-line" }, off]),
+    );
+    assert.equal(machine.hosting, "worker");
+    const seen: Uint8Array[] = [];
+    machine.on("console", ({ bytes }) => seen.push(bytes));
+    await machine.start();
+    await machine.console().waitFor(/login: /);
+    await machine.console().write("root\n");
+    assert.deepEqual(await machine.exited, { reason: "powered-off" });
+    assert.equal(Buffer.concat(seen).toString(), "login: root\n");
+    await machine.start();
+    await machine.pause();
+    await machine.resume();
+    await machine.stop();
+    assert.equal(machine.state, "stopped");
+  });
+
+  it("never holds up the embedder's thread, whatever its devices do", async () => {
+    await using rz = newRingzero();
+    const machine = await rz.create(fakeSpec([{ do: "block", ms: 300 }, off]));
+    await machine.start();
+    let ticks = 0;
+    let longestMs = 0;
+    let last = performance.now();
+    const timer = setInterval(() => {
+      const now = performance.now();
+      longestMs = Math.max(longestMs, now - last);
+      last = now;
+      ticks += 1;
+    }, 1);
+    await machine.exited;
+    clearInterval(timer);
+    assert.ok(ticks > 30, `only ${ticks} ticks`);
+    assert.ok(longestMs < 150, `a pause of ${longestMs} ms`);
+  });
+
+  it("reports a device that throws, and an engine that dies, like one hosted inline", async () => {
+    await using rz = newRingzero();
+    const thrown = await rz.create(fakeSpec([{ do: "out", port: FAKE_POWER.throw, value: 3 }]));
+    const errors: string[] = [];
+    thrown.on("device-error", ({ device, stack }) => errors.push(`${device} ${/made this device throw/.test(stack)}`));
+    await thrown.start();
+    assert.equal((await thrown.exited).reason, "device-error");
+    assert.deepEqual(errors, ["power true"]);
+    const dead = await rz.create(fakeSpec([{ do: "crash", reason: "killed" }]));
+    await dead.start();
+    const exit = await dead.exited;
+    assert.ok(exit.reason === "crashed" && exit.message === "killed" && exit.flightRecorder !== "");
+  });
+
+  it("is refused with the same error as inline when it cannot be made", async () => {
+    await using rz = newRingzero();
+    const gone = `${KERNEL}-2`;
+    writeFileSync(gone, "kernel");
+    const made = rz.create(fakeSpec([], { boot: { kind: "linux", kernel: gone }, engine: { turbo: true } }));
+    await assert.rejects(made, (error) => error instanceof RingzeroError && error.code === "VM_UNSUPPORTED" && /no engine option turbo/.test(error.message));
+    rmSync(gone);
+  });
+
+  it("can be disposed of while its devices are busy and while the guest runs", async () => {
+    await using rz = newRingzero();
+    const machine = await rz.create(fakeSpec([{ do: "block", ms: 100 }, { do: "spin" }]));
+    await machine.start();
+    await machine.dispose();
+    await machine.dispose();
+    assert.equal(machine.state, "disposed");
+    await assert.rejects(machine.start(), (error) => error instanceof RingzeroError && error.code === "VM_NOT_OPEN");
+  });
+
+  it("runs beside another in a worker of its own", async () => {
+    await using rz = newRingzero();
+    const [a, b] = await Promise.all([rz.create(fakeSpec([{ do: "crash", reason: "killed" }])), rz.create(fakeSpec([{ do: "sleep", ms: 50 }, off]))]);
+    await Promise.all([a!.start(), b!.start()]);
+    assert.equal((await a!.exited).reason, "crashed");
+    assert.deepEqual(await b!.exited, { reason: "powered-off" });
+  });
+});
