@@ -25,6 +25,7 @@ function sources(): string {
 describe("the error catalogue", () => {
   const text = sources();
   for (const code of [...Object.keys(ERROR_CODES), ...Object.keys(SPEC_PROBLEM_CODES)]) {
-    it(`has a use for ${code}`, () => assert.ok(text.includes(`"${code}"`), `no source outside the catalogue says "${code}"; remove it or use it`));
+    it(`has a use for ${code}`, () =>
+      assert.ok(text.includes(`"${code}"`), `no source outside the catalogue says "${code}"; remove it or use it`));
   }
 });

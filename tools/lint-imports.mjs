@@ -41,10 +41,13 @@ export function importProblems() {
       const shipped = inside.startsWith("src/");
       for (const [, specifier] of readFileSync(file, "utf8").matchAll(IMPORT)) {
         const where = `${relative(ROOT, file)}: imports ${specifier}`;
-        if (/^(tsyringe|reflect-metadata)(\/|$)/.test(specifier) && manifest.name !== "@ringzero/core") problems.push(`${where}; only core may`);
+        if (/^(tsyringe|reflect-metadata)(\/|$)/.test(specifier) && manifest.name !== "@ringzero/core")
+          problems.push(`${where}; only core may`);
         const target = /^@ringzero\/([a-z-]+)/.exec(specifier)?.[1];
         if (target && shipped && allowed && `@ringzero/${target}` !== manifest.name && !allowed.includes(target)) {
-          problems.push(`${where}; ${manifest.name} may import ${allowed.map((one) => `@ringzero/${one}`).join(", ") || "no other package of ours"}`);
+          problems.push(
+            `${where}; ${manifest.name} may import ${allowed.map((one) => `@ringzero/${one}`).join(", ") || "no other package of ours"}`,
+          );
         }
         if (/^\.\.?\//.test(specifier) && relative(folder, new URL(specifier, `file://${file}`).pathname).startsWith("..")) {
           problems.push(`${where}; reach another package by its name`);
@@ -53,7 +56,15 @@ export function importProblems() {
     }
   }
   const every = filesBelow(ROOT, (path) => /\.(ts|cpp|h|mjs)$/.test(path)).map((path) => relative(ROOT, path));
-  const drawers = new Set(every.flatMap((path) => path.split("/").slice(0, -1).map((part, i, all) => (DRAWERS.has(part) ? all.slice(0, i + 1).join("/") : null))));
-  for (const drawer of drawers) if (drawer) problems.push(`${drawer}/: name a folder for what is in it, not "${drawer.split("/").at(-1)}"`);
+  const drawers = new Set(
+    every.flatMap((path) =>
+      path
+        .split("/")
+        .slice(0, -1)
+        .map((part, i, all) => (DRAWERS.has(part) ? all.slice(0, i + 1).join("/") : null)),
+    ),
+  );
+  for (const drawer of drawers)
+    if (drawer) problems.push(`${drawer}/: name a folder for what is in it, not "${drawer.split("/").at(-1)}"`);
   return problems;
 }

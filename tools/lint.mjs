@@ -7,7 +7,9 @@ import { bin, run } from "./process.mjs";
 import { printTotals } from "./test-counts.mjs";
 
 async function biome() {
-  return (await run([bin("biome"), "check", "--error-on-warnings", "."])).code === 0 ? [] : ["biome found something; pnpm format mends most"];
+  return (await run([bin("biome"), "check", "--error-on-warnings", "."])).code === 0
+    ? []
+    : ["biome found something; pnpm format mends most"];
 }
 
 async function clangFormat() {
@@ -15,9 +17,16 @@ async function clangFormat() {
     console.log("skipped: clang-format");
     return null;
   }
-  const { code, output } = await run(["clang-format", "--dry-run", "-Werror", "--ferror-limit=1", ...cppFiles()], { collect: true, quiet: true });
+  const { code, output } = await run(["clang-format", "--dry-run", "-Werror", "--ferror-limit=1", ...cppFiles()], {
+    collect: true,
+    quiet: true,
+  });
   if (code === 0) return [];
-  return [...new Set([...output.matchAll(/^(.*?):\d+:\d+: error/gm)].map((match) => `${match[1]} is not formatted; pnpm format mends it`))];
+  return [
+    ...new Set(
+      [...output.matchAll(/^(.*?):\d+:\d+: error/gm)].map((match) => `${match[1]} is not formatted; pnpm format mends it`),
+    ),
+  ];
 }
 
 async function packages() {
@@ -36,7 +45,13 @@ async function generated() {
   return (await staleDocs()).map((path) => `${path} is not what its source says; pnpm run docs writes it`);
 }
 
-const checks = { biome, "import rule": importProblems, publint: packages, "generated files": generated, "clang-format": clangFormat };
+const checks = {
+  biome,
+  "import rule": importProblems,
+  publint: packages,
+  "generated files": generated,
+  "clang-format": clangFormat,
+};
 let passed = 0;
 let failed = 0;
 for (const [name, check] of Object.entries(checks)) {

@@ -7,7 +7,8 @@ import { bin, PNPM, ROOT, run } from "./process.mjs";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) fail(`Node 20.19 or later is needed, and this is ${process.versions.node}`);
-if (process.platform !== "linux" || process.arch !== "x64") fail(`Ringzero runs on Linux on x86-64, and this is ${process.platform} on ${process.arch}`);
+if (process.platform !== "linux" || process.arch !== "x64")
+  fail(`Ringzero runs on Linux on x86-64, and this is ${process.platform} on ${process.arch}`);
 
 function fail(message) {
   console.error(`ringzero: ${message}`);
@@ -23,16 +24,27 @@ async function step(what, command) {
 }
 
 const manifests = filesBelow(ROOT, (path) => path.endsWith("/package.json"));
-await whenChanged("install", [...manifests, join(ROOT, "pnpm-lock.yaml"), join(ROOT, "pnpm-workspace.yaml")], ["node_modules/.bin/tsc"], () =>
-  step("installing packages", [...PNPM, "install", "--frozen-lockfile", "--reporter=silent"]),
+await whenChanged(
+  "install",
+  [...manifests, join(ROOT, "pnpm-lock.yaml"), join(ROOT, "pnpm-workspace.yaml")],
+  ["node_modules/.bin/tsc"],
+  () => step("installing packages", [...PNPM, "install", "--frozen-lockfile", "--reporter=silent"]),
 );
 
 const typescript = filesBelow(ROOT, (path) => /\.tsx?$|tsconfig.*\.json$/.test(path));
-await whenChanged("typescript", typescript, ["packages/api/dist/index.js"], () => step("building TypeScript", [bin("tsc"), "-b"]));
+await whenChanged("typescript", typescript, ["packages/api/dist/index.js"], () =>
+  step("building TypeScript", [bin("tsc"), "-b"]),
+);
 
-const native = filesBelow(ROOT, (path) => /\.(cpp|cc|h|inc|cmake|S|c)$|CMakeLists\.txt$/.test(path) && !path.includes("/bench/guest/"));
+const native = filesBelow(
+  ROOT,
+  (path) => /\.(cpp|cc|h|inc|cmake|S|c)$|CMakeLists\.txt$/.test(path) && !path.includes("/bench/guest/"),
+);
 await whenChanged("native", native, [], async () => {
-  for (const [program, what] of [["g++", "a C++ compiler"], ["cmake", "CMake"]]) {
+  for (const [program, what] of [
+    ["g++", "a C++ compiler"],
+    ["cmake", "CMake"],
+  ]) {
     if ((await run([program, "--version"], { collect: true, quiet: true })).code !== 0) {
       fail(`${what} is needed to build the engine: install ${program} (Debian: apt-get install g++ cmake make)`);
     }

@@ -45,12 +45,7 @@ try {
   const images = await findImages();
   const interactive = process.stdin.isTTY === true && !values.script;
   const initrd = await initramfs(images.busybox, interactive ? undefined : SESSION);
-  const append = [
-    "console=ttyS0",
-    values.verbose ? "" : "quiet",
-    ...(interactive ? terminalWords() : []),
-    values.append ?? "",
-  ]
+  const append = ["console=ttyS0", values.verbose ? "" : "quiet", ...(interactive ? terminalWords() : []), values.append ?? ""]
     .filter(Boolean)
     .join(" ");
   if (interactive) console.error("ringzero: booting Linux; Ctrl-A X leaves, Ctrl-A H helps");

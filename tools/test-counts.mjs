@@ -8,7 +8,10 @@ export function countLine(output) {
 }
 
 export function sumCounts(counts) {
-  return counts.reduce((sum, one) => ({ passed: sum.passed + one.passed, failed: sum.failed + one.failed }), { passed: 0, failed: 0 });
+  return counts.reduce((sum, one) => ({ passed: sum.passed + one.passed, failed: sum.failed + one.failed }), {
+    passed: 0,
+    failed: 0,
+  });
 }
 
 /** Prints the line and sets the exit code. */

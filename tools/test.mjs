@@ -31,7 +31,8 @@ function nativeTestFolders() {
     if (!existsSync(join(ROOT, group))) continue;
     for (const name of readdirSync(join(ROOT, group))) {
       const manifest = join(ROOT, group, name, "package.json");
-      if (existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).scripts?.["test:native"]) found.push(join(group, name));
+      if (existsSync(manifest) && JSON.parse(readFileSync(manifest, "utf8")).scripts?.["test:native"])
+        found.push(join(group, name));
     }
   }
   return found;

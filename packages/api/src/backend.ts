@@ -10,7 +10,13 @@ export type VmExit =
   | { readonly kind: "port-in"; readonly vcpu: number; readonly port: number; readonly size: 1 | 2 | 4 }
   | { readonly kind: "port-out"; readonly vcpu: number; readonly port: number; readonly size: 1 | 2 | 4; readonly value: number }
   | { readonly kind: "mmio-read"; readonly vcpu: number; readonly at: GuestAddress; readonly size: 1 | 2 | 4 | 8 }
-  | { readonly kind: "mmio-write"; readonly vcpu: number; readonly at: GuestAddress; readonly size: 1 | 2 | 4 | 8; readonly value: bigint }
+  | {
+      readonly kind: "mmio-write";
+      readonly vcpu: number;
+      readonly at: GuestAddress;
+      readonly size: 1 | 2 | 4 | 8;
+      readonly value: bigint;
+    }
   | { readonly kind: "shutdown"; readonly vcpu: number; readonly cause: "triple-fault" | "init" }
   | { readonly kind: "debug"; readonly vcpu: number; readonly rip: bigint };
 
@@ -78,7 +84,12 @@ export interface Backend {
 /** Engine-level happenings that are not exits. */
 export interface VmEvents {
   /** The engine died (its process crashed or was killed): the VM is gone, the host is fine. */
-  crashed: { readonly reason: string; readonly signal: string | null; readonly exitCode: number | null; readonly flightRecorder: string };
+  crashed: {
+    readonly reason: string;
+    readonly signal: string | null;
+    readonly exitCode: number | null;
+    readonly flightRecorder: string;
+  };
   /** Guest output is waiting on UART `index`; read it with `Uart.read`. */
   "uart-output": { readonly index: number };
 }

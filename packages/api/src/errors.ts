@@ -22,7 +22,8 @@ export const ERROR_CODES = {
   BUS_OVERLAP: "two devices claim the same port or address; the message names both",
   CONSOLE_TIMEOUT: "what was waited for did not appear on the console in time",
   CONSOLE_CLOSED: "the console ended before what was waited for appeared",
-  IMAGE_FETCH_FAILED: "the kernel and BusyBox cannot be had through the package client; the message says which two files to pass instead",
+  IMAGE_FETCH_FAILED:
+    "the kernel and BusyBox cannot be had through the package client; the message says which two files to pass instead",
   BOOT_FILE_MISSING: "a file that the machine boots from does not exist",
   BOOT_FILE_UNREADABLE: "a file that the machine boots from cannot be read",
   BOOT_FILE_INVALID: "a file that the machine boots from is not what the specification says it is",

@@ -20,7 +20,8 @@ export const PluginRefSchema = Type.Object(
   { additionalProperties: false },
 );
 
-const path = (description: string) => Type.String({ minLength: 1, description: `${description} Relative to the working directory.` });
+const path = (description: string) =>
+  Type.String({ minLength: 1, description: `${description} Relative to the working directory.` });
 const append = Type.Optional(Type.String({ description: "Kernel command line." }));
 
 export const LinuxBootSchema = Type.Object(
@@ -107,19 +108,36 @@ export const SPEC_LIMITS = { maxCpus: 255, minMemoryBytes: 2 * 2 ** 20, maxMemor
 export const MachineSpecSchema = Type.Object(
   {
     name: Type.Optional(
-      Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", default: "machine", description: "For logs, process titles and reports." }),
+      Type.String({
+        pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+        default: "machine",
+        description: "For logs, process titles and reports.",
+      }),
     ),
-    cpus: Type.Optional(Type.Integer({ minimum: 1, maximum: SPEC_LIMITS.maxCpus, default: 1, description: "Virtual processors." })),
+    cpus: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: SPEC_LIMITS.maxCpus, default: 1, description: "Virtual processors." }),
+    ),
     cpuProfile: Type.Optional(
-      Type.String({ minLength: 1, description: "Named CPUID profile, such as x86-64-v2. Default: the first that the backend offers." }),
+      Type.String({
+        minLength: 1,
+        description: "Named CPUID profile, such as x86-64-v2. Default: the first that the backend offers.",
+      }),
     ),
-    memory: Type.Union([Type.Integer({ description: "Bytes." }), Type.String({ description: 'A size such as "512MiB" or "1GiB".' })], {
-      description: "RAM: a multiple of 4 KiB from 2 MiB to 1 TiB.",
-    }),
+    memory: Type.Union(
+      [Type.Integer({ description: "Bytes." }), Type.String({ description: 'A size such as "512MiB" or "1GiB".' })],
+      {
+        description: "RAM: a multiple of 4 KiB from 2 MiB to 1 TiB.",
+      },
+    ),
     boot: BootSourceSchema,
     platform: Type.Optional(Type.String({ default: "pc", description: "Platform plugin that supplies the standard devices." })),
     serial: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: SPEC_LIMITS.maxSerialPorts, default: 1, description: "Serial ports COM1.. of the PC; the first is the console." }),
+      Type.Integer({
+        minimum: 0,
+        maximum: SPEC_LIMITS.maxSerialPorts,
+        default: 1,
+        description: "Serial ports COM1.. of the PC; the first is the console.",
+      }),
     ),
     disks: Type.Optional(Type.Array(DiskSpecSchema)),
     nics: Type.Optional(Type.Array(NicSpecSchema, { maxItems: 16 })),
@@ -138,7 +156,11 @@ export const MachineSpecSchema = Type.Object(
 );
 
 /** Specifications are read, never changed in place. */
-type Frozen<T> = T extends readonly (infer E)[] ? readonly Frozen<E>[] : T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
+type Frozen<T> = T extends readonly (infer E)[]
+  ? readonly Frozen<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Frozen<T[K]> }
+    : T;
 
 export type PluginRef = Frozen<Static<typeof PluginRefSchema>>;
 export type LinuxBoot = Frozen<Static<typeof LinuxBootSchema>>;

@@ -128,7 +128,8 @@ export function definePlugin<const K extends PluginKind, O extends TSchema>(
 
 /** @throws TypeError naming the first thing that makes it no plugin */
 export function assertPlugin(value: unknown): asserts value is Plugin {
-  if (typeof value !== "object" || value === null) throw new TypeError(`a plugin is an object, not ${value === null ? "null" : typeof value}`);
+  if (typeof value !== "object" || value === null)
+    throw new TypeError(`a plugin is an object, not ${value === null ? "null" : typeof value}`);
   const plugin = value as Record<string, unknown>;
   if (typeof plugin["name"] !== "string" || plugin["name"] === "") throw new TypeError("plugin.name must be a non-empty string");
   const who = `plugin ${plugin["name"]}`;

@@ -77,7 +77,10 @@ export const Type = {
     ...keywords,
   }),
   /** One of these. */
-  Union: <const S extends readonly TSchema[]>(schemas: S, keywords: Notes = {}): TSchema<Static<S[number]>> => ({ anyOf: schemas, ...keywords }),
+  Union: <const S extends readonly TSchema[]>(schemas: S, keywords: Notes = {}): TSchema<Static<S[number]>> => ({
+    anyOf: schemas,
+    ...keywords,
+  }),
   Array: <S extends TSchema>(items: S, keywords: ArrayKeywords = {}): TSchema<Static<S>[]> =>
     ({ type: "array", items, ...keywords }) as TSchema<Static<S>[]>,
   /** An object with any field names. */
@@ -89,7 +92,10 @@ export const Type = {
   /** An object of these fields, each required unless `Optional`. */
   Object: <const P extends Properties>(properties: P, keywords: ObjectKeywords = {}): TObject<Flat<ObjectOf<P>>, P> => {
     const required = Object.keys(properties).filter((name) => !(OPTIONAL in properties[name]!));
-    return { type: "object", ...(required.length > 0 ? { required } : {}), properties, ...keywords } as TObject<Flat<ObjectOf<P>>, P>;
+    return { type: "object", ...(required.length > 0 ? { required } : {}), properties, ...keywords } as TObject<
+      Flat<ObjectOf<P>>,
+      P
+    >;
   },
   /** A field that may be absent. */
   Optional: <S extends TSchema>(schema: S): TOptional<Static<S>> =>

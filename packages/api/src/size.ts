@@ -30,7 +30,12 @@ export function parseSize(size: string | number): number | null {
 
 /** "512MiB", "1.5GiB", "4096B": the largest unit that gives at most two decimals. */
 export function formatSize(sizeBytes: number): string {
-  for (const [name, unit] of [["TiB", 2 ** 40], ["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]] as const) {
+  for (const [name, unit] of [
+    ["TiB", 2 ** 40],
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
+  ] as const) {
     const count = sizeBytes / unit;
     if (count >= 1 && Number.isInteger(count * 100)) return `${count}${name}`;
   }

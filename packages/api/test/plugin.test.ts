@@ -12,7 +12,10 @@ describe("definePlugin", () => {
       options: Type.Object({ port: Type.Integer({ default: 0x80 }) }),
       attach(machine, options) {
         const port: number = options.port;
-        machine.ports.claim({ first: port, count: 1 }, { read: () => 0xff, write: (_port, value) => machine.log.info({ code: value }, "POST") });
+        machine.ports.claim(
+          { first: port, count: 1 },
+          { read: () => 0xff, write: (_port, value) => machine.log.info({ code: value }, "POST") },
+        );
       },
     });
     assert.equal(plugin.name, "@acme/post-card");

@@ -14,7 +14,8 @@ describe("parseSize", () => {
   });
 
   it("refuses what is no size, no whole number of bytes, or ambiguous", () => {
-    for (const bad of ["3 bytes", "", "GiB", "-1G", "1MB", "0.3", "1e9", "9999999T", Number.NaN, -1, 1.5]) assert.equal(parseSize(bad), null, String(bad));
+    for (const bad of ["3 bytes", "", "GiB", "-1G", "1MB", "0.3", "1e9", "9999999T", Number.NaN, -1, 1.5])
+      assert.equal(parseSize(bad), null, String(bad));
   });
 });
 

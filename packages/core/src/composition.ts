@@ -128,6 +128,8 @@ export async function composeMachine(plan: MachinePlan, environment: HostEnviron
     });
     if (error instanceof RingzeroError || error instanceof RangeError || error instanceof TypeError) throw error;
     const said = error instanceof Error ? error.message : String(error);
-    throw new RingzeroError("VM_PLUGIN_FAILED", `backend ${plan.backend.name} could not make the machine ${plan.name}: ${said}`, { cause: error });
+    throw new RingzeroError("VM_PLUGIN_FAILED", `backend ${plan.backend.name} could not make the machine ${plan.name}: ${said}`, {
+      cause: error,
+    });
   }
 }

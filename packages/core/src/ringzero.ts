@@ -1,7 +1,15 @@
 // The SDK's front door: knows plugins, checks specifications, makes machines. One per embedder is enough; several do not disturb
 // each other. What must stay true: nothing starts before everything is known to be right.
 
-import { assertPlugin, type BackendReport, type Clock, type MachineSpec, type Plugin, RingzeroError, type SpecProblem } from "@ringzero/api";
+import {
+  assertPlugin,
+  type BackendReport,
+  type Clock,
+  type MachineSpec,
+  type Plugin,
+  RingzeroError,
+  type SpecProblem,
+} from "@ringzero/api";
 import { composeMachine } from "./composition.js";
 import type { HostEvent, PluginSource } from "./host/machine-plan.js";
 import { WorkerHost } from "./host/worker-host.js";
@@ -78,7 +86,10 @@ export class Ringzero implements AsyncDisposable {
   async create(spec: MachineSpec, options: MachineOptions = {}): Promise<Machine> {
     this.#requireOpen();
     if (options.host === "process") {
-      throw new RingzeroError("VM_UNSUPPORTED", 'host "process" (devices in a jailed process) is not there yet; use "worker" or "inline"');
+      throw new RingzeroError(
+        "VM_UNSUPPORTED",
+        'host "process" (devices in a jailed process) is not there yet; use "worker" or "inline"',
+      );
     }
     const hosting = options.host ?? "worker";
     let emit: (event: HostEvent) => void = () => {};
@@ -102,7 +113,9 @@ export class Ringzero implements AsyncDisposable {
       serialPorts: plan.uarts.length,
       open: (receive) => {
         emit = receive;
-        return worker ? worker.build(plan) : composeMachine(plan, { plugins: this.#inline, emit: receive, ...(clock ? { clock } : {}) });
+        return worker
+          ? worker.build(plan)
+          : composeMachine(plan, { plugins: this.#inline, emit: receive, ...(clock ? { clock } : {}) });
       },
     });
     if (this.#disposed) {
@@ -123,7 +136,10 @@ export class Ringzero implements AsyncDisposable {
   }
 
   /** All known plugins, and the installed ones that could not be taken, with why. */
-  async plugins(): Promise<{ readonly known: readonly Plugin[]; readonly rejected: readonly { readonly name: string; readonly error: RingzeroError }[] }> {
+  async plugins(): Promise<{
+    readonly known: readonly Plugin[];
+    readonly rejected: readonly { readonly name: string; readonly error: RingzeroError }[];
+  }> {
     await this.#load();
     const kinds = ["backend", "platform", "boot", "device", "disk", "diskFilter", "nic", "nicFilter"] as const;
     return { known: kinds.flatMap((kind) => this.#registry.all(kind)), rejected: this.#registry.rejected };
@@ -151,7 +167,13 @@ export class Ringzero implements AsyncDisposable {
   async #check(spec: unknown, options: MachineOptions) {
     this.#requireOpen();
     await this.#load();
-    return checkSpec(spec, options.backend ?? "auto", options.host === "inline" ? "inline" : "worker", this.#registry, this.#probes);
+    return checkSpec(
+      spec,
+      options.backend ?? "auto",
+      options.host === "inline" ? "inline" : "worker",
+      this.#registry,
+      this.#probes,
+    );
   }
 
   #requireOpen(): void {
@@ -195,7 +217,8 @@ export class Ringzero implements AsyncDisposable {
 function refusal(problems: readonly SpecProblem[]): RingzeroError {
   const list = problems.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join("\n  ");
   const only = problems.length === 1 ? problems[0]!.code : null;
-  const code = only === "unknown-backend" ? "BACKEND_UNKNOWN" : only === "backend-unavailable" ? "BACKEND_UNAVAILABLE" : "SPEC_INVALID";
+  const code =
+    only === "unknown-backend" ? "BACKEND_UNKNOWN" : only === "backend-unavailable" ? "BACKEND_UNAVAILABLE" : "SPEC_INVALID";
   const message = problems.length === 1 ? list : `the machine specification has ${problems.length} problems:\n  ${list}`;
   return new RingzeroError(code, message, { problems });
 }

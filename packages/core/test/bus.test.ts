@@ -39,7 +39,10 @@ describe("the port bus", () => {
       (machine) =>
         void machine.ports.claim(
           { first: 0x700, count: 3 },
-          { read: (port) => port - 0x700, write: (port, value, size) => void seen.push(`${port.toString(16)}=${value.toString(16)}/${size}`) },
+          {
+            read: (port) => port - 0x700,
+            write: (port, value, size) => void seen.push(`${port.toString(16)}=${value.toString(16)}/${size}`),
+          },
         ),
     );
     assert.deepEqual(seen, ["700=11/1", "701=22/1", "702=33/1"]);
@@ -64,7 +67,12 @@ describe("the port bus", () => {
   });
 
   it("refuses ranges that are no ports", async () => {
-    for (const range of [{ first: -1, count: 1 }, { first: 0xffff, count: 2 }, { first: 0, count: 0 }, { first: 0.5, count: 1 }]) {
+    for (const range of [
+      { first: -1, count: 1 },
+      { first: 0xffff, count: 2 },
+      { first: 0, count: 0 },
+      { first: 0.5, count: 1 },
+    ]) {
       const { rz } = fakeRingzero(device("card", (machine) => void machine.ports.claim(range, {})));
       await assert.rejects(rz.create(fakeSpec([], { devices: [{ plugin: "card" }] }), INLINE), /not within 0\.\.0xffff/);
     }
@@ -81,7 +89,8 @@ describe("the MMIO bus", () => {
         { do: "mmio-read", at, size: 1, expect: 0 },
         { do: "mmio-read", at: at + 4, size: 4, expect: 0x00040404 },
       ],
-      (machine) => void machine.mmio.claim({ at, sizeBytes: 16 }, { read: (offset, size) => (size === 4 ? offset * 0x10101 : offset) }),
+      (machine) =>
+        void machine.mmio.claim({ at, sizeBytes: 16 }, { read: (offset, size) => (size === 4 ? offset * 0x10101 : offset) }),
     );
   });
 
@@ -95,7 +104,11 @@ describe("the MMIO bus", () => {
       (machine) =>
         void machine.mmio.claim(
           { at, sizeBytes: 8 },
-          { sizes: [4], read: (offset) => offset, write: (offset, value, size) => void seen.push(`${offset}=${value.toString(16)}/${size}`) },
+          {
+            sizes: [4],
+            read: (offset) => offset,
+            write: (offset, value, size) => void seen.push(`${offset}=${value.toString(16)}/${size}`),
+          },
         ),
     );
     assert.deepEqual(seen, ["0=22334455/4", "4=11/4"]);
@@ -109,7 +122,11 @@ describe("the MMIO bus", () => {
         { do: "mmio-read", at: at + 2, size: 2, expect: 0x1122 },
         { do: "mmio-write", at, size: 1, value: 1 },
       ],
-      (machine) => void machine.mmio.claim({ at, sizeBytes: 4 }, { sizes: [4], read: () => 0x11223344, write: (_offset, value) => void seen.push(value) }),
+      (machine) =>
+        void machine.mmio.claim(
+          { at, sizeBytes: 4 },
+          { sizes: [4], read: () => 0x11223344, write: (_offset, value) => void seen.push(value) },
+        ),
     );
     assert.deepEqual(seen, []);
   });
@@ -120,7 +137,13 @@ describe("the MMIO bus", () => {
       await assert.rejects(rz.create(fakeSpec([], { devices: [{ plugin: "card" }] }), INLINE), message);
     };
     await refused([{ at: 0x100000, sizeBytes: 4 }], /card0 claims addresses 0x100000\.\.0x100003, but memory is at/);
-    await refused([{ at, sizeBytes: 8 }, { at: at + 7, sizeBytes: 1 }], /but card0 has 0xd0000000\.\.0xd0000007/);
+    await refused(
+      [
+        { at, sizeBytes: 8 },
+        { at: at + 7, sizeBytes: 1 },
+      ],
+      /but card0 has 0xd0000000\.\.0xd0000007/,
+    );
     await refused([{ at, sizeBytes: 0 }], /no range of guest-physical addresses/);
   });
 });

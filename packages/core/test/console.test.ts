@@ -16,7 +16,10 @@ async function collect(from: AsyncIterable<Uint8Array>): Promise<Buffer> {
 
 describe("console.waitFor", () => {
   it("finds text that came before the call, in pieces, and uses it up", async () => {
-    const { machine } = await inlineMachine([{ do: "print", text: "log" }, { do: "print", text: "in: one login: two" }]);
+    const { machine } = await inlineMachine([
+      { do: "print", text: "log" },
+      { do: "print", text: "in: one login: two" },
+    ]);
     await machine.start();
     const console0 = machine.console();
     assert.equal((await console0.waitFor(/log(in): /)).at(1), "in");
@@ -28,7 +31,10 @@ describe("console.waitFor", () => {
   it("says in its error what was seen last", async () => {
     const { machine } = await inlineMachine([{ do: "print", text: "Kernel panic" }]);
     await machine.start();
-    await assert.rejects(machine.console().waitFor(/login/, { timeoutMs: 20 }), /\/login\/ did not appear .* within 20 ms; the last text was "Kernel panic"/);
+    await assert.rejects(
+      machine.console().waitFor(/login/, { timeoutMs: 20 }),
+      /\/login\/ did not appear .* within 20 ms; the last text was "Kernel panic"/,
+    );
     await machine.dispose();
   });
 
@@ -51,7 +57,10 @@ describe("console.waitFor", () => {
   });
 
   it("reads UTF-8 characters that were split between writes", async () => {
-    const { machine } = await inlineMachine([{ do: "flood", bytes: 1 }, { do: "print", text: "grün" }]);
+    const { machine } = await inlineMachine([
+      { do: "flood", bytes: 1 },
+      { do: "print", text: "grün" },
+    ]);
     const seen: number[] = [];
     machine.on("console", ({ bytes }) => seen.push(...bytes));
     await machine.start();
@@ -98,7 +107,12 @@ describe("a console as a stream", () => {
   });
 
   it("has one reader at a time, and a new one when the first broke off", async () => {
-    const { machine } = await inlineMachine([{ do: "print", text: "one" }, { do: "sleep", ms: 5 }, { do: "print", text: "two" }, off]);
+    const { machine } = await inlineMachine([
+      { do: "print", text: "one" },
+      { do: "sleep", ms: 5 },
+      { do: "print", text: "two" },
+      off,
+    ]);
     await machine.start();
     for await (const chunk of machine.console()) {
       assert.equal(Buffer.from(chunk).toString(), "one");

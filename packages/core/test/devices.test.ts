@@ -17,7 +17,11 @@ describe("a device that throws", () => {
     bad.on("device-error", (error) => errors.push(error));
     await good.start();
     await bad.start();
-    assert.deepEqual(await bad.exited, { reason: "device-error", device: "power", message: "the guest made this device throw with 9" });
+    assert.deepEqual(await bad.exited, {
+      reason: "device-error",
+      device: "power",
+      message: "the guest made this device throw with 9",
+    });
     assert.equal(bad.state, "crashed");
     assert.equal(errors.length, 1);
     assert.deepEqual(await good.exited, { reason: "powered-off" });
@@ -34,7 +38,11 @@ describe("a device that throws", () => {
       ["pause", () => ({ pause: thrower("pause") })],
     ];
     for (const [when, attach] of plans) {
-      const { machine } = await inlineMachine([{ do: "out", port: 0x700, value: 1 }], { devices: [{ plugin: "bad" }] }, device("bad", attach));
+      const { machine } = await inlineMachine(
+        [{ do: "out", port: 0x700, value: 1 }],
+        { devices: [{ plugin: "bad" }] },
+        device("bad", attach),
+      );
       await machine.start();
       if (when === "pause") await machine.pause();
       assert.deepEqual(await machine.exited, { reason: "device-error", device: "bad0", message: `in ${when}` });
@@ -78,7 +86,8 @@ describe("devices", () => {
   it("go last first, after the VM was halted and before it is gone", async () => {
     const order: string[] = [];
     let halted: () => boolean = () => false;
-    const named = (name: string) => device(name, () => ({ dispose: () => void order.push(`${name} ${halted() ? "halted" : "running"}`) }));
+    const named = (name: string) =>
+      device(name, () => ({ dispose: () => void order.push(`${name} ${halted() ? "halted" : "running"}`) }));
     const { machine, vm } = await inlineMachine([], { devices: [{ plugin: "a" }, { plugin: "b" }] }, named("a"), named("b"));
     halted = () => !vm.running && !vm.disposed;
     await machine.start();
@@ -106,7 +115,10 @@ describe("devices", () => {
     await machine.resume();
     assert.deepEqual(calls, ["pause", "resume"]);
     assert.deepEqual([...vm.memory.read(0x2000, 3)], [1, 2, 3]);
-    assert.deepEqual(vm.lines, [{ gsi: 4, asserted: true }, { gsi: 4, asserted: false }]);
+    assert.deepEqual(vm.lines, [
+      { gsi: 4, asserted: true },
+      { gsi: 4, asserted: false },
+    ]);
     assert.deepEqual(vm.messages, [{ at: 0xfee00000, data: 0x41 }]);
     await rz.dispose();
   });
@@ -115,8 +127,18 @@ describe("devices", () => {
     const lines: { set(asserted: boolean): void }[] = [];
     const plugin = device("holder", (machine) => void lines.push(machine.interrupts.line(9)));
     const { vm, machine } = await inlineMachine([], { devices: [{ plugin: "holder" }, { plugin: "holder" }] }, plugin);
-    for (const [i, asserted] of [[0, true], [1, true], [0, false], [1, false], [1, false]] as const) lines[i]!.set(asserted);
-    assert.deepEqual(vm.lines, [{ gsi: 9, asserted: true }, { gsi: 9, asserted: false }]);
+    for (const [i, asserted] of [
+      [0, true],
+      [1, true],
+      [0, false],
+      [1, false],
+      [1, false],
+    ] as const)
+      lines[i]!.set(asserted);
+    assert.deepEqual(vm.lines, [
+      { gsi: 9, asserted: true },
+      { gsi: 9, asserted: false },
+    ]);
     await machine.dispose();
   });
 
@@ -139,9 +161,16 @@ describe("devices", () => {
 
   it("serve doorbells without stopping the guest", async () => {
     let rings = 0;
-    const plugin = device("bell", (machine) => void machine.doorbell({ port: 0x710, size: 4, value: 2 }, () => void (rings += 1)));
+    const plugin = device(
+      "bell",
+      (machine) => void machine.doorbell({ port: 0x710, size: 4, value: 2 }, () => void (rings += 1)),
+    );
     const ring = { do: "out", port: 0x710, size: 4 } as const;
-    const { machine } = await inlineMachine([{ ...ring, value: 2 }, { ...ring, value: 3 }, { do: "sleep", ms: 5 }, off], { devices: [{ plugin: "bell" }] }, plugin);
+    const { machine } = await inlineMachine(
+      [{ ...ring, value: 2 }, { ...ring, value: 3 }, { do: "sleep", ms: 5 }, off],
+      { devices: [{ plugin: "bell" }] },
+      plugin,
+    );
     await machine.start();
     await machine.exited;
     assert.equal(rings, 1);

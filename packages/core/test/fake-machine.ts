@@ -21,7 +21,10 @@ export function fakeSpec(steps: readonly FakeStep[] = [], changes: Partial<Machi
 export function fakeRingzero(...devices: DevicePlugin[]): { rz: Ringzero; backend: FakeBackend } {
   const backend = new FakeBackend();
   const plugin = definePlugin({ name: "fake", kind: "backend", api: { min: 1, max: 1 }, create: () => backend });
-  return { rz: new Ringzero({ plugins: [plugin, fakeBootPlugin, fakePlatformPlugin, fakePowerPlugin, devices], discover: false }), backend };
+  return {
+    rz: new Ringzero({ plugins: [plugin, fakeBootPlugin, fakePlatformPlugin, fakePowerPlugin, devices], discover: false }),
+    backend,
+  };
 }
 
 export const INLINE: MachineOptions = { host: "inline" };

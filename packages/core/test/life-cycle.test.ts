@@ -25,7 +25,10 @@ describe("the life of a machine", () => {
   });
 
   it("loads the boot image and the registers before the guest runs, and gives the VM what the spec says", async () => {
-    const { machine, vm, rz } = await inlineMachine([{ do: "expect-memory", at: FAKE_KERNEL_AT, bytes: [...Buffer.from("kernel")] }, off], { cpus: 2, name: "unit" });
+    const { machine, vm, rz } = await inlineMachine(
+      [{ do: "expect-memory", at: FAKE_KERNEL_AT, bytes: [...Buffer.from("kernel")] }, off],
+      { cpus: 2, name: "unit" },
+    );
     await machine.start();
     assert.deepEqual(await machine.exited, { reason: "powered-off" });
     assert.equal(vm.config.name, "unit");
@@ -114,7 +117,11 @@ describe("the life of a machine", () => {
     const resets: string[] = [];
     const seen = device("seen", () => ({ reset: () => void resets.push("device") }));
     // The script starts anew after the reset: the flag in memory ends it the second time.
-    const { machine, vm } = await inlineMachine([{ do: "out", port: FAKE_POWER.reset, value: 1 }], { devices: [{ plugin: "seen" }] }, seen);
+    const { machine, vm } = await inlineMachine(
+      [{ do: "out", port: FAKE_POWER.reset, value: 1 }],
+      { devices: [{ plugin: "seen" }] },
+      seen,
+    );
     const reset = new Promise((resolve) => machine.on("reset", resolve));
     vm.calls.length = 0;
     await machine.start();
@@ -156,7 +163,10 @@ describe("the life of a machine", () => {
   });
 
   it("is crashed for good when its engine dies, with the flight recorder in the event", async () => {
-    const { machine } = await inlineMachine([{ do: "sleep", ms: 1 }, { do: "crash", reason: "segmentation fault" }]);
+    const { machine } = await inlineMachine([
+      { do: "sleep", ms: 1 },
+      { do: "crash", reason: "segmentation fault" },
+    ]);
     const crashes: { flightRecorder: string; signal: string | null }[] = [];
     machine.on("crashed", (crash) => crashes.push(crash));
     await machine.start();
@@ -209,7 +219,10 @@ describe("Ringzero", () => {
     const machines = [await rz.create(fakeSpec(), INLINE), await rz.create(fakeSpec(), INLINE)];
     await machines[0]!.start();
     await rz.dispose();
-    assert.deepEqual(machines.map(({ state }) => state), ["disposed", "disposed"]);
+    assert.deepEqual(
+      machines.map(({ state }) => state),
+      ["disposed", "disposed"],
+    );
     assert.ok(backend.vms.every((vm) => vm.disposed));
     await assert.rejects(rz.create(fakeSpec(), INLINE), coded("VM_NOT_OPEN"));
   });

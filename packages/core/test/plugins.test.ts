@@ -14,7 +14,10 @@ const coded = (code: string) => (error: unknown) => error instanceof RingzeroErr
 function program(dependencies: Record<string, { ringzero?: unknown; module?: string; direct?: boolean }>): string {
   const folder = mkdtempSync(join(tmpdir(), "ringzero-program-"));
   const direct = Object.entries(dependencies).filter(([, { direct: is = true }]) => is);
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "program", dependencies: Object.fromEntries(direct.map(([name]) => [name, "1"])) }));
+  writeFileSync(
+    join(folder, "package.json"),
+    JSON.stringify({ name: "program", dependencies: Object.fromEntries(direct.map(([name]) => [name, "1"])) }),
+  );
   for (const [name, { ringzero, module }] of Object.entries(dependencies)) {
     const at = join(folder, "node_modules", name);
     mkdirSync(at, { recursive: true });
@@ -25,7 +28,8 @@ function program(dependencies: Record<string, { ringzero?: unknown; module?: str
   return folder;
 }
 
-const module = (name: string, api = "{ min: 1, max: 1 }") => `export default { name: "${name}", kind: "device", api: ${api}, attach() {} };`;
+const module = (name: string, api = "{ min: 1, max: 1 }") =>
+  `export default { name: "${name}", kind: "device", api: ${api}, attach() {} };`;
 const ringzero = { plugins: ["./plugin.js"] };
 
 async function namesIn(folder: string, plugins: (Plugin | string)[] = []) {
@@ -99,6 +103,8 @@ describe("plugins given in code", () => {
     assert.throws(() => new Ringzero({ plugins: [old] }), coded("PLUGIN_API_RANGE"));
     assert.throws(() => new Ringzero({ plugins: [device("a", () => {}), device("a", () => {})] }), coded("PLUGIN_DUPLICATE"));
     assert.throws(() => new Ringzero({ plugins: [{} as Plugin] }), TypeError);
-    assert.doesNotThrow(() => new Ringzero({ plugins: [definePlugin({ name: "a", kind: "device", api: { min: 1, max: 9 }, attach() {} })] }));
+    assert.doesNotThrow(
+      () => new Ringzero({ plugins: [definePlugin({ name: "a", kind: "device", api: { min: 1, max: 9 }, attach() {} })] }),
+    );
   });
 });

@@ -28,7 +28,12 @@ describe("validate", () => {
   it("finds nothing wrong with a good specification, and says which backend and why", async () => {
     const { rz } = fakeRingzero();
     const report = await rz.validate(fakeSpec(), INLINE);
-    assert.deepEqual(report, { ok: true, problems: [], backend: "fake", why: "fake: the only one that can run this machine here" });
+    assert.deepEqual(report, {
+      ok: true,
+      problems: [],
+      backend: "fake",
+      why: "fake: the only one that can run this machine here",
+    });
   });
 
   it("finds several problems in one go", async () => {
@@ -78,7 +83,10 @@ describe("validate", () => {
     assert.deepEqual(await one({ boot: { kind: "linux" } }), ["boot.kernel missing"]);
     assert.deepEqual(await one({ boot: { kind: "linux", kernel: KERNEL, image: "x" } }), ["boot.image unknown-field"]);
     assert.deepEqual(await one({ boot: { kind: "firmware", image: tmpdir() } }), ["boot.image file-unreadable"]);
-    assert.deepEqual(await one({ boot: { kind: "multiboot", kernel: KERNEL, modules: [`${KERNEL} with words`, "/nonexistent a"] } }), ["boot.modules[1] file-missing"]);
+    assert.deepEqual(
+      await one({ boot: { kind: "multiboot", kernel: KERNEL, modules: [`${KERNEL} with words`, "/nonexistent a"] } }),
+      ["boot.modules[1] file-missing"],
+    );
   });
 
   it("judges devices, their ids and their options", async () => {
@@ -92,7 +100,9 @@ describe("validate", () => {
   it("refuses what is no data", async () => {
     assert.deepEqual(brief(await problemsOf(null)), [" wrong-type"]);
     assert.deepEqual(brief(await problemsOf([])), [" wrong-type"]);
-    assert.deepEqual(await one({ devices: [{ plugin: "card", options: { port: () => 1 } }] }), ["devices[0].options.port not-serialisable"]);
+    assert.deepEqual(await one({ devices: [{ plugin: "card", options: { port: () => 1 } }] }), [
+      "devices[0].options.port not-serialisable",
+    ]);
     const cycle: Record<string, unknown> = {};
     cycle["self"] = cycle;
     assert.deepEqual(await one({ engine: cycle }), ["engine.self bad-value", "engine.self not-serialisable"]);
@@ -143,9 +153,20 @@ describe("create", () => {
     const { rz } = fakeRingzero();
     const code = (expected: string) => (error: unknown) => error instanceof RingzeroError && error.code === expected;
     await assert.rejects(rz.create(fakeSpec(), { ...INLINE, backend: "vmx" }), code("BACKEND_UNKNOWN"));
-    const broken = definePlugin({ name: "broken", kind: "backend", api: { min: 1, max: 1 }, create: () => new FakeBackend("broken", { available: false, reason: "no such hardware" }) });
-    await using other = new Ringzero({ plugins: [fakePlugins.filter(({ kind }) => kind !== "backend"), broken], discover: false });
-    await assert.rejects(other.create(fakeSpec(), INLINE), (error) => code("BACKEND_UNAVAILABLE")(error) && /broken: no such hardware/.test(String(error)));
+    const broken = definePlugin({
+      name: "broken",
+      kind: "backend",
+      api: { min: 1, max: 1 },
+      create: () => new FakeBackend("broken", { available: false, reason: "no such hardware" }),
+    });
+    await using other = new Ringzero({
+      plugins: [fakePlugins.filter(({ kind }) => kind !== "backend"), broken],
+      discover: false,
+    });
+    await assert.rejects(
+      other.create(fakeSpec(), INLINE),
+      (error) => code("BACKEND_UNAVAILABLE")(error) && /broken: no such hardware/.test(String(error)),
+    );
   });
 });
 

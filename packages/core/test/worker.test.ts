@@ -15,7 +15,12 @@ describe("a machine whose devices are hosted in a worker", () => {
   it("boots, talks on its console and powers off", async () => {
     await using rz = newRingzero();
     const machine = await rz.create(
-      fakeSpec([{ do: "expect-memory", at: FAKE_KERNEL_AT, bytes: [0x6b] }, { do: "print", text: "login: " }, { do: "echo-line" }, off]),
+      fakeSpec([
+        { do: "expect-memory", at: FAKE_KERNEL_AT, bytes: [0x6b] },
+        { do: "print", text: "login: " },
+        { do: "echo-line" },
+        off,
+      ]),
     );
     assert.equal(machine.hosting, "worker");
     const seen: Uint8Array[] = [];
@@ -70,7 +75,11 @@ describe("a machine whose devices are hosted in a worker", () => {
     const gone = `${KERNEL}-2`;
     writeFileSync(gone, "kernel");
     const made = rz.create(fakeSpec([], { boot: { kind: "linux", kernel: gone }, engine: { turbo: true } }));
-    await assert.rejects(made, (error) => error instanceof RingzeroError && error.code === "VM_UNSUPPORTED" && /no engine option turbo/.test(error.message));
+    await assert.rejects(
+      made,
+      (error) =>
+        error instanceof RingzeroError && error.code === "VM_UNSUPPORTED" && /no engine option turbo/.test(error.message),
+    );
     rmSync(gone);
   });
 
@@ -86,7 +95,10 @@ describe("a machine whose devices are hosted in a worker", () => {
 
   it("runs beside another in a worker of its own", async () => {
     await using rz = newRingzero();
-    const [a, b] = await Promise.all([rz.create(fakeSpec([{ do: "crash", reason: "killed" }])), rz.create(fakeSpec([{ do: "sleep", ms: 50 }, off]))]);
+    const [a, b] = await Promise.all([
+      rz.create(fakeSpec([{ do: "crash", reason: "killed" }])),
+      rz.create(fakeSpec([{ do: "sleep", ms: 50 }, off])),
+    ]);
     await Promise.all([a!.start(), b!.start()]);
     assert.equal((await a!.exited).reason, "crashed");
     assert.deepEqual(await b!.exited, { reason: "powered-off" });

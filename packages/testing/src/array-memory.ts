@@ -29,7 +29,8 @@ export class ArrayMemory implements GuestMemory {
 
   view(at: GuestAddress, sizeBytes: number): Uint8Array {
     const block = this.#blocks.find((one) => one.at <= at && at + sizeBytes <= one.at + one.sizeBytes);
-    if (!block || sizeBytes < 1) throw new RangeError(`${sizeBytes} bytes at 0x${at.toString(16)} are not within one range of memory`);
+    if (!block || sizeBytes < 1)
+      throw new RangeError(`${sizeBytes} bytes at 0x${at.toString(16)} are not within one range of memory`);
     block.bytes ??= new Uint8Array(block.sizeBytes);
     return block.bytes.subarray(at - block.at, at - block.at + sizeBytes);
   }

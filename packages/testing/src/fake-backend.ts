@@ -65,7 +65,8 @@ export class FakeBackend implements Backend {
   /** @throws RingzeroError `VM_UNSUPPORTED` for an engine option other than `script` */
   async createVm(config: VmConfig, handler: ExitHandler): Promise<FakeVm> {
     for (const name of Object.keys(config.options ?? {})) {
-      if (name !== "script") throw new RingzeroError("VM_UNSUPPORTED", `backend ${this.name} has no engine option ${name}; it has script`);
+      if (name !== "script")
+        throw new RingzeroError("VM_UNSUPPORTED", `backend ${this.name} has no engine option ${name}; it has script`);
     }
     const vm = new FakeVm(config, handler);
     this.vms.push(vm);
@@ -159,7 +160,8 @@ export class FakeVm implements Vm {
     this.running = false;
     this.disposed = true;
     if (this.#timer) clearTimeout(this.#timer);
-    for (const listener of this.#listeners.crashed) listener({ reason, signal: "SIGSEGV", exitCode: null, flightRecorder: `fake step ${this.#next}` });
+    for (const listener of this.#listeners.crashed)
+      listener({ reason, signal: "SIGSEGV", exitCode: null, flightRecorder: `fake step ${this.#next}` });
   }
 
   #requireOpen(): void {
@@ -189,25 +191,38 @@ export class FakeVm implements Vm {
       case "out": {
         this.#next += 1;
         const { port, value, size = 1 } = step;
-        const bell = [...this.#doorbells].find(({ match }) => "port" in match && match.port === port && match.size === size && (match.value ?? value) === value);
+        const bell = [...this.#doorbells].find(
+          ({ match }) => "port" in match && match.port === port && match.size === size && (match.value ?? value) === value,
+        );
         if (bell) setImmediate(bell.ring);
         else this.handler({ kind: "port-out", vcpu: 0, port, size, value });
         return 0;
       }
       case "in":
-        return this.#check(`in 0x${step.port.toString(16)}`, step.expect, this.handler({ kind: "port-in", vcpu: 0, port: step.port, size: step.size ?? 1 }));
+        return this.#check(
+          `in 0x${step.port.toString(16)}`,
+          step.expect,
+          this.handler({ kind: "port-in", vcpu: 0, port: step.port, size: step.size ?? 1 }),
+        );
       case "mmio-write":
         this.#next += 1;
         this.handler({ kind: "mmio-write", vcpu: 0, at: step.at, size: step.size ?? 4, value: BigInt(step.value) });
         return 0;
       case "mmio-read":
-        return this.#check(`read 0x${step.at.toString(16)}`, step.expect, this.handler({ kind: "mmio-read", vcpu: 0, at: step.at, size: step.size ?? 4 }));
+        return this.#check(
+          `read 0x${step.at.toString(16)}`,
+          step.expect,
+          this.handler({ kind: "mmio-read", vcpu: 0, at: step.at, size: step.size ?? 4 }),
+        );
       case "print":
         this.#next += 1;
         return this.#output(step.uart ?? 0, new TextEncoder().encode(step.text));
       case "flood":
         this.#next += 1;
-        return this.#output(step.uart ?? 0, Uint8Array.from({ length: step.bytes }, (_, i) => i % 251));
+        return this.#output(
+          step.uart ?? 0,
+          Uint8Array.from({ length: step.bytes }, (_, i) => i % 251),
+        );
       case "echo-line": {
         const line = this.uarts[step.uart ?? 0]?.guestReadLine();
         if (!line) return TICK_MS;
@@ -288,7 +303,8 @@ export class FakeVcpu implements Vcpu {
   }
 
   #requirePaused(): void {
-    if (this.vm.running) throw new RingzeroError("VM_VCPU_BUSY", "cannot reach the registers of a vCPU that runs; pause it first");
+    if (this.vm.running)
+      throw new RingzeroError("VM_VCPU_BUSY", "cannot reach the registers of a vCPU that runs; pause it first");
   }
 }
 

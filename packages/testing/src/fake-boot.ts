@@ -18,6 +18,10 @@ export const fakeBootPlugin = definePlugin({
   sources: ["linux", "elf", "multiboot", "firmware"],
   async load(source) {
     const bytes = new Uint8Array(await readFile(fileOf(source)));
-    return { ranges: bytes.length > 0 ? [{ at: FAKE_KERNEL_AT, bytes, what: "kernel" }] : [], rom: [], registers: fakeRegisters({ rip: BigInt(FAKE_KERNEL_AT) }) };
+    return {
+      ranges: bytes.length > 0 ? [{ at: FAKE_KERNEL_AT, bytes, what: "kernel" }] : [],
+      rom: [],
+      registers: fakeRegisters({ rip: BigInt(FAKE_KERNEL_AT) }),
+    };
   },
 });

@@ -11,7 +11,8 @@ export class InterruptLines {
 
   /** @param gsi  0..23 @throws RangeError otherwise */
   line(gsi: number): InterruptLine & { release(): void } {
-    if (!Number.isInteger(gsi) || gsi < 0 || gsi >= LINES) throw new RangeError(`interrupt line ${gsi} is not within 0..${LINES - 1}`);
+    if (!Number.isInteger(gsi) || gsi < 0 || gsi >= LINES)
+      throw new RangeError(`interrupt line ${gsi} is not within 0..${LINES - 1}`);
     let holders = this.#asserting.get(gsi);
     if (!holders) this.#asserting.set(gsi, (holders = new Set()));
     const shared = holders;

@@ -38,9 +38,17 @@ export class MmioSpace {
     }
     const what = `${owner} claims addresses ${hex(at)}..${hex(end - 1)}`;
     const ram = this.memory.find((range) => at < range.at + range.sizeBytes && range.at < end);
-    if (ram) throw new RingzeroError("BUS_OVERLAP", `${what}, but memory is at ${hex(ram.at)}..${hex(ram.at + ram.sizeBytes - 1)}; use an address that is not memory`);
+    if (ram)
+      throw new RingzeroError(
+        "BUS_OVERLAP",
+        `${what}, but memory is at ${hex(ram.at)}..${hex(ram.at + ram.sizeBytes - 1)}; use an address that is not memory`,
+      );
     const other = this.#claims.find((one) => at < one.end && one.at < end);
-    if (other) throw new RingzeroError("BUS_OVERLAP", `${what}, but ${other.owner} has ${hex(other.at)}..${hex(other.end - 1)}; give one of them another address`);
+    if (other)
+      throw new RingzeroError(
+        "BUS_OVERLAP",
+        `${what}, but ${other.owner} has ${hex(other.at)}..${hex(other.end - 1)}; give one of them another address`,
+      );
     const claim: MmioClaim = { owner, at, end, handler, sizes: [...(handler.sizes ?? DEFAULT_SIZES)].sort((a, b) => a - b) };
     this.#claims.push(claim);
     this.#claims.sort((a, b) => a.at - b.at);

@@ -56,7 +56,9 @@ export class DeviceBay {
       await claims.run();
       if (error instanceof RingzeroError) throw error;
       const said = error instanceof Error ? error.message : String(error);
-      throw new RingzeroError("VM_PLUGIN_FAILED", `device ${planned.id} (plugin ${plugin.name}) failed to attach: ${said}`, { cause: error });
+      throw new RingzeroError("VM_PLUGIN_FAILED", `device ${planned.id} (plugin ${plugin.name}) failed to attach: ${said}`, {
+        cause: error,
+      });
     }
   }
 

@@ -82,4 +82,3 @@ export class DeviceHost implements MachineHost {
     return this.teardown.run();
   }
 }
-

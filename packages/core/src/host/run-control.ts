@@ -149,7 +149,18 @@ export class RunControl {
       if (!this.#dead) await vm.pause();
       flushConsole();
     })
-      .catch((error) => this.emit({ kind: "log", record: { level: "error", source: this.backend, message: `could not halt: ${String(error)}`, fields: {}, at: Date.now() } }))
+      .catch((error) =>
+        this.emit({
+          kind: "log",
+          record: {
+            level: "error",
+            source: this.backend,
+            message: `could not halt: ${String(error)}`,
+            fields: {},
+            at: Date.now(),
+          },
+        }),
+      )
       .finally(() => this.emit({ kind: "exit", exit }));
   }
 

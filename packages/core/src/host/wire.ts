@@ -26,7 +26,8 @@ export interface WireError {
 }
 
 export function toWire(error: unknown): WireError {
-  if (!(error instanceof Error)) return { kind: "Error", message: String(error), stack: "", code: null, problems: [], cause: null };
+  if (!(error instanceof Error))
+    return { kind: "Error", message: String(error), stack: "", code: null, problems: [], cause: null };
   const ours = error instanceof RingzeroError ? error : null;
   return {
     kind: error.name,

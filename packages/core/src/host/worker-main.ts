@@ -16,7 +16,8 @@ function post(message: FromWorker): void {
 }
 
 async function plugins(link: PluginLink): Promise<Plugin> {
-  if (!link.module) throw new RingzeroError("PLUGIN_LOAD_FAILED", `plugin ${link.name} was given as an object; it works with host "inline" only`);
+  if (!link.module)
+    throw new RingzeroError("PLUGIN_LOAD_FAILED", `plugin ${link.name} was given as an object; it works with host "inline" only`);
   return pluginFromModule(link.module, link.kind, link.name);
 }
 

@@ -45,7 +45,12 @@ export class ConsoleText {
   close(name: string): void {
     for (const { pattern, reject, timer } of this.#waiters.splice(0)) {
       if (timer) clearTimeout(timer);
-      reject(new RingzeroError("CONSOLE_CLOSED", `the machine ${name} stopped before ${pattern} appeared on its console; the last text was ${this.#tail()}`));
+      reject(
+        new RingzeroError(
+          "CONSOLE_CLOSED",
+          `the machine ${name} stopped before ${pattern} appeared on its console; the last text was ${this.#tail()}`,
+        ),
+      );
     }
   }
 

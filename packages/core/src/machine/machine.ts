@@ -181,7 +181,8 @@ export class Machine implements AsyncDisposable {
   #stop(exit: MachineExit): Promise<void> {
     return this.#serial(async () => {
       if (this.#is("created", "stopped", "crashed")) return;
-      if (this.#is("disposed")) throw new RingzeroError("VM_NOT_OPEN", `the machine ${this.name} is disposed of; it cannot be stopped again`);
+      if (this.#is("disposed"))
+        throw new RingzeroError("VM_NOT_OPEN", `the machine ${this.name} is disposed of; it cannot be stopped again`);
       this.#enter("stopping");
       await this.#host.stop();
       if (!this.#exited) this.#finish("stopped", exit);
@@ -190,7 +191,9 @@ export class Machine implements AsyncDisposable {
 
   #type(port: number, bytes: Uint8Array): Promise<void> {
     if (!this.#is("running", "paused", "starting")) {
-      return Promise.reject(new RingzeroError("VM_NOT_OPEN", `the machine ${this.name} is ${this.#state}; start it before writing to its console`));
+      return Promise.reject(
+        new RingzeroError("VM_NOT_OPEN", `the machine ${this.name} is ${this.#state}; start it before writing to its console`),
+      );
     }
     return this.#host.writeConsole(port, bytes);
   }
@@ -254,9 +257,13 @@ export class Machine implements AsyncDisposable {
   }
 
   #require(what: string, ...states: MachineState[]): void {
-    if (this.#is("disposed")) throw new RingzeroError("VM_NOT_OPEN", `cannot ${what} the machine ${this.name}: it is disposed of; create it anew`);
+    if (this.#is("disposed"))
+      throw new RingzeroError("VM_NOT_OPEN", `cannot ${what} the machine ${this.name}: it is disposed of; create it anew`);
     if (!this.#is(...states)) {
-      throw new RingzeroError("STATE_CONFLICT", `cannot ${what} the machine ${this.name}: it is ${this.#state}, and must be ${states.join(" or ")}`);
+      throw new RingzeroError(
+        "STATE_CONFLICT",
+        `cannot ${what} the machine ${this.name}: it is ${this.#state}, and must be ${states.join(" or ")}`,
+      );
     }
   }
 

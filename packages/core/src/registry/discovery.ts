@@ -61,7 +61,10 @@ async function modulesOf(name: string, folder: string, depth: number, named: boo
   if (field === undefined || (field?.discover === false && !named)) return [];
   const plugins = field?.plugins;
   if (!Array.isArray(plugins) || !plugins.every((entry) => typeof entry === "string")) {
-    throw new RingzeroError("PLUGIN_LOAD_FAILED", `the package.json of ${name}: "ringzero" must be { "plugins": [path or package, …], "discover"?: boolean }`);
+    throw new RingzeroError(
+      "PLUGIN_LOAD_FAILED",
+      `the package.json of ${name}: "ringzero" must be { "plugins": [path or package, …], "discover"?: boolean }`,
+    );
   }
   const found: PluginModule[] = [];
   for (const entry of plugins as string[]) {
@@ -102,5 +105,8 @@ export async function namedModules(name: string, from: string): Promise<PluginMo
   const modules = folder ? await modulesOf(name, folder, 1, true) : [];
   if (modules.length > 0) return modules;
   const problem = folder ? 'its package.json has no field "ringzero"' : "it is not installed";
-  throw new RingzeroError("PLUGIN_UNKNOWN", `cannot use the package ${name}, looked for from ${from}: ${problem}; install it, or name a module's path`);
+  throw new RingzeroError(
+    "PLUGIN_UNKNOWN",
+    `cannot use the package ${name}, looked for from ${from}: ${problem}; install it, or name a module's path`,
+  );
 }

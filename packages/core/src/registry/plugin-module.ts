@@ -19,7 +19,11 @@ export async function pluginsFromModule(url: string): Promise<readonly Plugin[]>
     for (const plugin of plugins) assertPlugin(plugin);
   } catch (cause) {
     const said = cause instanceof Error ? cause.message : String(cause);
-    throw new RingzeroError("PLUGIN_LOAD_FAILED", `the default export of ${url} must be a plugin or an array of plugins: ${said}`, { cause });
+    throw new RingzeroError(
+      "PLUGIN_LOAD_FAILED",
+      `the default export of ${url} must be a plugin or an array of plugins: ${said}`,
+      { cause },
+    );
   }
   return plugins as Plugin[];
 }

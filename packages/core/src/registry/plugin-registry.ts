@@ -37,7 +37,10 @@ export class PluginRegistry {
     const key = keyOf(plugin.kind, plugin.name);
     const other = this.#entries.get(key);
     if (other && other.plugin !== plugin) {
-      throw new RingzeroError("PLUGIN_DUPLICATE", `there are two ${plugin.kind} plugins named ${plugin.name}; remove one, or rename it`);
+      throw new RingzeroError(
+        "PLUGIN_DUPLICATE",
+        `there are two ${plugin.kind} plugins named ${plugin.name}; remove one, or rename it`,
+      );
     }
     this.#entries.set(key, { plugin, module });
   }
@@ -52,7 +55,9 @@ export class PluginRegistry {
 
   /** All of a kind, in the order in which they were added. */
   all<K extends PluginKind>(kind: K): PluginOfKind<K>[] {
-    return [...this.#entries.values()].map(({ plugin }) => plugin).filter((plugin): plugin is PluginOfKind<K> => plugin.kind === kind);
+    return [...this.#entries.values()]
+      .map(({ plugin }) => plugin)
+      .filter((plugin): plugin is PluginOfKind<K> => plugin.kind === kind);
   }
 
   link(plugin: Plugin): PluginLink {

@@ -10,20 +10,36 @@ interface KindSchema {
 }
 
 const BY_KIND = new Map(
-  (BootSourceSchema as unknown as { anyOf: (TSchema & KindSchema)[] }).anyOf.map((schema) => [schema.properties.kind.const, schema]),
+  (BootSourceSchema as unknown as { anyOf: (TSchema & KindSchema)[] }).anyOf.map((schema) => [
+    schema.properties.kind.const,
+    schema,
+  ]),
 );
 
 /** Form only. */
 export function bootFormProblems(boot: unknown): SpecProblem[] {
-  if (boot === undefined) return [{ path: "boot", code: "missing", message: "boot is required: say linux({ kernel }) or another way to start" }];
+  if (boot === undefined)
+    return [{ path: "boot", code: "missing", message: "boot is required: say linux({ kernel }) or another way to start" }];
   if (typeof boot !== "object" || boot === null || Array.isArray(boot)) {
-    return [{ path: "boot", code: "wrong-type", message: `must be an object such as { kind: "linux", kernel: PATH }, not ${shown(boot)}` }];
+    return [
+      {
+        path: "boot",
+        code: "wrong-type",
+        message: `must be an object such as { kind: "linux", kernel: PATH }, not ${shown(boot)}`,
+      },
+    ];
   }
   const kind = (boot as { kind?: unknown }).kind;
   const schema = BY_KIND.get(kind as string);
   if (!schema) {
     const possible = [...BY_KIND.keys()].join(", ");
-    return [{ path: "boot.kind", code: kind === undefined ? "missing" : "bad-value", message: `must be one of ${possible}, not ${shown(kind)}` }];
+    return [
+      {
+        path: "boot.kind",
+        code: kind === undefined ? "missing" : "bad-value",
+        message: `must be one of ${possible}, not ${shown(kind)}`,
+      },
+    ];
   }
   return dataProblems(boot, "boot").length > 0 ? [] : schemaProblems(schema, boot, "boot");
 }
@@ -43,14 +59,23 @@ export async function bootFileProblems(boot: BootSource): Promise<SpecProblem[]>
   const checked = await Promise.all(
     filesOf(boot).map(async ({ field, path }): Promise<SpecProblem | null> => {
       try {
-        if ((await stat(path)).isDirectory()) return { path: field, code: "file-unreadable", message: `${path} is a directory; name a file` };
+        if ((await stat(path)).isDirectory())
+          return { path: field, code: "file-unreadable", message: `${path} is a directory; name a file` };
         await access(path, constants.R_OK);
         return null;
       } catch (error) {
         const errno = (error as NodeJS.ErrnoException).code;
         return errno === "ENOENT" || errno === "ENOTDIR"
-          ? { path: field, code: "file-missing", message: `there is no file ${path}; the path is relative to the working directory` }
-          : { path: field, code: "file-unreadable", message: `${path} cannot be read (${errno ?? String(error)}); check its permissions` };
+          ? {
+              path: field,
+              code: "file-missing",
+              message: `there is no file ${path}; the path is relative to the working directory`,
+            }
+          : {
+              path: field,
+              code: "file-unreadable",
+              message: `${path} cannot be read (${errno ?? String(error)}); check its permissions`,
+            };
       }
     }),
   );

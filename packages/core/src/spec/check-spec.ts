@@ -29,22 +29,33 @@ export interface SpecCheck {
 const PAGE_BYTES = 4096;
 
 // `memory` and `boot` are unions, of which a schema can only say "none fits"; they are checked by hand below.
-const FORM = { ...MachineSpecSchema, properties: { ...MachineSpecSchema.properties, memory: {}, boot: {} }, required: [] } as unknown as TSchema;
+const FORM = {
+  ...MachineSpecSchema,
+  properties: { ...MachineSpecSchema.properties, memory: {}, boot: {} },
+  required: [],
+} as unknown as TSchema;
 const NO_OPTIONS = Type.Object({}, { additionalProperties: false });
 
 function memoryProblems(memory: unknown): SpecProblem[] {
   const say = (code: SpecProblem["code"], message: string): SpecProblem[] => [{ path: "memory", code, message }];
   if (memory === undefined) return say("missing", 'memory is required, such as "512MiB"');
-  if (typeof memory !== "string" && typeof memory !== "number") return say("wrong-type", `must be a size such as "512MiB" or a number of bytes, not ${shown(memory)}`);
+  if (typeof memory !== "string" && typeof memory !== "number")
+    return say("wrong-type", `must be a size such as "512MiB" or a number of bytes, not ${shown(memory)}`);
   const sizeBytes = parseSize(memory);
-  if (sizeBytes === null) return say("bad-size", `${shown(memory)} is not a size; write one such as "512MiB", "2GiB" or a number of bytes`);
-  if (sizeBytes < SPEC_LIMITS.minMemoryBytes || sizeBytes > SPEC_LIMITS.maxMemoryBytes) return say("out-of-range", `must be from 2MiB to 1TiB, not ${shown(memory)}`);
+  if (sizeBytes === null)
+    return say("bad-size", `${shown(memory)} is not a size; write one such as "512MiB", "2GiB" or a number of bytes`);
+  if (sizeBytes < SPEC_LIMITS.minMemoryBytes || sizeBytes > SPEC_LIMITS.maxMemoryBytes)
+    return say("out-of-range", `must be from 2MiB to 1TiB, not ${shown(memory)}`);
   if (sizeBytes % PAGE_BYTES !== 0) return say("out-of-range", `must be a multiple of 4KiB, not ${shown(memory)}`);
   return [];
 }
 
 /** Devices with their plugins found and options checked; adds to `problems`. */
-function planDevices(devices: readonly { readonly spec: DeviceSpec; readonly path: string }[], registry: PluginRegistry, problems: SpecProblem[]): PlannedDevice[] {
+function planDevices(
+  devices: readonly { readonly spec: DeviceSpec; readonly path: string }[],
+  registry: PluginRegistry,
+  problems: SpecProblem[],
+): PlannedDevice[] {
   const planned: PlannedDevice[] = [];
   const ids = new Map<string, string>();
   for (const { spec, path } of devices) {
@@ -67,7 +78,12 @@ function planDevices(devices: readonly { readonly spec: DeviceSpec; readonly pat
       for (let n = 0; id === "" || ids.has(id); n += 1) id = `${stem}${n}`;
     }
     const other = ids.get(id);
-    if (other) problems.push({ path: `${path}.id`, code: "duplicate-id", message: `${other} has the id ${id} already; give one of them another` });
+    if (other)
+      problems.push({
+        path: `${path}.id`,
+        code: "duplicate-id",
+        message: `${other} has the id ${id} already; give one of them another`,
+      });
     ids.set(id, path);
     const options = structuredClone(spec.options ?? {}) as Record<string, unknown>;
     problems.push(...fillAndCheck(plugin.options ?? NO_OPTIONS, options, `${path}.options`));
@@ -98,7 +114,8 @@ export async function checkSpec(
   const bootProblems = bootFormProblems((input as MachineSpec).boot);
   problems.push(...formProblems, ...bootProblems);
   const spec = input as MachineSpec;
-  const good = (field: string) => serialisable && !problems.some(({ path }) => path === field || path.startsWith(`${field}.`) || path.startsWith(`${field}[`));
+  const good = (field: string) =>
+    serialisable && !problems.some(({ path }) => path === field || path.startsWith(`${field}.`) || path.startsWith(`${field}[`));
 
   if (bootProblems.length === 0 && serialisable) problems.push(...(await bootFileProblems(spec.boot as BootSource)));
   const bootPlugin = registry.all("boot").find((plugin) => plugin.sources.includes(spec.boot?.kind));
@@ -114,16 +131,26 @@ export async function checkSpec(
     const message = `there is no platform plugin ${platformName}${suggestion(platformName, names)}; add @ringzero/devices to the dependencies, or give one to new Ringzero({ plugins })`;
     problems.push({ path: "platform", code: "unknown-plugin", message });
   }
-  for (const [field, model] of [["disks", "virtio-blk"], ["nics", "virtio-net"]] as const) {
+  for (const [field, model] of [
+    ["disks", "virtio-blk"],
+    ["nics", "virtio-net"],
+  ] as const) {
     if (good(field) && (spec[field]?.length ?? 0) > 0) {
-      problems.push({ path: field, code: "not-yet", message: `this version has no ${model} device; boot from an initramfs for now` });
+      problems.push({
+        path: field,
+        code: "not-yet",
+        message: `this version has no ${model} device; boot from an initramfs for now`,
+      });
     }
   }
 
   let devices: PlannedDevice[] = [];
   if (good("devices")) {
     const own = (spec.devices ?? []).map((one, i) => ({ spec: one, path: `devices[${i}]` }));
-    const standard = platform && formProblems.length === 0 ? platform.devices(spec).map((one, i) => ({ spec: one, path: `platform.devices[${i}]` })) : [];
+    const standard =
+      platform && formProblems.length === 0
+        ? platform.devices(spec).map((one, i) => ({ spec: one, path: `platform.devices[${i}]` }))
+        : [];
     devices = planDevices([...standard, ...own], registry, problems);
   }
 
@@ -139,7 +166,8 @@ export async function checkSpec(
     probes,
   );
   problems.push(...choice.problems);
-  if (problems.length > 0 || !choice.report || !platform || !bootPlugin) return { problems, plan: null, backend: choice.report?.name ?? null, why: choice.why };
+  if (problems.length > 0 || !choice.report || !platform || !bootPlugin)
+    return { problems, plan: null, backend: choice.report?.name ?? null, why: choice.why };
 
   const plan: MachinePlan = {
     name: spec.name ?? "machine",

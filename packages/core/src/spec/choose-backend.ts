@@ -45,7 +45,16 @@ async function probe(name: string, create: () => Backend): Promise<BackendReport
       name,
       available: false,
       reason: `its probe failed: ${error instanceof Error ? error.message : String(error)}`,
-      capabilities: { maxVcpus: 0, maxMemoryBytes: 0, cpuProfiles: [], saveState: false, dirtyLog: false, debug: false, doorbells: false, msi: false },
+      capabilities: {
+        maxVcpus: 0,
+        maxMemoryBytes: 0,
+        cpuProfiles: [],
+        saveState: false,
+        dirtyLog: false,
+        debug: false,
+        doorbells: false,
+        msi: false,
+      },
       calibratedInstructionsPerSecond: null,
     };
   }
@@ -55,12 +64,19 @@ async function probe(name: string, create: () => Backend): Promise<BackendReport
 function misfits(needs: BackendNeeds, { name, capabilities }: BackendReport): SpecProblem[] {
   const problems: SpecProblem[] = [];
   const over = (path: string, message: string) => problems.push({ path, code: "over-capability", message });
-  if (needs.cpus > capabilities.maxVcpus) over("cpus", `backend ${name} runs at most ${capabilities.maxVcpus} processors, not ${needs.cpus}`);
+  if (needs.cpus > capabilities.maxVcpus)
+    over("cpus", `backend ${name} runs at most ${capabilities.maxVcpus} processors, not ${needs.cpus}`);
   if (needs.memoryBytes > capabilities.maxMemoryBytes) {
-    over("memory", `backend ${name} gives a machine at most ${capabilities.maxMemoryBytes} bytes of memory, not ${needs.memoryBytes}`);
+    over(
+      "memory",
+      `backend ${name} gives a machine at most ${capabilities.maxMemoryBytes} bytes of memory, not ${needs.memoryBytes}`,
+    );
   }
   if (needs.cpuProfile !== undefined && !capabilities.cpuProfiles.includes(needs.cpuProfile)) {
-    over("cpuProfile", `backend ${name} has no CPU profile ${needs.cpuProfile}${suggestion(needs.cpuProfile, capabilities.cpuProfiles)}`);
+    over(
+      "cpuProfile",
+      `backend ${name} has no CPU profile ${needs.cpuProfile}${suggestion(needs.cpuProfile, capabilities.cpuProfiles)}`,
+    );
   }
   return problems;
 }
@@ -92,17 +108,30 @@ export async function chooseBackend(wanted: string, needs: BackendNeeds, probes:
   fit.sort((a, b) => (b.calibratedInstructionsPerSecond ?? -1) - (a.calibratedInstructionsPerSecond ?? -1));
   const best = fit[0];
   const others = reports.filter((report) => !fit.includes(report) && report !== best);
-  const against = others.map((report) => `${report.name}: ${report.available ? misfits(needs, report)[0]!.message : report.reason}`);
+  const against = others.map(
+    (report) => `${report.name}: ${report.available ? misfits(needs, report)[0]!.message : report.reason}`,
+  );
   if (best) {
     const speed = best.calibratedInstructionsPerSecond;
-    const ground = fit.length === 1 ? "the only one that can run this machine here" : speed === null ? "first of those that can run it" : `the fastest measured, ${Math.round(speed / 1e6)} million instructions a second`;
+    const ground =
+      fit.length === 1
+        ? "the only one that can run this machine here"
+        : speed === null
+          ? "first of those that can run it"
+          : `the fastest measured, ${Math.round(speed / 1e6)} million instructions a second`;
     return { report: best, why: [`${best.name}: ${ground}`, ...against].join("; "), problems: [] };
   }
   if (available.length === 1) {
     const problems = misfits(needs, available[0]!);
     return { report: null, why: problems[0]!.message, problems };
   }
-  const none = reports.length === 0 ? ["none is installed: add @ringzero/backend-bt to the dependencies", ...registry.rejected.map(({ error }) => error.message)] : against;
+  const none =
+    reports.length === 0
+      ? [
+          "none is installed: add @ringzero/backend-bt to the dependencies",
+          ...registry.rejected.map(({ error }) => error.message),
+        ]
+      : against;
   const message = `no backend can run this machine here: ${none.join("; ")}`;
   return { report: null, why: message, problems: [{ path: "", code: "backend-unavailable", message }] };
 }

@@ -98,7 +98,10 @@ function problemOf(error: ErrorObject, base: string): SpecProblem | null {
     case "maxItems":
     case "minLength":
     case "maxLength":
-      return say(error.keyword === "minLength" ? "bad-value" : "out-of-range", `${error.message ?? "has a wrong length"}, and is ${value}`);
+      return say(
+        error.keyword === "minLength" ? "bad-value" : "out-of-range",
+        `${error.message ?? "has a wrong length"}, and is ${value}`,
+      );
     case "const":
       return say("bad-value", `must be ${shown(params["allowedValue"])}, not ${value}`);
     case "enum":
@@ -139,7 +142,9 @@ function problemsBy(by: Ajv, schema: TSchema, value: unknown, base: string): Spe
 
 /** Everything in `value` that JSON would lose or refuse. */
 export function dataProblems(value: unknown, path = "", above: readonly unknown[] = []): SpecProblem[] {
-  const no = (what: string): SpecProblem[] => [{ path, code: "not-serialisable", message: `${what} is no plain data; a specification is JSON` }];
+  const no = (what: string): SpecProblem[] => [
+    { path, code: "not-serialisable", message: `${what} is no plain data; a specification is JSON` },
+  ];
   switch (typeof value) {
     case "string":
     case "boolean":
