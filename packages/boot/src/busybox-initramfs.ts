@@ -41,8 +41,7 @@ export async function busyboxInitramfs(options: BusyboxInitramfsOptions): Promis
   const busybox = await readBootFile(options.busybox, "busybox");
   requireStaticProgram(busybox);
   const archive = new CpioArchive();
-  for (const path of ["bin", "dev", "etc", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "usr/sbin"])
-    archive.directory(path);
+  for (const path of ["bin", "dev", "etc", "proc", "root", "sbin", "sys", "tmp", "usr/bin", "usr/sbin"]) archive.directory(path);
   archive.file("bin/busybox", busybox.bytes, 0o755).symlink("bin/sh", "busybox");
   // The kernel opens /dev/console for the first process before anything can mount /dev.
   archive.device("dev/console", "character", 5, 1).device("dev/null", "character", 1, 3, 0o666);
@@ -99,12 +98,7 @@ function sessionScript(commands: readonly string[]): string {
 
 function requireStaticProgram(file: BootFile): void {
   const refuse = (why: string) =>
-    bootFileError(
-      "BOOT_FILE_INVALID",
-      file,
-      why,
-      "pass a static x86-64 BusyBox, as in Debian's package busybox-static",
-    );
+    bootFileError("BOOT_FILE_INVALID", file, why, "pass a static x86-64 BusyBox, as in Debian's package busybox-static");
   const view = new DataView(file.bytes.buffer, file.bytes.byteOffset, file.bytes.length);
   if (file.bytes.length < 64 || view.getUint32(0) !== 0x7f454c46) throw refuse("is not an ELF program");
   const type = view.getUint16(16, true);

@@ -31,11 +31,7 @@ export class CpioArchive {
 
   file(path: string, content: Uint8Array | string, permissions = 0o644): this {
     this.#parents(path);
-    return this.#add(
-      path,
-      TYPE.file | permissions,
-      typeof content === "string" ? new TextEncoder().encode(content) : content,
-    );
+    return this.#add(path, TYPE.file | permissions, typeof content === "string" ? new TextEncoder().encode(content) : content);
   }
 
   symlink(path: string, target: string): this {
@@ -99,9 +95,7 @@ function member(path: string, entry: Entry, inode: number): [Uint8Array, Uint8Ar
     name.length,
     0,
   ];
-  const header = new TextEncoder().encode(
-    `070701${fields.map((value) => value.toString(16).padStart(8, "0")).join("")}`,
-  );
+  const header = new TextEncoder().encode(`070701${fields.map((value) => value.toString(16).padStart(8, "0")).join("")}`);
   const first = new Uint8Array(Math.ceil((header.length + name.length) / 4) * 4);
   first.set(header);
   first.set(name, header.length);

@@ -154,9 +154,7 @@ async function fill(aside: string, options: FetchOptions): Promise<CacheRecord> 
 }
 
 /** The meta package depends on the package of the current version. */
-async function resolveKernelPackage(
-  tool: (command: string, args: readonly string[]) => Promise<string>,
-): Promise<string> {
+async function resolveKernelPackage(tool: (command: string, args: readonly string[]) => Promise<string>): Promise<string> {
   let output: string;
   try {
     output = await tool("apt-cache", ["depends", "--no-recommends", "--no-suggests", KERNEL_META_PACKAGE]);
@@ -169,18 +167,12 @@ async function resolveKernelPackage(
     );
   }
   const name = /Depends:\s+(linux-image-\S+)/.exec(output)?.[1];
-  if (!name)
-    throw failure(`apt does not know what ${KERNEL_META_PACKAGE} depends on; "apt-get update" as root may help`);
+  if (!name) throw failure(`apt does not know what ${KERNEL_META_PACKAGE} depends on; "apt-get update" as root may help`);
   return name;
 }
 
 /** @returns the path of the .deb */
-async function download(
-  name: string,
-  into: string,
-  environment: NodeJS.ProcessEnv,
-  signal?: AbortSignal,
-): Promise<string> {
+async function download(name: string, into: string, environment: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<string> {
   const failed = await new Promise<string | null>((resolve, reject) => {
     const child = spawn("apt-get", ["download", name], {
       cwd: into,

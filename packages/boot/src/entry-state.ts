@@ -64,11 +64,7 @@ export function flatGdt(longMode: boolean): Uint8Array {
  * 32-bit protected mode, no paging, interrupts off, flat segments.
  * @param gdtAt  where `flatGdt(false)` lies; below 4 GiB
  */
-export function protectedModeEntry(
-  entry: number,
-  gdtAt: number,
-  values: Partial<Record<keyof typeof GPR, number>>,
-): Registers {
+export function protectedModeEntry(entry: number, gdtAt: number, values: Partial<Record<keyof typeof GPR, number>>): Registers {
   const data = segment(BOOT_DS, 0n, FLAT_LIMIT, DATA_32);
   return {
     gpr: gprs(values),
@@ -157,11 +153,7 @@ export function identityPageTables(at: number): Uint8Array {
     const directory = 0x2000 + gib * 0x1000;
     view.setUint32(0x1000 + gib * 8, (at + directory) | PRESENT_WRITABLE, true);
     for (let i = 0; i < 512; i++) {
-      view.setUint32(
-        directory + i * 8,
-        (gib * 0x40000000 + i * 0x200000 + (PRESENT_WRITABLE | LARGE_PAGE)) >>> 0,
-        true,
-      );
+      view.setUint32(directory + i * 8, (gib * 0x40000000 + i * 0x200000 + (PRESENT_WRITABLE | LARGE_PAGE)) >>> 0, true);
     }
   }
   return new Uint8Array(view.buffer);

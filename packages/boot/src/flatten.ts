@@ -7,24 +7,7 @@ import { join } from "node:path";
 import type { BootImage, MachineShape } from "@ringzero/api";
 import { pcRamLayout } from "@ringzero/api";
 
-const GPR_NAMES = [
-  "rax",
-  "rcx",
-  "rdx",
-  "rbx",
-  "rsp",
-  "rbp",
-  "rsi",
-  "rdi",
-  "r8",
-  "r9",
-  "r10",
-  "r11",
-  "r12",
-  "r13",
-  "r14",
-  "r15",
-];
+const GPR_NAMES = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 
 /**
  * @param directory  made if need be; gets `boot.txt` and one `NN.bin` for each load range

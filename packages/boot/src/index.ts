@@ -9,3 +9,4 @@ export { CpioArchive } from "./cpio.js";
 export { type DebianImages, type FetchOptions, type FetchProgress, fetchDebianImages } from "./debian.js";
 export { flattenBootImage } from "./flatten.js";
 export { E820, type MemoryMapEntry, pcMemoryMap } from "./memory-map.js";
+export { buildSmbios, SMBIOS_AT } from "./smbios.js";

@@ -26,9 +26,7 @@ export async function checkInitrd(file: BootFile): Promise<void> {
     if (format === null) {
       throw notAnInitrd(
         file,
-        at === 0
-          ? "it does not start like a cpio archive or a compressed one"
-          : `what follows at offset ${at} is no archive`,
+        at === 0 ? "it does not start like a cpio archive or a compressed one" : `what follows at offset ${at} is no archive`,
       );
     }
     if (format !== "cpio") {
@@ -79,9 +77,7 @@ function walkCpio(file: BootFile, start: number): number {
     if (magic !== "070701" && magic !== "070702") throw notAnInitrd(file, `the cpio header at offset ${at} is damaged`);
     const dataBytes = field(at, 6);
     const nameBytes = field(at, 11);
-    const name = Buffer.from(reader.slice(at + HEADER_BYTES, nameBytes, "a name in the cpio archive")).toString(
-      "latin1",
-    );
+    const name = Buffer.from(reader.slice(at + HEADER_BYTES, nameBytes, "a name in the cpio archive")).toString("latin1");
     const dataAt = align4(at + HEADER_BYTES + nameBytes);
     if (name === "TRAILER!!!\0") return Math.min(dataAt, reader.sizeBytes);
     reader.require(dataAt, dataBytes, `"${name.replace(/\0$/, "")}" in the cpio archive`);
@@ -125,13 +121,7 @@ async function inflate(file: BootFile, at: number): Promise<void> {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "Z_BUF_ERROR") {
-      throw bootFileError(
-        "BOOT_FILE_TRUNCATED",
-        file,
-        "is truncated: the gzip stream ends early",
-        REMEDY_TRUNCATED,
-        error,
-      );
+      throw bootFileError("BOOT_FILE_TRUNCATED", file, "is truncated: the gzip stream ends early", REMEDY_TRUNCATED, error);
     }
     // "incorrect header check" after whole members is trailing data, which the kernel looks at by itself.
     if (code === "Z_DATA_ERROR" && /header check/.test(String(error))) return;

@@ -10,6 +10,7 @@ import { type BzImage, parseBzImage, SETUP_HEADER_AT } from "./bzimage.js";
 import { flatGdt, identityPageTables, longModeEntry, protectedModeEntry } from "./entry-state.js";
 import { checkInitrd } from "./initrd.js";
 import { lowMemoryEnd, MemoryPlan, pcMemoryMap } from "./memory-map.js";
+import { buildSmbios, SMBIOS_AT } from "./smbios.js";
 
 /** Where the loader's own things go; conventional memory, which the kernel takes over once it has copied them. */
 const GDT_AT = 0x6000;
@@ -64,11 +65,8 @@ export function linuxImage(files: LinuxBootFiles, shape: MachineShape): BootImag
 
   const acpi = buildAcpiTables({ cpus: shape.cpus, ...(shape.uarts ? { uarts: shape.uarts } : {}) });
   plan.place("the ACPI tables", acpi.at, acpi.bytes);
-  plan.place(
-    "the boot parameters",
-    BOOT_PARAMS_AT,
-    bootParams(kernel, kernelAt, initrdAt, initrd.length, acpi.rsdpAt, shape),
-  );
+  plan.place("the SMBIOS tables", SMBIOS_AT, buildSmbios(shape.memoryBytes));
+  plan.place("the boot parameters", BOOT_PARAMS_AT, bootParams(kernel, kernelAt, initrdAt, initrd.length, acpi.rsdpAt, shape));
   plan.place("the GDT", GDT_AT, flatGdt(kernel.has64BitEntry));
 
   const values = { rsi: BOOT_PARAMS_AT, rsp: STACK_TOP };
@@ -113,8 +111,7 @@ export function encodeCommandLine(
   kernel: { readonly path: string; readonly field: string },
 ): Uint8Array {
   const field = { path: kernel.path, field: "boot.append" };
-  if (append.includes("\0"))
-    throw bootFileError("BOOT_COMMAND_LINE", field, "the command line holds a zero byte", "remove it");
+  if (append.includes("\0")) throw bootFileError("BOOT_COMMAND_LINE", field, "the command line holds a zero byte", "remove it");
   const bytes = Buffer.from(append, "utf8");
   if (bytes.length > maxBytes) {
     throw bootFileError(

@@ -58,9 +58,10 @@ export class MemoryPlan {
   /**
    * Put bytes at a fixed address.
    * @param spanBytes  what they take up in the end, when it is more than the bytes (a kernel's .bss)
+   * @param rest       whether the rest of the span is loaded as zeros, or only kept free
    * @throws RingzeroError `BOOT_NO_ROOM` when they leave RAM, or hit something placed before
    */
-  place(what: string, at: number, bytes: Uint8Array, spanBytes = bytes.length): void {
+  place(what: string, at: number, bytes: Uint8Array, spanBytes = bytes.length, rest: "zeros" | "free" = "free"): void {
     const end = at + Math.max(spanBytes, bytes.length);
     const inLow = end <= PC_ADDRESSES.conventionalEnd;
     const inUpper = at >= PC_ADDRESSES.upperMemory && end <= this.#end;
@@ -79,7 +80,8 @@ export class MemoryPlan {
       );
     }
     this.#taken.push({ at, end, what });
-    if (bytes.length > 0) this.#ranges.push({ at, bytes, what });
+    const content = rest === "zeros" && spanBytes > bytes.length ? zeroExtended(bytes, spanBytes) : bytes;
+    if (content.length > 0) this.#ranges.push({ at, bytes: content, what });
   }
 
   /**
@@ -110,4 +112,11 @@ export class MemoryPlan {
 
 function hex(address: number): string {
   return `0x${address.toString(16)}`;
+}
+
+/** Memory is not zero at the second boot of a machine, so .bss has to be loaded like the rest. */
+function zeroExtended(bytes: Uint8Array, sizeBytes: number): Uint8Array {
+  const all = new Uint8Array(sizeBytes);
+  all.set(bytes);
+  return all;
 }

@@ -8,6 +8,7 @@ import { isElf, parseElf } from "./elf-file.js";
 import { flatGdt, protectedModeEntry } from "./entry-state.js";
 import { encodeCommandLine } from "./linux.js";
 import { lowMemoryEnd, MemoryPlan, pcMemoryMap } from "./memory-map.js";
+import { buildSmbios, SMBIOS_AT } from "./smbios.js";
 
 const HEADER_MAGIC = 0x1badb002;
 const ENTRY_MAGIC = 0x2badb002;
@@ -79,6 +80,7 @@ export function multibootImage(files: MultibootFiles, shape: MachineShape): Boot
 
   const acpi = buildAcpiTables({ cpus: shape.cpus, ...(shape.uarts ? { uarts: shape.uarts } : {}) });
   plan.place("the ACPI tables", acpi.at, acpi.bytes);
+  plan.place("the SMBIOS tables", SMBIOS_AT, buildSmbios(shape.memoryBytes));
   plan.place("the Multiboot information", INFO_AT, information(loaderNameAt, commandLineAt, modules, shape));
   plan.place("the GDT", GDT_AT, flatGdt(false));
   return {
@@ -161,13 +163,13 @@ function placeKernel(header: MultibootHeader, file: BootFile, plan: MemoryPlan):
     const spanBytes = bssEnd === 0 ? sizeBytes : bssEnd - load;
     if (spanBytes < sizeBytes) throw refuse("its bss ends before its data");
     if (entry < load || entry >= load + spanBytes) throw refuse("its entry is outside of what it loads");
-    plan.place(`the kernel ${file.path}`, load, bytes, spanBytes);
+    plan.place(`the kernel ${file.path}`, load, bytes, spanBytes, "zeros");
     return entry;
   }
   if (!isElf(file.bytes)) throw refuse("it gives no addresses, and the file is not ELF");
   const elf = parseElf(file);
   for (const [i, segment] of elf.segments.entries()) {
-    plan.place(`segment ${i} of ${file.path}`, segment.at, segment.bytes, segment.spanBytes);
+    plan.place(`segment ${i} of ${file.path}`, segment.at, segment.bytes, segment.spanBytes, "zeros");
   }
   // The entry of an ELF kernel may be linear; Multiboot enters without paging, so it is taken to its segment's physical address.
   const home = elf.segments.find(

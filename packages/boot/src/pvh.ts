@@ -8,6 +8,7 @@ import { parseElf } from "./elf-file.js";
 import { flatGdt, protectedModeEntry } from "./entry-state.js";
 import { encodeCommandLine } from "./linux.js";
 import { MemoryPlan, pcMemoryMap } from "./memory-map.js";
+import { buildSmbios, SMBIOS_AT } from "./smbios.js";
 
 const XEN_ELFNOTE_PHYS32_ENTRY = 18;
 const START_INFO_MAGIC = 0x336ec578;
@@ -59,29 +60,22 @@ export function pvhImage(
 
   const plan = new MemoryPlan(shape);
   for (const [i, segment] of elf.segments.entries()) {
-    plan.place(`segment ${i} of ${files.kernel.path}`, segment.at, segment.bytes, segment.spanBytes);
+    plan.place(`segment ${i} of ${files.kernel.path}`, segment.at, segment.bytes, segment.spanBytes, "zeros");
   }
   const modules = files.modules.map((file) => ({
     at: plan.placeHigh(`the module ${file.path}`, file.bytes),
     sizeBytes: file.bytes.length,
   }));
-  plan.place(
-    "the command line",
-    COMMAND_LINE_AT,
-    encodeCommandLine(files.append, COMMAND_LINE_MAX_BYTES, files.kernel),
-  );
+  plan.place("the command line", COMMAND_LINE_AT, encodeCommandLine(files.append, COMMAND_LINE_MAX_BYTES, files.kernel));
   const acpi = buildAcpiTables({ cpus: shape.cpus, ...(shape.uarts ? { uarts: shape.uarts } : {}) });
   plan.place("the ACPI tables", acpi.at, acpi.bytes);
+  plan.place("the SMBIOS tables", SMBIOS_AT, buildSmbios(shape.memoryBytes));
   plan.place("the start info", START_INFO_AT, startInfo(modules, acpi.rsdpAt, shape));
   plan.place("the GDT", GDT_AT, flatGdt(false));
   return { ranges: plan.ranges, rom: [], registers: protectedModeEntry(entry, GDT_AT, { rbx: START_INFO_AT }) };
 }
 
-function startInfo(
-  modules: readonly { at: number; sizeBytes: number }[],
-  rsdpAt: number,
-  shape: MachineShape,
-): Uint8Array {
+function startInfo(modules: readonly { at: number; sizeBytes: number }[], rsdpAt: number, shape: MachineShape): Uint8Array {
   const map = pcMemoryMap(shape.memoryBytes);
   const modulesAt = START_INFO_BYTES + 8;
   const mapAt = modulesAt + modules.length * MODULE_BYTES;

@@ -9,7 +9,7 @@ import { Folder, refuses } from "./synthetic.js";
 /** Shell scripts that answer like apt-cache, apt-get and dpkg-deb. The .deb is a text file that says what it unpacks to. */
 const TOOLS = {
   "apt-cache": 'printf "%s\\n  Depends: linux-image-6.1.0-99-cloud-amd64\\n" "$5"',
-  "apt-get": 'echo "$2" >> "$FAKE_LOG"; echo "$2" > "${2}_1%3a2.0_amd64.deb"',
+  "apt-get": 'echo "$2" >> "$FAKE_LOG"; echo "$2" > "$2"_1%3a2.0_amd64.deb',
   "dpkg-deb": `case "$1" in
 -f) echo "1:2.0" ;;
 -x) /bin/mkdir -p "$3/boot" "$3/bin"
@@ -55,10 +55,7 @@ describe("images from Debian", () => {
     assert.equal(await readFile(images.busybox, "utf8"), "busybox\n");
     assert.match(images.kernel, /vmlinuz-6\.1\.0-99-cloud-amd64$/);
     assert.equal(images.versions.kernel, "linux-image-6.1.0-99-cloud-amd64 1:2.0");
-    assert.deepEqual((await readFile(log, "utf8")).trim().split("\n"), [
-      "linux-image-6.1.0-99-cloud-amd64",
-      "busybox-static",
-    ]);
+    assert.deepEqual((await readFile(log, "utf8")).trim().split("\n"), ["linux-image-6.1.0-99-cloud-amd64", "busybox-static"]);
     assert.deepEqual([seen[0]?.step, seen.at(-1)?.step, seen.at(-1)?.fraction], ["resolving", "ready", 1]);
     const fractions = seen.map(({ fraction }) => fraction);
     assert.deepEqual(
@@ -88,13 +85,7 @@ describe("images from Debian", () => {
   });
 
   it("says which two files to pass where there is no apt", async () => {
-    await refuses(
-      fetch({ toolsPath: "/nonexistent" }),
-      "IMAGE_FETCH_FAILED",
-      "no apt",
-      "--kernel FILE",
-      "--busybox FILE",
-    );
+    await refuses(fetch({ toolsPath: "/nonexistent" }), "IMAGE_FETCH_FAILED", "no apt", "--kernel FILE", "--busybox FILE");
   });
 
   it("says so where there is no network, with apt's own words, and leaves nothing behind", async () => {
@@ -119,11 +110,7 @@ describe("images from Debian", () => {
 
   it("says so when the cache cannot be written", async () => {
     await writeFile(join(folder.path, "file"), "");
-    await refuses(
-      fetch({ cacheDirectory: join(folder.path, "file", "cache") }),
-      "IMAGE_FETCH_FAILED",
-      "XDG_CACHE_HOME",
-    );
+    await refuses(fetch({ cacheDirectory: join(folder.path, "file", "cache") }), "IMAGE_FETCH_FAILED", "XDG_CACHE_HOME");
   });
 
   it("can be aborted, and leaves nothing behind", async () => {

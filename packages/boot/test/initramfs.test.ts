@@ -61,8 +61,7 @@ describe("cpio archive", () => {
   });
 
   it("refuses names that an archive cannot have, and the same name twice", () => {
-    for (const path of ["", "/absolute", "trailing/", "zero\0"])
-      assert.throws(() => new CpioArchive().file(path, ""), TypeError);
+    for (const path of ["", "/absolute", "trailing/", "zero\0"]) assert.throws(() => new CpioArchive().file(path, ""), TypeError);
     assert.throws(() => new CpioArchive().file("a", "").file("a", ""), TypeError);
   });
 });
@@ -104,11 +103,7 @@ describe("BusyBox initramfs", () => {
     const commands = ["echo one; echo 'a b'", "x=1", 'echo "x is [$x]"', "exit 7", "echo never"];
     const root = await unpack(await busyboxInitramfs({ busybox, commands }), "run");
     assert.throws(() => pipeThrough("sh", [join(root, "etc/session")], new Uint8Array(0)));
-    const shown = pipeThrough(
-      "sh",
-      ["-c", `sh ${join(root, "etc/session")} || echo status $?`],
-      new Uint8Array(0),
-    ).toString();
+    const shown = pipeThrough("sh", ["-c", `sh ${join(root, "etc/session")} || echo status $?`], new Uint8Array(0)).toString();
     assert.equal(shown, "# echo one; echo 'a b'\none\na b\n# x=1\n# echo \"x is [$x]\"\nx is []\n# exit 7\nstatus 7\n");
   });
 
@@ -138,7 +133,6 @@ describe("BusyBox initramfs", () => {
     dynamic[120] = 3; // the second program header becomes an interpreter
     await refuses(make(dynamic), "BOOT_FILE_INVALID", "dynamically linked");
     const whole = elfFile();
-    for (let length = 1; length < whole.length; length += 7)
-      await refuses(make(whole.subarray(0, length)), "BOOT_FILE_INVALID");
+    for (let length = 1; length < whole.length; length += 7) await refuses(make(whole.subarray(0, length)), "BOOT_FILE_INVALID");
   });
 });

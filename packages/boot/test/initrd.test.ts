@@ -56,11 +56,7 @@ describe("initrd", () => {
       String(microcode.length),
     );
     const broken = gzipSync(archive);
-    await refuses(
-      load(Buffer.concat([microcode, broken.subarray(0, broken.length / 2)])),
-      "BOOT_FILE_TRUNCATED",
-      "gzip",
-    );
+    await refuses(load(Buffer.concat([microcode, broken.subarray(0, broken.length / 2)])), "BOOT_FILE_TRUNCATED", "gzip");
   });
 
   it("refuses garbage, zeros, and a kernel", async () => {

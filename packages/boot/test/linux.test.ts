@@ -95,16 +95,10 @@ describe("linux", () => {
     const initrdAt = params.getUint32(0x218, true);
     const initrdBytes = params.getUint32(0x21c, true);
     assert.equal(initrdAt % 4096, 0);
-    assert.ok(
-      initrdAt + initrdBytes <= 512 * MIB && initrdAt + initrdBytes > 512 * MIB - 3 * 4096,
-      "as high as it fits",
-    );
+    assert.ok(initrdAt + initrdBytes <= 512 * MIB && initrdAt + initrdBytes > 512 * MIB - 3 * 4096, "as high as it fits");
     assert.equal(loaded(image, initrdAt, 6).getUint32(0), 0x30373037);
     const rsdp = params.getUint32(0x70, true);
-    assert.equal(
-      Buffer.from(loaded(image, rsdp, 8).buffer, loaded(image, rsdp, 8).byteOffset, 8).toString(),
-      "RSD PTR ",
-    );
+    assert.equal(Buffer.from(loaded(image, rsdp, 8).buffer, loaded(image, rsdp, 8).byteOffset, 8).toString(), "RSD PTR ");
     assert.equal(params.getUint8(0x1e8), pcMemoryMap(512 * MIB).length);
     pcMemoryMap(512 * MIB).forEach((entry, i) => {
       assert.equal(params.getBigUint64(0x2d0 + i * 20, true), BigInt(entry.at));
@@ -170,12 +164,7 @@ describe("linux", () => {
     const load = (path: string) => loadBoot(linux({ kernel: path }), shape(512));
     assert.equal(await survivesTruncation(folder, whole, load, upTo(1100)), 1100);
     assert.equal(await survivesTruncation(folder, whole, load, upTo(whole.length, 97)), Math.ceil(whole.length / 97));
-    await refuses(
-      boot(whole.subarray(0, whole.length - 1)),
-      "BOOT_FILE_TRUNCATED",
-      "protected-mode part",
-      String(whole.length),
-    );
+    await refuses(boot(whole.subarray(0, whole.length - 1)), "BOOT_FILE_TRUNCATED", "protected-mode part", String(whole.length));
   });
 
   it("takes any damage to the header without failing otherwise than clearly", async () => {
@@ -204,8 +193,7 @@ describe("linux", () => {
 
   it("refuses files that are not there, not readable, or empty, by field", async () => {
     const kernel = await folder.write("kernel", bzImage());
-    const load = (kernelPath: string, initrd: string[] = []) =>
-      loadBoot(linux({ kernel: kernelPath, initrd }), shape(512));
+    const load = (kernelPath: string, initrd: string[] = []) => loadBoot(linux({ kernel: kernelPath, initrd }), shape(512));
     const absent = join(folder.path, "absent");
     await refuses(load(absent), "BOOT_FILE_MISSING", "boot.kernel", absent);
     await refuses(load(kernel, [kernel, absent]), "BOOT_FILE_MISSING", "boot.initrd[1]", absent);

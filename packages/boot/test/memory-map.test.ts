@@ -39,10 +39,7 @@ describe("flattened boot image", () => {
     const folder = new Folder();
     await folder.make();
     try {
-      const image = await directBoot.load(
-        linux({ kernel: await folder.write("kernel", bzImage()), append: "quiet" }),
-        shape(64),
-      );
+      const image = await directBoot.load(linux({ kernel: await folder.write("kernel", bzImage()), append: "quiet" }), shape(64));
       const path = await flattenBootImage(image, shape(64), join(folder.path, "out"));
       const lines = (await readFile(path, "utf8")).trim().split("\n");
       assert.ok(lines.includes("memory 0 a0000"));

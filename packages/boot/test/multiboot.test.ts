@@ -27,13 +27,7 @@ function flatKernel(
   const bytes = new Uint8Array(1024).fill(0x90);
   const load = more.load ?? LOAD;
   bytes.set(
-    multibootHeader(flags, [
-      more.header ?? load + 16,
-      load,
-      more.loadEnd ?? 0,
-      more.bssEnd ?? 0,
-      more.entry ?? load + 64,
-    ]),
+    multibootHeader(flags, [more.header ?? load + 16, load, more.loadEnd ?? 0, more.bssEnd ?? 0, more.entry ?? load + 64]),
     16,
   );
   return bytes;
@@ -63,7 +57,11 @@ describe("multiboot", () => {
       flatKernel(0, { header: LOAD, load: LOAD, loadEnd: LOAD + 256, bssEnd: LOAD + 0x100000, entry: LOAD + 0x80 }),
     );
     const range = image.ranges.find(({ at }) => at === LOAD)!;
-    assert.equal(range.bytes.length, 256);
+    assert.equal(range.bytes.length, 0x100000);
+    assert.ok(
+      range.bytes.subarray(256).every((byte) => byte === 0),
+      "a .bss is zero at every boot, not only at the first",
+    );
     assert.equal(new DataView(range.bytes.buffer, range.bytes.byteOffset).getUint32(0, true), 0x1badb002);
   });
 
@@ -113,11 +111,8 @@ describe("multiboot", () => {
     const image = await boot(flatKernel());
     let found = 0;
     for (let at = 0xe0000; at < 0x100000; at += 16) {
-      const range = image.ranges.find(
-        (candidate) => candidate.at <= at && at + 8 <= candidate.at + candidate.bytes.length,
-      );
-      if (range && Buffer.from(range.bytes.subarray(at - range.at, at - range.at + 8)).toString() === "RSD PTR ")
-        found++;
+      const range = image.ranges.find((candidate) => candidate.at <= at && at + 8 <= candidate.at + candidate.bytes.length);
+      if (range && Buffer.from(range.bytes.subarray(at - range.at, at - range.at + 8)).toString() === "RSD PTR ") found++;
     }
     assert.equal(found, 1);
   });

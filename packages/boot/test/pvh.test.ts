@@ -25,9 +25,7 @@ describe("elf", () => {
 
   for (const is64Bit of [true, false]) {
     it(`enters 32-bit protected mode at the note of a ${is64Bit ? 64 : 32}-bit file, with EBX at the start info`, async () => {
-      const image = await boot(
-        elfFile({ is64Bit, pvhEntry: 0x200010, linear: is64Bit ? 0xffffffff80200000n : 0xc0200000n }),
-      );
+      const image = await boot(elfFile({ is64Bit, pvhEntry: 0x200010, linear: is64Bit ? 0xffffffff80200000n : 0xc0200000n }));
       assertSound(image, shape(64));
       const { registers } = image;
       assert.equal(registers.rip, 0x200010n);
@@ -54,10 +52,7 @@ describe("elf", () => {
     ["first", "second!"].forEach((content, i) => {
       const entry = loaded(image, list + i * 32, 32);
       assert.equal(Number(entry.getBigUint64(8, true)), content.length);
-      assert.equal(
-        loaded(image, Number(entry.getBigUint64(0, true)), content.length).getUint8(0),
-        content.charCodeAt(0),
-      );
+      assert.equal(loaded(image, Number(entry.getBigUint64(0, true)), content.length).getUint8(0), content.charCodeAt(0));
     });
     assert.equal(loadedString(image, Number(info.getBigUint64(24, true))), "console=hvc0");
     assert.equal(loaded(image, Number(info.getBigUint64(32, true)), 8).getUint32(0), 0x52534420); // "RSD "
@@ -78,11 +73,7 @@ describe("elf", () => {
     assertSound(fits, shape(16));
     const at = fits.ranges.find(({ bytes }) => bytes.length === 4 * MIB)!.at;
     assert.ok(at >= 0x200000 + 8 * MIB);
-    await refuses(
-      boot(elfFile({ pvhEntry: 0x200000, bssBytes: 11 * MIB }), 16, { modules: [big] }),
-      "BOOT_NO_ROOM",
-      "module",
-    );
+    await refuses(boot(elfFile({ pvhEntry: 0x200000, bssBytes: 11 * MIB }), 16, { modules: [big] }), "BOOT_NO_ROOM", "module");
   });
 
   it("refuses a kernel without a PVH note, and says what else to do", async () => {
@@ -95,11 +86,7 @@ describe("elf", () => {
 
   it("refuses other machines, and what is no ELF file", async () => {
     await refuses(boot(elfFile({ machine: 183 })), "BOOT_FILE_INVALID", "machine 183");
-    await refuses(
-      boot(Buffer.from("#!/bin/sh\necho this is a script and no kernel\n")),
-      "BOOT_FILE_INVALID",
-      "7F 45 4C 46",
-    );
+    await refuses(boot(Buffer.from("#!/bin/sh\necho this is a script and no kernel\n")), "BOOT_FILE_INVALID", "7F 45 4C 46");
   });
 
   it("refuses segments outside memory", async () => {

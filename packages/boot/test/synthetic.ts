@@ -168,9 +168,7 @@ export function assertSound(image: BootImage, of: MachineShape): void {
 
 /** The loaded bytes at an address. */
 export function loaded(image: BootImage, at: number, sizeBytes: number): DataView {
-  const range = image.ranges.find(
-    (candidate) => candidate.at <= at && at + sizeBytes <= candidate.at + candidate.bytes.length,
-  );
+  const range = image.ranges.find((candidate) => candidate.at <= at && at + sizeBytes <= candidate.at + candidate.bytes.length);
   assert.ok(range, `nothing is loaded at 0x${at.toString(16)}`);
   return new DataView(range.bytes.buffer, range.bytes.byteOffset + at - range.at, sizeBytes);
 }
@@ -178,17 +176,12 @@ export function loaded(image: BootImage, at: number, sizeBytes: number): DataVie
 /** A zero-terminated string in guest memory. */
 export function loadedString(image: BootImage, at: number): string {
   let text = "";
-  for (let i = at; loaded(image, i, 1).getUint8(0) !== 0; i++)
-    text += String.fromCharCode(loaded(image, i, 1).getUint8(0));
+  for (let i = at; loaded(image, i, 1).getUint8(0) !== 0; i++) text += String.fromCharCode(loaded(image, i, 1).getUint8(0));
   return text;
 }
 
 /** Expects a RingzeroError with this code whose message has all of these in it. */
-export async function refuses(
-  promise: Promise<unknown>,
-  code: string,
-  ...parts: readonly (string | RegExp)[]
-): Promise<void> {
+export async function refuses(promise: Promise<unknown>, code: string, ...parts: readonly (string | RegExp)[]): Promise<void> {
   await assert.rejects(promise, (error: unknown) => {
     assert.ok(error instanceof RingzeroError, `a RingzeroError, not ${String(error)}`);
     assert.equal(error.code, code, error.message);

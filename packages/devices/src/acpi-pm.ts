@@ -102,8 +102,7 @@ export const acpiPmPlugin = definePlugin({
       { first: PC_PORTS.acpiPmTimer, count: 4 },
       {
         sizes: [1, 2, 4],
-        read: (port, size) =>
-          Math.floor(block.readTimer() / 2 ** (8 * (port - PC_PORTS.acpiPmTimer))) % 2 ** (8 * size),
+        read: (port, size) => Math.floor(block.readTimer() / 2 ** (8 * (port - PC_PORTS.acpiPmTimer))) % 2 ** (8 * size),
       },
     );
     return {
@@ -117,10 +116,7 @@ export const acpiPmPlugin = definePlugin({
       saveState: async () => ({ version: 1, data: block.save() }),
       loadState: async (state) => {
         if (state.version !== 1)
-          throw new RingzeroError(
-            "VM_UNSUPPORTED",
-            `acpi-pm: state version ${state.version} is not known; this version knows 1`,
-          );
+          throw new RingzeroError("VM_UNSUPPORTED", `acpi-pm: state version ${state.version} is not known; this version knows 1`);
         block.restore(state.data as ReturnType<AcpiPmBlock["save"]>);
       },
       dispose: () => block.dispose(),

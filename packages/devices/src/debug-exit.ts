@@ -11,9 +11,7 @@ export const debugExitPlugin = definePlugin({
   module: import.meta.url,
   options: Type.Object(
     {
-      port: Type.Optional(
-        Type.Integer({ minimum: 0, maximum: 0xffff, default: PC_PORTS.debugExit, description: "I/O port." }),
-      ),
+      port: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffff, default: PC_PORTS.debugExit, description: "I/O port." })),
     },
     { additionalProperties: false },
   ),

@@ -58,10 +58,7 @@ export const i8042Plugin = definePlugin({
       commands: {
         "press-keys": (argument: unknown) => {
           const scancodes = (argument as Partial<PressKeys> | undefined)?.scancodes;
-          if (
-            !Array.isArray(scancodes) ||
-            !scancodes.every((code) => Number.isInteger(code) && code >= 0 && code <= 0xff)
-          ) {
+          if (!Array.isArray(scancodes) || !scancodes.every((code) => Number.isInteger(code) && code >= 0 && code <= 0xff)) {
             throw new TypeError("press-keys takes { scancodes: bytes of scan code set 1 }");
           }
           keyboard.press(scancodes);
@@ -69,10 +66,7 @@ export const i8042Plugin = definePlugin({
         },
         "move-mouse": (argument: unknown) => {
           const { dx, dy, buttons } = (argument ?? {}) as Partial<MoveMouse>;
-          if (
-            ![dx, dy].every((count) => Number.isInteger(count) && Math.abs(count!) <= 255) ||
-            !Number.isInteger(buttons)
-          ) {
+          if (![dx, dy].every((count) => Number.isInteger(count) && Math.abs(count!) <= 255) || !Number.isInteger(buttons)) {
             throw new TypeError("move-mouse takes { dx, dy: -255..255, buttons: bits }");
           }
           mouse.move(dx!, dy!, buttons!);
@@ -86,10 +80,7 @@ export const i8042Plugin = definePlugin({
       }),
       loadState: async (state) => {
         if (state.version !== 1)
-          throw new RingzeroError(
-            "VM_UNSUPPORTED",
-            `i8042: state version ${state.version} is not known; this version knows 1`,
-          );
+          throw new RingzeroError("VM_UNSUPPORTED", `i8042: state version ${state.version} is not known; this version knows 1`);
         const data = state.data as {
           controller: ReturnType<I8042Controller["save"]>;
           keyboard: ReturnType<Ps2Keyboard["save"]>;

@@ -17,9 +17,7 @@ export const logPortPlugin = definePlugin({
   options: Type.Object(
     {
       path: Type.String({ minLength: 1, description: "File to write; made new, or emptied." }),
-      port: Type.Optional(
-        Type.Integer({ minimum: 0, maximum: 0xffff, default: PC_PORTS.logPort, description: "I/O port." }),
-      ),
+      port: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffff, default: PC_PORTS.logPort, description: "I/O port." })),
     },
     { additionalProperties: false },
   ),

@@ -84,8 +84,7 @@ export class Mc146818 {
 
   /** Read a register or a byte of CMOS RAM, 0..127. */
   read(register: number): number {
-    if (this.#isTime(register))
-      return this.#holding ? this.#bytes[register]! : this.#timeRegister(register, this.#nowMs());
+    if (this.#isTime(register)) return this.#holding ? this.#bytes[register]! : this.#timeRegister(register, this.#nowMs());
     switch (register) {
       case R.a:
         return (this.#bytes[R.a]! & ~A_UIP) | (this.#updateInProgress() ? A_UIP : 0);

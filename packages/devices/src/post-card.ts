@@ -12,9 +12,7 @@ export const postCardPlugin = definePlugin({
   module: import.meta.url,
   options: Type.Object(
     {
-      port: Type.Optional(
-        Type.Integer({ minimum: 0, maximum: 0xffff, default: PC_PORTS.postCode, description: "I/O port." }),
-      ),
+      port: Type.Optional(Type.Integer({ minimum: 0, maximum: 0xffff, default: PC_PORTS.postCode, description: "I/O port." })),
       trace: Type.Optional(Type.Boolean({ default: false, description: "Log every code; each then costs an exit." })),
     },
     { additionalProperties: false },

@@ -24,8 +24,7 @@ export class Ps2Mouse implements Ps2Device {
    */
   move(dx: number, dy: number, buttons: number): void {
     this.#buttons = buttons & 7;
-    if (this.#reporting && !this.#remote && this.#queue.length + 3 <= QUEUE_LIMIT)
-      this.#queue.push(...this.#packet(dx, dy));
+    if (this.#reporting && !this.#remote && this.#queue.length + 3 <= QUEUE_LIMIT) this.#queue.push(...this.#packet(dx, dy));
   }
 
   next(): number | undefined {
@@ -90,10 +89,7 @@ export class Ps2Mouse implements Ps2Device {
       case 0xe9: // status
         return [
           PS2_ACK,
-          (this.#remote ? 0x40 : 0) |
-            (this.#reporting ? 0x20 : 0) |
-            (this.#scaling2 ? 0x10 : 0) |
-            this.#statusButtons(),
+          (this.#remote ? 0x40 : 0) | (this.#reporting ? 0x20 : 0) | (this.#scaling2 ? 0x10 : 0) | this.#statusButtons(),
           this.#resolution,
           this.#sampleRateHz,
         ];

@@ -92,10 +92,7 @@ export const rtcPlugin = definePlugin({
       saveState: async () => ({ version: 1, data: { selected, chip: chip.save() } }),
       loadState: async (state) => {
         if (state.version !== 1)
-          throw new RingzeroError(
-            "VM_UNSUPPORTED",
-            `rtc: state version ${state.version} is not known; this version knows 1`,
-          );
+          throw new RingzeroError("VM_UNSUPPORTED", `rtc: state version ${state.version} is not known; this version knows 1`);
         const data = state.data as { selected: number; chip: ReturnType<Mc146818["save"]> };
         selected = data.selected;
         chip.restore(data.chip);

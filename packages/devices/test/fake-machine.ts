@@ -79,9 +79,7 @@ export class FakeMachine {
       ports: {
         claim: (range, handler): Claim => {
           const entry = { ...range, handler };
-          const clash = this.#ports.find(
-            ({ first, count }) => range.first < first + count && first < range.first + range.count,
-          );
+          const clash = this.#ports.find(({ first, count }) => range.first < first + count && first < range.first + range.count);
           if (clash) throw new RingzeroError("BUS_OVERLAP", `port ${range.first} is taken`);
           this.#ports.push(entry);
           return { release: () => void this.#ports.splice(this.#ports.indexOf(entry), 1) };

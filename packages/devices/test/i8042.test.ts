@@ -19,8 +19,7 @@ describe("i8042", () => {
   /** Everything in the output buffer, bytes of the mouse with 100h added. */
   const drain = () => {
     const bytes: number[] = [];
-    for (let state = status(); (state & OBF) !== 0; state = status())
-      bytes.push(machine.in(0x60) | ((state & AUX) << 3));
+    for (let state = status(); (state & OBF) !== 0; state = status()) bytes.push(machine.in(0x60) | ((state & AUX) << 3));
     return bytes;
   };
   const keyboard = (...bytes: number[]) => {

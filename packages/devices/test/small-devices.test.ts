@@ -5,13 +5,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type DevicePlugin, pcRamLayout } from "@ringzero/api";
-import allPlugins, {
-  debugExitPlugin,
-  logPortPlugin,
-  pcPlatform,
-  postCardPlugin,
-  systemControlPlugin,
-} from "@ringzero/devices";
+import allPlugins, { debugExitPlugin, logPortPlugin, pcPlatform, postCardPlugin, systemControlPlugin } from "@ringzero/devices";
 import { FakeMachine } from "./fake-machine.js";
 
 const BOOT = { kind: "firmware", image: "rom" } as const;

@@ -35,11 +35,7 @@ function legacyDevice(path: string, id: string, uid: number | null, ...resources
 /** @param cpus  1..254; their `_UID` is the processor UID of the MADT */
 export function dsdtBody(cpus: number, uarts: readonly AcpiUart[]): Aml {
   const processors = Array.from({ length: cpus }, (_, i) =>
-    device(
-      `C${i.toString(16).toUpperCase().padStart(3, "0")}`,
-      name("_HID", string("ACPI0007")),
-      name("_UID", integer(i)),
-    ),
+    device(`C${i.toString(16).toUpperCase().padStart(3, "0")}`, name("_HID", string("ACPI0007")), name("_UID", integer(i))),
   );
   return concat(
     name("\\_S5", packageOf(integer(ACPI_SLEEP_TYPE_S5), integer(ACPI_SLEEP_TYPE_S5), integer(0), integer(0))),
