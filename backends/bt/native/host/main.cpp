@@ -62,7 +62,8 @@ int main(int argc, char** argv) {
 
   HostOptions options;
   std::string error;
-  options.engine.no_opt = getenv("RINGZERO_NO_OPT") != nullptr;  // for whoever suspects the optimiser: no change of program needed
+  options.engine.no_opt =
+      getenv("RINGZERO_NO_OPT") != nullptr;  // for whoever suspects the optimiser: no change of program needed
   if (!parse_options(peer.header().options, options, error)) {
     error = "unknown engine option, or a value that is not possible: " + error;
   } else {
