@@ -22,6 +22,18 @@ bool host_has(u8 feature) {
   return (r[f.reg] >> f.bit & 1) != 0;
 }
 
+// State images: user-mode, but not part of user_computation() because they show host pointers unless helped.
+bool state_image(const Row& row) {
+  if (row.attrs & kCpl0) return false;
+  switch (row.helper) {
+    case Helper::k_fnstenv: case Helper::k_fldenv: case Helper::k_fnsave: case Helper::k_frstor: case Helper::k_fxsave:
+    case Helper::k_fxrstor: case Helper::k_xsave: case Helper::k_xsaveopt: case Helper::k_xsavec: case Helper::k_xrstor:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool sized(const Row& row) {
   if (row.attrs & kByteForm) return false;
   auto v = [](const Field& f) { return f.width == Width::kV || f.width == Width::kZ || f.width == Width::kStack; };
@@ -198,6 +210,19 @@ struct Solver {
     return true;
   }
 
+  // XSAVE family: component mask in EDX:EAX, an aligned area, and for XRSTOR a header that is mostly valid.
+  void prepare_image(u64& target) {
+    if (inst.row->helper >= Helper::k_fxsave && rng() % 16) target &= inst.row->helper <= Helper::k_fxrstor ? ~15ull : ~63ull;
+    test.start.gpr[0] = rng() & 7;
+    test.start.gpr[2] = 0;
+    if (target < kScratchAt || target + 832 > kScratchAt + kScratchBytes) return;
+    u8* area = test.start.memory + (target - kScratchAt);
+    if (rng() % 8) area[26] = area[27] = 0;  // MXCSR
+    if (inst.row->helper != Helper::k_xrstor || rng() % 16 == 0) return;
+    std::memset(area + 512, 0, 64);
+    area[512] = static_cast<u8>(rng() & 7);
+  }
+
   // Implicit memory operands and counts. False: cannot be arranged in this case.
   bool solve_implicit(bool sequence) {
     u64* g = test.start.gpr;
@@ -290,6 +315,10 @@ bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test) {
       if (inst.lock && rng() % 16) target &= ~15ull;
       if (sequence) target = kScratchAt + (rng() % 0x180) * 16 + (aligned || rng() % 2 ? 0 : rng() % 16);
       if (row.attrs & kVsib) target = kScratchAt + 0x800 + rng() % 0x400;
+      if (state_image(row)) {
+        if (sequence || inst.base == 0 || inst.base == 2 || inst.index == 0 || inst.index == 2) continue;
+        solver.prepare_image(target);
+      }
       if (!solver.solve_memory(target)) continue;
     } else if (inst.has_memory && row.sem != Sem::kLea && row.sem != Sem::kNop) {
       continue;
@@ -313,7 +342,7 @@ bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test) {
 }  // namespace
 
 bool testable(const Row& row, CodeSize size) {
-  return user_computation(row) && !(row.attrs & (size == CodeSize::k64 ? kNo64 : kOnly64)) && host_has(row.feature) &&
+  return (user_computation(row) || state_image(row)) && !(row.attrs & (size == CodeSize::k64 ? kNo64 : kOnly64)) && host_has(row.feature) &&
          (size == CodeSize::k64 || row.vex_w != 1 || (row.encoding == Encoding::kVex && !(row.attrs & kVexWGpr)));
 }
 

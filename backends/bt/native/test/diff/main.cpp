@@ -22,7 +22,7 @@ using namespace rz::diff;
 
 struct Options {
   u64 seed = 1;
-  unsigned count = 12;        // cases for each row
+  unsigned count = 8;        // cases for each row
   unsigned sequences = 6000;
   double seconds = 20;
   const char* row = nullptr;  // only rows of this mnemonic
@@ -85,7 +85,7 @@ int main(int argc, char** argv) {
     if (!any) skipped++;
   }
   const auto start = std::chrono::steady_clock::now();
-  auto out_of_time = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > o.seconds; };
+  auto out_of_time = [&](double part) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > o.seconds * part; };
   Totals totals;
   static TestCase test;
   static TestState expected, actual;
@@ -93,7 +93,7 @@ int main(int argc, char** argv) {
   unsigned barren = 0, cases = 0, sequences = 0, unavailable = 0;
 
   // Rounds over all rows, so that running out of time costs depth and not coverage.
-  for (unsigned round = 0; round < 3 * o.count && !out_of_time(); round++) {
+  for (unsigned round = 0; round < 3 * o.count && !out_of_time(0.6); round++) {
     test.size = kSizes[round % 3];
     for (const Row* row : tested[round % 3]) {
       Rng rng(o.seed * 1000003 + row_number(*row) * 4099ull + round);
@@ -112,7 +112,7 @@ int main(int argc, char** argv) {
       else totals.fail(row->mnemonic, "native/engine", test, difference, o.verbose);
     }
   }
-  for (unsigned n = 0; engine && n < o.sequences && !out_of_time(); n++) {
+  for (unsigned n = 0; engine && n < o.sequences && !out_of_time(1); n++) {
     Rng rng(o.seed * 7919 + n);
     test.size = kSizes[n % 2 ? 0 : n / 2 % 3];
     const auto& choice = tested[static_cast<unsigned>(std::find(kSizes, kSizes + 3, test.size) - kSizes)];

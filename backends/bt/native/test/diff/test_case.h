@@ -66,7 +66,7 @@ Runner* make_engine_runner(bool no_opt);
 
 /// What differs between two outcomes of a case, empty when nothing does. At a fault, flags that the rest of the
 /// case overwrites unread may differ: the translator does not keep dead flags, and restarting makes them good.
-/// Masked stores may name another byte of the faulting page in CR2.
+/// Masked stores, PUSHA and state images may name another faulting byte in CR2 and the error code.
 std::string compare(const TestCase& test, const TestState& a, const TestState& b);
 
 inline constexpr u64 kArithmetic = 0x8d5;   // OF SF ZF AF PF CF
