@@ -106,7 +106,7 @@ describe("ringzero run", () => {
     it("An unknown option of a device names the option and the known one", async () => {
       const { status, stderr } = await runCommand(...fake([POWER_OFF]), "--device", "debug-exit:prot=1");
       assert.equal(status, 2);
-      assert.match(stderr, /--device \(number 1\): there is no field prot; possible are port/);
+      assert.match(stderr, /--device \(number 1\): there is no field prot; did you mean port/);
     });
     it("A boot file that is bad inside is named with its field, and nothing is started", async () => {
       const { status, stderr } = await runCommand(
