@@ -39,7 +39,6 @@ std::string table_spelling(const std::string& text) {
     word = rest.substr(0, space);
     bool prefix = starts(word, "rex") || word == "{vex}";
     for (const char* p : kPrefixWords) prefix |= word == p;
-    prefix |= ends(word, ",pt") && false;
     if (!prefix || space == std::string::npos) break;
     rest = rest.substr(rest.find_first_not_of(' ', space));
   }
