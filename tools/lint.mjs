@@ -12,21 +12,23 @@ async function biome() {
     : ["biome found something; pnpm format mends most"];
 }
 
+/** Major versions of clang-format disagree on details; this one has the say. */
+const CLANG_FORMAT_MAJOR = "14";
+
 async function clangFormat() {
-  if ((await run(["clang-format", "--version"], { collect: true, quiet: true })).code !== 0) {
-    console.log("skipped: clang-format");
+  const { code: missing, output: version } = await run(["clang-format", "--version"], { collect: true, quiet: true });
+  const major = /version (\d+)/.exec(version)?.[1];
+  if (missing !== 0 || major !== CLANG_FORMAT_MAJOR) {
+    console.log(
+      `skipped: clang-format (${missing !== 0 ? "not installed" : `version ${major}`}; version ${CLANG_FORMAT_MAJOR} is needed)`,
+    );
     return null;
   }
-  const { code, output } = await run(["clang-format", "--dry-run", "-Werror", "--ferror-limit=1", ...cppFiles()], {
-    collect: true,
-    quiet: true,
-  });
+  const check = ["clang-format", "--dry-run", "-Werror", "--ferror-limit=1", ...cppFiles()];
+  const { code, output } = await run(check, { collect: true, quiet: true });
   if (code === 0) return [];
-  return [
-    ...new Set(
-      [...output.matchAll(/^(.*?):\d+:\d+: error/gm)].map((match) => `${match[1]} is not formatted; pnpm format mends it`),
-    ),
-  ];
+  const files = [...output.matchAll(/^(.*?):\d+:\d+: error/gm)].map((match) => match[1]);
+  return [...new Set(files)].map((file) => `${file} is not formatted; pnpm format mends it`);
 }
 
 async function packages() {

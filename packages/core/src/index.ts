@@ -1,6 +1,18 @@
 // Public entry of @ringzero/core: make machines, run them, talk to them.
 
-export { defineMachine, definePlugin, RingzeroError, type MachineSpec } from "@ringzero/api";
+export {
+  type BackendReport,
+  defineMachine,
+  definePlugin,
+  type ErrorCode,
+  type MachineEvents,
+  type MachineExit,
+  type MachineSpec,
+  type MachineState,
+  type Plugin,
+  RingzeroError,
+  type SpecProblem,
+} from "@ringzero/api";
 export { Machine, type StartOptions } from "./machine/machine.js";
 export { SerialConsole } from "./machine/serial-console.js";
 export { Ringzero, type MachineOptions, type RingzeroOptions, type ValidationReport } from "./ringzero.js";

@@ -6,6 +6,9 @@ import type { HostEvent } from "./machine-plan.js";
 /** `build` makes the machine and comes first; the others are operations of MachineHost. */
 export type HostCall = "build" | "start" | "pause" | "resume" | "reset" | "stop" | "dispose" | "writeConsole" | "grantConsole";
 
+/** Id of a request that is not answered. */
+export const NO_ANSWER = 0;
+
 export interface Request {
   readonly id: number;
   readonly call: HostCall;

@@ -4,7 +4,7 @@
 import { RingzeroError } from "@ringzero/api";
 import { Worker } from "node:worker_threads";
 import type { HostEvent, MachineHost, MachinePlan } from "./machine-plan.js";
-import { type FromWorker, fromWire, type HostCall } from "./wire.js";
+import { type FromWorker, fromWire, type HostCall, NO_ANSWER, type Request } from "./wire.js";
 
 interface Pending {
   readonly resolve: () => void;
@@ -70,7 +70,7 @@ export class WorkerHost implements MachineHost {
     return this.#ask("writeConsole", port, bytes);
   }
   grantConsole(port: number, bytes: number): void {
-    this.#ask("grantConsole", port, bytes).catch(() => {}); // the machine went meanwhile
+    if (!this.#gone) this.#worker.postMessage({ id: NO_ANSWER, call: "grantConsole", args: [port, bytes] } satisfies Request);
   }
 
   async dispose(): Promise<void> {
@@ -89,7 +89,7 @@ export class WorkerHost implements MachineHost {
       const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
       this.#hold();
-      this.#worker.postMessage({ id, call, args });
+      this.#worker.postMessage({ id, call, args } satisfies Request);
     });
   }
 

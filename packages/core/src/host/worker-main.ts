@@ -5,7 +5,7 @@ import { parentPort } from "node:worker_threads";
 import { composeMachine } from "../composition.js";
 import { pluginFromModule } from "../registry/plugin-module.js";
 import type { MachineHost, MachinePlan, PluginLink } from "./machine-plan.js";
-import { type FromWorker, type Request, toWire } from "./wire.js";
+import { type FromWorker, NO_ANSWER, type Request, toWire } from "./wire.js";
 
 if (!parentPort) throw new Error("worker-main is the entry of a worker");
 const port = parentPort;
@@ -35,7 +35,7 @@ async function perform({ call, args }: Request): Promise<void> {
 port.on("message", async (request: Request) => {
   try {
     await perform(request);
-    post({ id: request.id, error: null });
+    if (request.id !== NO_ANSWER) post({ id: request.id, error: null });
   } catch (error) {
     post({ id: request.id, error: toWire(error) });
   }
