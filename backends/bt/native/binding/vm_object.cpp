@@ -84,8 +84,9 @@ void VmObject::close_now() {
 }
 
 void VmObject::on_queue(napi_env env, napi_value dispatch, void* context, void*) {
+  if (env == nullptr) return;  // the queue is being emptied after its finalizer ran: the anchor is gone
   VmObject* object = static_cast<Anchor*>(context)->object;
-  if (env != nullptr && object != nullptr && object->core_) object->attend(env, dispatch);
+  if (object != nullptr && object->core_) object->attend(env, dispatch);
 }
 
 /// Serve what is pending, then linger for more: back-to-back exits cost a futex round trip instead of a turn of the
