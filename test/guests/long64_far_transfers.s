@@ -33,7 +33,7 @@ compat: inc     eax                             # 40h
 compat_function:
         mov     edx, 0xffffffff
         add     edx, 1
-        retf
+        .byte   0xcb                            # RETF, as wide as CALL FWORD pushed
 .code64
 back:   check_eq eax, 3
         mov     word ptr [pointer + 4], DATA
@@ -68,7 +68,7 @@ back:   check_eq eax, 3
         done
 far_function:
         inc     eax
-        retf
+        .byte   0xcb                            # RETF, as wide as CALL FWORD pushed
 far_function64:
         inc     eax
         rex.w retf

@@ -6,7 +6,9 @@
 .include "catch64.inc"
 .include "user64.inc"
 .globl start
-start:  mov     ecx, 0xc0000100                 # FS base
+start:  xor     eax, eax                        # null, or IRETQ takes the ring-0 segment away
+        mov     fs, ax
+        mov     ecx, 0xc0000100                 # FS base
         mov     eax, SCRATCH
         xor     edx, edx
         wrmsr

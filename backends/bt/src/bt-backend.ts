@@ -24,7 +24,10 @@ export class BtBackend implements Backend {
 
 async function examine(): Promise<{ available: boolean; reason: string }> {
   if (process.platform !== "linux" || process.arch !== "x64") {
-    return { available: false, reason: `the translator runs on Linux on x86-64, and this is ${process.platform} on ${process.arch}` };
+    return {
+      available: false,
+      reason: `the translator runs on Linux on x86-64, and this is ${process.platform} on ${process.arch}`,
+    };
   }
   try {
     nativeAddon();

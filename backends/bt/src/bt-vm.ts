@@ -73,15 +73,8 @@ export class BtVm implements Vm {
     const options = toNativeOptions(config, hostCall(`start the engine of ${config.name}`, enginePath));
     this.#name = config.name;
     this.#handler = handler;
-    const self = new WeakRef(this); // the addon holds the callback: it must not hold the machine
-    this.#native = hostCall(
-      `create the machine ${config.name}`,
-      () =>
-        new (nativeAddon().NativeVm)(options, (what, argument) => {
-          const vm = self.deref();
-          if (vm !== undefined) vm.#dispatch(what, argument);
-        }),
-    );
+    const dispatch = BtVm.#weakDispatch(new WeakRef(this));
+    this.#native = hostCall(`create the machine ${config.name}`, () => new (nativeAddon().NativeVm)(options, dispatch));
     this.#record = new ExitRecord(this.#native.record);
     this.#ram = new GuestRam(this.#native, config.memory);
     this.memory = this.#ram;
@@ -97,6 +90,14 @@ export class BtVm implements Vm {
       write: (bytes: Uint8Array) => this.#native.uartWrite(index, bytes),
     }));
     this.#updateActive();
+  }
+
+  /** The addon holds this callback, and it must not hold the machine: made here, where no other closure's `this` is in scope. */
+  static #weakDispatch(self: WeakRef<BtVm>): (what: number, argument: number) => void {
+    return (what, argument) => {
+      const vm = self.deref();
+      if (vm !== undefined) vm.#dispatch(what, argument);
+    };
   }
 
   /** Process id of the engine, for tools that look at it from outside. */

@@ -52,7 +52,8 @@ export class CommandQueue {
     const reply = this.#native.takeReply();
     if (current === undefined || reply === undefined) return; // rung without an answer: an engine that misbehaves
     this.#current = undefined;
-    if (reply.status === CommandStatus.ok) current.resolve(new Uint8Array(reply.bytes)); // not the Buffer: its slice() does not copy
+    if (reply.status === CommandStatus.ok)
+      current.resolve(new Uint8Array(reply.bytes)); // not the Buffer: its slice() does not copy
     else current.reject(refusal(current.what, reply.status, Buffer.from(reply.bytes).toString("utf8")));
     this.#next();
     this.#changed();
@@ -91,7 +92,10 @@ function refusal(what: string, status: number, why = ""): RingzeroError {
     case CommandStatus.unsupported:
       return new RingzeroError("VM_UNSUPPORTED", `cannot ${what}: this build of the engine does not support it`);
     case CommandStatus.badArgument:
-      return new RingzeroError("VM_UNSUPPORTED", `cannot ${what}: ${why !== "" ? why : "the engine refused the values as impossible"}`);
+      return new RingzeroError(
+        "VM_UNSUPPORTED",
+        `cannot ${what}: ${why !== "" ? why : "the engine refused the values as impossible"}`,
+      );
     case CommandStatus.tooLarge:
       return new RingzeroError("VM_HOST_FAILURE", `cannot ${what}: more data than the engine's transfer area holds`);
     default:

@@ -22,7 +22,7 @@ export class Doorbells {
     const mmio = "at" in match;
     const address = mmio ? match.at : match.port;
     check(match, mmio, address);
-    let slot = this.#rings.findIndex((taken) => taken === undefined);
+    let slot = this.#rings.indexOf(undefined);
     if (slot < 0) slot = this.#rings.length;
     if (slot >= MAX_DOORBELLS) {
       throw new RingzeroError("VM_UNSUPPORTED", `a machine has at most ${MAX_DOORBELLS} doorbells; dispose one first`);

@@ -91,7 +91,14 @@ function checkMemory(config: VmConfig): void {
   let end = 0;
   let total = 0;
   for (const { at, sizeBytes } of ranges) {
-    if (!Number.isSafeInteger(at) || !Number.isSafeInteger(sizeBytes) || at < 0 || sizeBytes <= 0 || at % PAGE !== 0 || sizeBytes % PAGE !== 0) {
+    if (
+      !Number.isSafeInteger(at) ||
+      !Number.isSafeInteger(sizeBytes) ||
+      at < 0 ||
+      sizeBytes <= 0 ||
+      at % PAGE !== 0 ||
+      sizeBytes % PAGE !== 0
+    ) {
       throw new RangeError(`memory range of ${sizeBytes} bytes at ${at}: both must be multiples of ${PAGE}, the size not 0`);
     }
     if (at < end) {
@@ -101,7 +108,10 @@ function checkMemory(config: VmConfig): void {
     total += sizeBytes;
   }
   if (total > CAPABILITIES.maxMemoryBytes || end > MAX_TOP) {
-    throw new RingzeroError("VM_UNSUPPORTED", `the bt backend takes at most 64 GiB of memory below 1 TiB, not ${total} bytes up to 0x${end.toString(16)}`);
+    throw new RingzeroError(
+      "VM_UNSUPPORTED",
+      `the bt backend takes at most 64 GiB of memory below 1 TiB, not ${total} bytes up to 0x${end.toString(16)}`,
+    );
   }
 }
 

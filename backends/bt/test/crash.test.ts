@@ -38,7 +38,10 @@ describe("a bt engine that dies", () => {
     vm.run();
     const event = await crashOf(vm);
     assert.equal(event.signal, "SIGSEGV");
-    assert.match(event.flightRecorder, /engine died of SIGSEGV in thread vcpu.*address 0x1230, host rip 0x[0-9a-f]+ \(program \+ 0x/);
+    assert.match(
+      event.flightRecorder,
+      /engine died of SIGSEGV in thread vcpu.*address 0x1230, host rip 0x[0-9a-f]+ \(program \+ 0x/,
+    );
     assert.match(event.flightRecorder, /^vcpu0x0 rip=/m);
     await vm.dispose();
   });

@@ -66,7 +66,10 @@ describe("exits of the bt backend", () => {
       vm.run();
       await until(() => echoed.every((values) => values.size > 0), "every vCPU was served");
       await vm.pause();
-      assert.deepEqual(echoed, [0, 1, 2, 3].map((vcpu) => new Set([1000 + vcpu])));
+      assert.deepEqual(
+        echoed,
+        [0, 1, 2, 3].map((vcpu) => new Set([1000 + vcpu])),
+      );
     } finally {
       await vm.dispose();
     }

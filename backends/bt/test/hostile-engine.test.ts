@@ -33,7 +33,7 @@ describe("a bt engine that scribbles over the shared memory", () => {
         for (let round = 0; round < 150; ++round) {
           for (let i = 0; i < junk.length; ++i) junk[i] = round % 3 === 0 ? 0xff : next() & 0xff;
           // Everything behind the header: mailboxes, bitmaps, rings, recorder, transfer area, code bitmap.
-          vm.nativeForTest.scribble(8192 + (next() % (2 ** 21)), junk.subarray(0, 1 + (next() % 4096)));
+          vm.nativeForTest.scribble(8192 + (next() % 2 ** 21), junk.subarray(0, 1 + (next() % 4096)));
           vm.interrupts.setLine(5, round % 2 === 0);
           vm.uarts[0]!.write(junk);
           vm.memory.write(next() % 1_000_000, junk);

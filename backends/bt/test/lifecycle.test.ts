@@ -162,10 +162,22 @@ describe("the life of a bt machine", () => {
     await assert.rejects(async () => backend.createVm({ ...good, vcpus: 0 }, handler), RangeError);
     await assert.rejects(async () => backend.createVm({ ...good, memory: [{ at: 0, sizeBytes: 3 }] }, handler), RangeError);
     await assert.rejects(async () => backend.createVm({ ...good, memory: [] }, handler), RangeError);
-    await assert.rejects(async () => backend.createVm({ ...good, options: { colour: "red" } }, handler), { code: "VM_UNSUPPORTED" });
+    await assert.rejects(async () => backend.createVm({ ...good, options: { colour: "red" } }, handler), {
+      code: "VM_UNSUPPORTED",
+    });
     await assert.rejects(async () => backend.createVm({ ...good, cpuProfile: "z80" }, handler), { code: "VM_UNSUPPORTED" });
     await assert.rejects(
-      async () => backend.createVm({ ...good, memory: [{ at: 0, sizeBytes: 8192 }, { at: 4096, sizeBytes: 4096 }] }, handler),
+      async () =>
+        backend.createVm(
+          {
+            ...good,
+            memory: [
+              { at: 0, sizeBytes: 8192 },
+              { at: 4096, sizeBytes: 4096 },
+            ],
+          },
+          handler,
+        ),
       RangeError,
     );
     await assert.rejects(async () => backend.createVm({ ...good, memory: [{ at: 0, sizeBytes: 2 ** 37 }] }, handler), {

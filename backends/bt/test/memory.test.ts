@@ -34,7 +34,15 @@ describe("guest memory of the bt backend", () => {
       assert.deepEqual([...memory.view(high + 3, 3)], [4, 5, 6]);
       assert.deepEqual([...memory.view(high - 1, 8)], [0, 1, 2, 3, 4, 5, 6, 0]);
       memory.write(2 ** 32 + 12 * 2 ** 30 - 1, Uint8Array.of(9));
-      for (const [at, size] of [[MIB - 1, 2], [MIB, 1], [2 ** 32 - 1, 1], [2 ** 32 + 12 * 2 ** 30, 1], [0, 0], [-1, 1], [0.5, 1]] as const) {
+      for (const [at, size] of [
+        [MIB - 1, 2],
+        [MIB, 1],
+        [2 ** 32 - 1, 1],
+        [2 ** 32 + 12 * 2 ** 30, 1],
+        [0, 0],
+        [-1, 1],
+        [0.5, 1],
+      ] as const) {
         assert.throws(() => memory.view(at, size), RangeError, `${size} bytes at ${at}`);
       }
     } finally {

@@ -43,9 +43,7 @@ export class Diagnostics {
     const message = error instanceof Error ? error.message : String(error);
     this.object({ error: { code, message } });
     this.say(
-      code === null
-        ? `internal error: ${error instanceof Error ? (error.stack ?? message) : message}`
-        : `${message} (${code})`,
+      code === null ? `internal error: ${error instanceof Error ? (error.stack ?? message) : message}` : `${message} (${code})`,
     );
   }
 

@@ -19,9 +19,7 @@ const CONSOLE_TEXT = [
   "End of input on stdin does not stop the machine.",
 ].join("\n");
 
-const EXIT_TEXT = ["Exit status:", ...EXIT_CODE_TEXT.map(([code, meaning]) => `  ${code.padEnd(5)}${meaning}`)].join(
-  "\n",
-);
+const EXIT_TEXT = ["Exit status:", ...EXIT_CODE_TEXT.map(([code, meaning]) => `  ${code.padEnd(5)}${meaning}`)].join("\n");
 
 /** Run one command line in this process; sets `process.exitCode`. */
 export async function program(args: readonly string[]): Promise<void> {

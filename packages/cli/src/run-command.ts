@@ -30,11 +30,7 @@ const ASKED_WRONGLY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "BOOT_COMMAND_LINE",
   "DEVICE_OPTIONS",
 ]);
-const NO_BACKEND: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "BACKEND_UNKNOWN",
-  "BACKEND_UNAVAILABLE",
-  "VM_UNSUPPORTED",
-]);
+const NO_BACKEND: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["BACKEND_UNKNOWN", "BACKEND_UNAVAILABLE", "VM_UNSUPPORTED"]);
 const NO_BACKEND_PROBLEMS: ReadonlySet<string> = new Set(["unknown-backend", "backend-unavailable"]);
 
 /** @returns the exit status */
@@ -46,9 +42,7 @@ export async function runRunCommand(raw: RawRunOptions, host: CliHost, diagnosti
     const problems = [...ofOptions, ...(await problemsOfSpec(rz, request, blamedFields))];
     if (problems.length > 0) {
       diagnostics.problems(problems);
-      return problems.every(({ code }) => NO_BACKEND_PROBLEMS.has(code))
-        ? EXIT_CODES.backendUnavailable
-        : EXIT_CODES.notStarted;
+      return problems.every(({ code }) => NO_BACKEND_PROBLEMS.has(code)) ? EXIT_CODES.backendUnavailable : EXIT_CODES.notStarted;
     }
     if (request.dryRun) {
       host.stdout.write(`${JSON.stringify(request.spec, null, 2)}\n`);
@@ -60,11 +54,7 @@ export async function runRunCommand(raw: RawRunOptions, host: CliHost, diagnosti
   }
 }
 
-async function problemsOfSpec(
-  rz: Ringzero,
-  request: RunRequest,
-  blamedFields: ReadonlySet<string>,
-): Promise<RequestProblem[]> {
+async function problemsOfSpec(rz: Ringzero, request: RunRequest, blamedFields: ReadonlySet<string>): Promise<RequestProblem[]> {
   const report = await rz.validate(request.spec, { backend: request.backend });
   return report.problems
     .filter(({ path }) => !blamedFields.has(/^[A-Za-z]*/.exec(path)![0]))
@@ -95,11 +85,7 @@ async function runMachine(rz: Ringzero, request: RunRequest, host: CliHost, diag
   const events =
     request.eventsPath === null
       ? null
-      : open(
-          "--events",
-          request.eventsPath,
-          () => new EventsFile(request.eventsPath!, (sentence) => diagnostics.warn(sentence)),
-        );
+      : open("--events", request.eventsPath, () => new EventsFile(request.eventsPath!, (sentence) => diagnostics.warn(sentence)));
   const console = open<GuestConsole>("--console", request.console.kind === "file" ? request.console.path : "", () =>
     openConsole(request.console, host, {
       leave: () => session?.stop("console"),

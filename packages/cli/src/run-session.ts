@@ -131,11 +131,9 @@ export class RunSession {
       ...(this.#stopCause === null ? {} : { stoppedBy: this.#stopCause }),
     });
     diagnostics.object({ exit, exitStatus: status, ...(this.request.stats ? { stats } : {}) });
-    if (exit.reason === "crashed" && exit.flightRecorder !== "")
-      diagnostics.say(`flight recorder:\n${exit.flightRecorder}`);
+    if (exit.reason === "crashed" && exit.flightRecorder !== "") diagnostics.say(`flight recorder:\n${exit.flightRecorder}`);
     if (status !== EXIT_CODES.poweredOff || this.request.stats) diagnostics.say(describeExit(exit, this.#stopCause));
-    if (this.request.stats)
-      for (const [name, value] of Object.entries(stats)) diagnostics.say(`stats: ${name} ${value}`);
+    if (this.request.stats) for (const [name, value] of Object.entries(stats)) diagnostics.say(`stats: ${name} ${value}`);
     return status;
   }
 
@@ -154,7 +152,5 @@ export class RunSession {
 
 function fieldsText(fields: Readonly<Record<string, unknown>>): string {
   const entries = Object.entries(fields);
-  return entries.length === 0
-    ? ""
-    : ` (${entries.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(" ")})`;
+  return entries.length === 0 ? "" : ` (${entries.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(" ")})`;
 }

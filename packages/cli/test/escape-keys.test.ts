@@ -29,6 +29,5 @@ describe("console keys", () => {
     assert.equal(typed(`${CTRL_A}${CTRL_A}b${CTRL_A}a`).guest, `${CTRL_A}b${CTRL_A}`));
   it("Ctrl-A C clears and Ctrl-A H and ? help", () =>
     assert.deepEqual(typed(`${CTRL_A}c${CTRL_A}h${CTRL_A}?`).commands, ["clear", "help", "help"]));
-  it("Ctrl-A and a key of no meaning do nothing", () =>
-    assert.deepEqual(typed(`${CTRL_A}qz`), { guest: "z", commands: [] }));
+  it("Ctrl-A and a key of no meaning do nothing", () => assert.deepEqual(typed(`${CTRL_A}qz`), { guest: "z", commands: [] }));
 });

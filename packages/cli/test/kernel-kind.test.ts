@@ -18,8 +18,7 @@ const multiboot = (at: number): [number, number][] => [
 ];
 
 describe("the kind of a kernel file", () => {
-  it("A boot signature and HdrS make a Linux kernel", () =>
-    assert.equal(sniffKernelKind(bytes(8192, BOOT_FLAG, HDRS)), "linux"));
+  it("A boot signature and HdrS make a Linux kernel", () => assert.equal(sniffKernelKind(bytes(8192, BOOT_FLAG, HDRS)), "linux"));
   it("A boot sector without HdrS is no kernel", () => assert.equal(sniffKernelKind(bytes(8192, BOOT_FLAG)), null));
   it("A Linux kernel cut off before HdrS is still called one, so that its loader says what is missing", () =>
     assert.equal(sniffKernelKind(bytes(0x200, BOOT_FLAG)), "linux"));

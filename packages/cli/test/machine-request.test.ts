@@ -23,8 +23,7 @@ describe("the machine asked for by options", () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  const wheres = async (raw: RawRunOptions): Promise<string[]> =>
-    (await readRunRequest(raw)).problems.map(({ where }) => where);
+  const wheres = async (raw: RawRunOptions): Promise<string[]> => (await readRunRequest(raw)).problems.map(({ where }) => where);
   const spec = async (raw: RawRunOptions): Promise<unknown> => {
     const { request, problems } = await readRunRequest(raw);
     assert.deepEqual(problems, []);
@@ -117,14 +116,7 @@ describe("the machine asked for by options", () => {
       timeout: "-1",
       spec: join(folder, "absent.json"),
     };
-    assert.deepEqual((await wheres(raw)).sort(), [
-      "--console",
-      "--cpus",
-      "--device",
-      "--kernel",
-      "--spec",
-      "--timeout",
-    ]);
+    assert.deepEqual((await wheres(raw)).sort(), ["--console", "--cpus", "--device", "--kernel", "--spec", "--timeout"]);
   });
 
   it("Every message names the value and a remedy", async () => {

@@ -41,11 +41,7 @@ describe("ringzero run", () => {
     });
     for (const code of [0, 3, 124, 255]) {
       it(`is the guest's own code ${code}, through debug-exit`, async () => {
-        const { status } = await runCommand(
-          ...fake([{ do: "out", port: 0xf4, value: code }]),
-          "--device",
-          "debug-exit",
-        );
+        const { status } = await runCommand(...fake([{ do: "out", port: 0xf4, value: code }]), "--device", "debug-exit");
         assert.equal(status, code);
       });
     }
@@ -171,25 +167,15 @@ describe("ringzero run", () => {
     });
     it("A console file gets the output, and stdout nothing", async () => {
       const path = join(scratch.folder, "console.log");
-      const { status, stdout } = await runCommand(
-        ...fake([print("to the file"), POWER_OFF]),
-        "--console",
-        `file:${path}`,
-      );
+      const { status, stdout } = await runCommand(...fake([print("to the file"), POWER_OFF]), "--console", `file:${path}`);
       assert.deepEqual([status, stdout, readFileSync(path, "utf8")], [0, "", "to the file"]);
     });
     it("With --console none the output goes nowhere, and the guest does not wait for a reader", async () => {
-      const { status, stdout } = await runCommand(
-        ...fake([{ do: "flood", bytes: 1_000_000 }, POWER_OFF]),
-        "--console",
-        "none",
-      );
+      const { status, stdout } = await runCommand(...fake([{ do: "flood", bytes: 1_000_000 }, POWER_OFF]), "--console", "none");
       assert.deepEqual([status, stdout], [0, ""]);
     });
     it("When whoever reads the output goes away, the machine stops with 141", async () => {
-      const child = startCommand(
-        fake([print("first\n"), { do: "sleep", ms: 300 }, { do: "flood", bytes: 1_000_000 }, SPIN]),
-      );
+      const child = startCommand(fake([print("first\n"), { do: "sleep", ms: 300 }, { do: "flood", bytes: 1_000_000 }, SPIN]));
       await said(child.stdout!, "first");
       const end = ended(child);
       child.stdout!.destroy();

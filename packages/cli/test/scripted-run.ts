@@ -1,8 +1,8 @@
 // Runs the real command as a process of its own, with a machine on the fake backend: its guest is a script of exits.
-// The fake is found as any plugin is: packages/cli, where the command is run, has @ringzero/testing among its dependencies.
+// The fake is found as any plugin is: the command is run in the folder of a program whose package.json names @ringzero/testing.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,13 @@ import { type FakeStep, fakeGuest } from "@ringzero/testing";
 
 export const CLI_FOLDER = fileURLToPath(new URL("../../", import.meta.url));
 export const COMMAND = join(CLI_FOLDER, "bin", "ringzero.js");
+
+/** A program that uses the fakes; they are for whoever names them, and are never discovered by themselves. */
+const PROGRAM_FOLDER = mkdtempSync(join(tmpdir(), "ringzero-program-"));
+writeFileSync(join(PROGRAM_FOLDER, "package.json"), JSON.stringify({ name: "program", ringzero: { plugins: ["@ringzero/testing"] } }));
+mkdirSync(join(PROGRAM_FOLDER, "node_modules"));
+symlinkSync(join(CLI_FOLDER, "node_modules", "@ringzero"), join(PROGRAM_FOLDER, "node_modules", "@ringzero"));
+process.on("exit", () => rmSync(PROGRAM_FOLDER, { recursive: true, force: true }));
 
 export interface Ended {
   readonly status: number | null;
@@ -44,7 +51,7 @@ export class Scratch {
 }
 
 export function startCommand(args: readonly string[], stdin: "pipe" | "ignore" = "ignore"): ChildProcess {
-  return spawn(process.execPath, [COMMAND, ...args], { cwd: CLI_FOLDER, stdio: [stdin, "pipe", "pipe"] });
+  return spawn(process.execPath, [COMMAND, ...args], { cwd: PROGRAM_FOLDER, stdio: [stdin, "pipe", "pipe"] });
 }
 
 export function ended(child: ChildProcess): Promise<Ended> {
@@ -70,8 +77,6 @@ export function said(stream: NodeJS.ReadableStream, text: string): Promise<void>
       all += chunk.toString();
       if (all.includes(text)) resolve();
     });
-    stream.on("end", () =>
-      reject(new Error(`the output ended without ${JSON.stringify(text)}: ${JSON.stringify(all)}`)),
-    );
+    stream.on("end", () => reject(new Error(`the output ended without ${JSON.stringify(text)}: ${JSON.stringify(all)}`)));
   });
 }

@@ -89,6 +89,8 @@ export class GuestRam implements GuestMemory {
       this.#last = slot;
       return slot;
     }
-    throw new RangeError(`guest-physical 0x${at.toString(16)}..0x${(at + sizeBytes).toString(16)} is not RAM or ROM of one range`);
+    throw new RangeError(
+      `guest-physical 0x${at.toString(16)}..0x${(at + sizeBytes).toString(16)} is not RAM or ROM of one range`,
+    );
   }
 }

@@ -18,7 +18,9 @@ const require = createRequire(import.meta.url);
  */
 export function nativeFile(packageRoot: URL, name: string, variable: string): string {
   const folders = [process.env[variable], fileURLToPath(new URL("build/native/", packageRoot))];
-  const places = folders.filter((folder) => folder !== undefined && folder !== "").map((folder) => path.join(folder as string, name));
+  const places = folders
+    .filter((folder) => folder !== undefined && folder !== "")
+    .map((folder) => path.join(folder as string, name));
   const found = places.find((place) => existsSync(place));
   if (found !== undefined) return found;
   throw new Error(`${name} is not built: looked for ${places.join(" and ")}; run \`pnpm build:native\``);

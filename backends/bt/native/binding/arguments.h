@@ -1,5 +1,5 @@
-// Reading what JavaScript passed, and turning a failed Outcome into an Error. Callers have been checked by TypeScript; this
-// only makes sure that a wrong type cannot do harm.
+// Reading what JavaScript passed, and turning a failed Outcome into an Error. Callers have been checked by TypeScript;
+// this only makes sure that a wrong type cannot do harm.
 #pragma once
 
 #include <napi.h>
@@ -38,16 +38,20 @@ class Options {
   std::vector<Options> list(const char* name) const {
     std::vector<Options> members;
     each(name, [&](Napi::Value value) {
-      if (value.IsObject()) members.emplace_back(value.As<Napi::Object>());
-      else good_ = false;
+      if (value.IsObject())
+        members.emplace_back(value.As<Napi::Object>());
+      else
+        good_ = false;
     });
     return members;
   }
   std::vector<std::string> texts(const char* name) const {
     std::vector<std::string> members;
     each(name, [&](Napi::Value value) {
-      if (value.IsString()) members.push_back(value.As<Napi::String>().Utf8Value());
-      else good_ = false;
+      if (value.IsString())
+        members.push_back(value.As<Napi::String>().Utf8Value());
+      else
+        good_ = false;
     });
     return members;
   }

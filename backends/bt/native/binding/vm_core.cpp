@@ -5,8 +5,9 @@ namespace rz::binding {
 
 using host::Outcome;
 
-Outcome VmCore::create(const host::LinkConfig& config, const std::string& engine_path, const std::vector<std::string>& args,
-                       std::function<void()> on_work, std::shared_ptr<VmCore>& out) {
+Outcome VmCore::create(const host::LinkConfig& config, const std::string& engine_path,
+                       const std::vector<std::string>& args, std::function<void()> on_work,
+                       std::shared_ptr<VmCore>& out) {
   std::shared_ptr<VmCore> core(new VmCore);
   Outcome made = host::EngineLink::create(config, core->link_);
   if (!made.ok()) return made;

@@ -1,5 +1,5 @@
-// What one machine's addon object shares with its threads: the link, the process, the waiter. Knows nothing of Node except
-// that `on_work` must reach the JavaScript thread. Freed when the last of object, callbacks and views lets go.
+// What one machine's addon object shares with its threads: the link, the process, the waiter. Knows nothing of Node
+// except that `on_work` must reach the JavaScript thread. Freed when the last of object, callbacks and views lets go.
 #pragma once
 
 #include <atomic>
@@ -17,21 +17,22 @@ namespace rz::binding {
 
 /// The exit being served, as the JavaScript side sees it through a view of these bytes; src/exit-record.ts decodes it.
 struct ExitRecord {
-  u32 kind;     // shared::ExitKind
+  u32 kind;  // shared::ExitKind
   u32 vcpu;
-  u32 size;     // 1, 2, 4, 8
+  u32 size;  // 1, 2, 4, 8
   u32 pad;
   u64 address;
   u64 value;
-  u64 reply;    // written by JavaScript
+  u64 reply;  // written by JavaScript
 };
 static_assert(sizeof(ExitRecord) == 40);
 
 class VmCore : public std::enable_shared_from_this<VmCore> {
  public:
   /// Make memory, start the process and the waiter. `on_work` is called on the waiter's thread.
-  static host::Outcome create(const host::LinkConfig& config, const std::string& engine_path, const std::vector<std::string>& args,
-                              std::function<void()> on_work, std::shared_ptr<VmCore>& out);
+  static host::Outcome create(const host::LinkConfig& config, const std::string& engine_path,
+                              const std::vector<std::string>& args, std::function<void()> on_work,
+                              std::shared_ptr<VmCore>& out);
   ~VmCore();
 
   host::EngineLink& link() { return *link_; }
@@ -48,7 +49,7 @@ class VmCore : public std::enable_shared_from_this<VmCore> {
   VmCore() = default;
   std::unique_ptr<host::EngineLink> link_;
   std::shared_ptr<host::EngineProcess> process_;
-  std::mutex waiter_lock_;                 // guards waiter_ against the nursery's callback
+  std::mutex waiter_lock_;  // guards waiter_ against the nursery's callback
   std::unique_ptr<host::Waiter> waiter_;
   std::atomic<bool> died_{false};
 };

@@ -37,7 +37,8 @@ Napi::Value external_buffer(Napi::Env env, void* data, size_t bytes, std::shared
   auto* hold = new std::shared_ptr<Owner>(std::move(owner));
   napi_value buffer = nullptr;
   const napi_status made = napi_create_external_arraybuffer(
-      env, data, bytes, [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Owner>*>(hint); }, hold, &buffer);
+      env, data, bytes, [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Owner>*>(hint); }, hold,
+      &buffer);
   if (made == napi_ok) return Napi::Value(env, buffer);
   delete hold;
   Napi::Error::New(env, "this JavaScript runtime refuses views of native memory").ThrowAsJavaScriptException();
@@ -68,7 +69,8 @@ Napi::Value VmObject::ram(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value VmObject::touched(const Napi::CallbackInfo& info) {
-  if (core_) core_->link().touched(static_cast<u64>(number_argument(info, 0)), static_cast<u64>(number_argument(info, 1)));
+  if (core_)
+    core_->link().touched(static_cast<u64>(number_argument(info, 0)), static_cast<u64>(number_argument(info, 1)));
   return info.Env().Undefined();
 }
 
@@ -87,8 +89,8 @@ Napi::Value VmObject::command(const Napi::CallbackInfo& info) {
   if (!core_) return Napi::Boolean::New(info.Env(), false);
   const Bytes data = bytes_argument(info, 2);
   const auto op = static_cast<Command>(static_cast<u32>(number_argument(info, 0)));
-  return Napi::Boolean::New(info.Env(),
-                            core_->link().post_command(op, static_cast<u32>(number_argument(info, 1)), data.data, data.size));
+  return Napi::Boolean::New(
+      info.Env(), core_->link().post_command(op, static_cast<u32>(number_argument(info, 1)), data.data, data.size));
 }
 
 /// { status, bytes }, or undefined when nothing was answered.
@@ -155,8 +157,10 @@ Napi::Value VmObject::status(const Napi::CallbackInfo& info) {
 /// (alive): whether this machine keeps the event loop from ending.
 Napi::Value VmObject::keep_alive(const Napi::CallbackInfo& info) {
   if (core_) {
-    if (number_argument(info, 0) != 0) napi_ref_threadsafe_function(info.Env(), queue_);
-    else napi_unref_threadsafe_function(info.Env(), queue_);
+    if (number_argument(info, 0) != 0)
+      napi_ref_threadsafe_function(info.Env(), queue_);
+    else
+      napi_unref_threadsafe_function(info.Env(), queue_);
   }
   return info.Env().Undefined();
 }
@@ -172,7 +176,8 @@ Napi::Value VmObject::scribble(const Napi::CallbackInfo& info) {
   const Bytes from = bytes_argument(info, 1);
   if (!core_ || from.data == nullptr) return info.Env().Undefined();
   auto& region = core_->link().control_region();
-  if (offset < region.bytes() && from.size <= region.bytes() - offset) memcpy(region.data() + offset, from.data, from.size);
+  if (offset < region.bytes() && from.size <= region.bytes() - offset)
+    memcpy(region.data() + offset, from.data, from.size);
   return info.Env().Undefined();
 }
 

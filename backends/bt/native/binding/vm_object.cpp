@@ -12,8 +12,8 @@ using namespace shared;
 namespace {
 
 // How long one callback serves before timers and I/O of the event loop get their turn.
-constexpr u64 kAttendLimitNs = 2'000'000;       // on a thread that is there for the devices
-constexpr u64 kAttendLimitInlineNs = 300'000;   // on one that has other things to do (no lingering)
+constexpr u64 kAttendLimitNs = 2'000'000;      // on a thread that is there for the devices
+constexpr u64 kAttendLimitInlineNs = 300'000;  // on one that has other things to do (no lingering)
 
 }  // namespace
 
@@ -55,8 +55,8 @@ bool VmObject::create(const Napi::CallbackInfo& info) {
   napi_value label;
   napi_create_string_utf8(env, "ringzero", NAPI_AUTO_LENGTH, &label);
   napi_create_threadsafe_function(
-      env, info[1], nullptr, label, 0, 1, anchor_, [](napi_env, void* anchor, void*) { delete static_cast<Anchor*>(anchor); },
-      anchor_, on_queue, &queue_);
+      env, info[1], nullptr, label, 0, 1, anchor_,
+      [](napi_env, void* anchor, void*) { delete static_cast<Anchor*>(anchor); }, anchor_, on_queue, &queue_);
   const host::Outcome made = VmCore::create(
       config, options.text("enginePath"), options.texts("args"),
       [queue = queue_] { napi_call_threadsafe_function(queue, nullptr, napi_tsfn_nonblocking); }, core_);
@@ -75,7 +75,7 @@ void VmObject::on_environment_end(void* self) { static_cast<VmObject*>(self)->cl
 void VmObject::close_now() {
   if (!core_) return;
   napi_remove_env_cleanup_hook(env_, on_environment_end, this);
-  core_->stop();  // joins the waiter: nobody calls the queue after this
+  core_->stop();                      // joins the waiter: nobody calls the queue after this
   core_->link().ram()->drop_pages();  // views that scripts still hold read as zeros from now on
   core_.reset();
   anchor_->object = nullptr;
@@ -101,8 +101,8 @@ void VmObject::attend(napi_env env, napi_value dispatch) {
     const u64 now = monotonic_ns();
     if (any) {
       if (any_exit) linger_until = now + linger_ns_;
-      // More may be pending: the waiter sees it and calls again. (Queueing the next call from here would be served in the
-      // same turn of the loop, up to a thousand times.)
+      // More may be pending: the waiter sees it and calls again. (Queueing the next call from here would be served in
+      // the same turn of the loop, up to a thousand times.)
       if (now >= stop_at) break;
       continue;
     }
@@ -166,7 +166,8 @@ bool VmObject::tell(napi_env env, napi_value dispatch, Happening what, u32 argum
   napi_create_uint32(env, argument, &arguments[1]);
   napi_get_global(env, &global);
   if (napi_call_function(env, global, dispatch, 2, arguments, &result) == napi_pending_exception) {
-    napi_value error;  // dispatch catches what devices throw; what gets here is a bug of ours or the end of the environment
+    napi_value
+        error;  // dispatch catches what devices throw; what gets here is a bug of ours or the end of the environment
     if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
   }
   napi_close_handle_scope(env, scope);

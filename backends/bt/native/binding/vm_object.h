@@ -1,5 +1,5 @@
-// The JavaScript object of one machine. All methods and the attending loop run on the thread of the environment that made it;
-// many objects, in many environments (worker threads), may live at once.
+// The JavaScript object of one machine. All methods and the attending loop run on the thread of the environment that
+// made it; many objects, in many environments (worker threads), may live at once.
 #pragma once
 
 #include <napi.h>
@@ -54,13 +54,13 @@ class VmObject : public Napi::ObjectWrap<VmObject> {
   Napi::Value close(const Napi::CallbackInfo& info);
   Napi::Value scribble(const Napi::CallbackInfo& info);
 
-  std::shared_ptr<VmCore> core_;     // null once closed
-  Anchor* anchor_ = nullptr;         // freed by the queue's finalizer
+  std::shared_ptr<VmCore> core_;  // null once closed
+  Anchor* anchor_ = nullptr;      // freed by the queue's finalizer
   napi_threadsafe_function queue_ = nullptr;
   napi_env env_ = nullptr;
-  u64 linger_ns_ = 0;                // how long to wait for the next exit before going back to the event loop
-  u64 spin_ns_ = 0;                  // of that, how long to spin
-  u32 exit_cpu_ = ~0u;               // where the last exiting vCPU ran
+  u64 linger_ns_ = 0;   // how long to wait for the next exit before going back to the event loop
+  u64 spin_ns_ = 0;     // of that, how long to spin
+  u32 exit_cpu_ = ~0u;  // where the last exiting vCPU ran
 };
 
 }  // namespace rz::binding

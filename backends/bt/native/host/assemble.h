@@ -1,5 +1,5 @@
-// Putting the engine library together for one machine: vCPUs, code cache, CPUID profile, power-on state. The only file of the
-// program that knows how the library is built up. Control thread only, while no vCPU runs, except where said.
+// Putting the engine library together for one machine: vCPUs, code cache, CPUID profile, power-on state. The only file
+// of the program that knows how the library is built up. Control thread only, while no vCPU runs, except where said.
 #pragma once
 
 #include <atomic>

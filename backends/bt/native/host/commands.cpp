@@ -45,7 +45,8 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
       reply_bytes = encode_registers(*threads_[vcpu]->vcpu, transfer);
       return CommandStatus::kOk;
     case Command::kSetRegisters:
-      return decode_registers(*threads_[vcpu]->vcpu, transfer, bytes) ? CommandStatus::kOk : CommandStatus::kBadArgument;
+      return decode_registers(*threads_[vcpu]->vcpu, transfer, bytes) ? CommandStatus::kOk
+                                                                      : CommandStatus::kBadArgument;
     case Command::kSaveState: return save_state(reply_bytes);
     case Command::kLoadState: return load_state(bytes, reply_bytes);
     default: return CommandStatus::kUnsupported;

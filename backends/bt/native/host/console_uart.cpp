@@ -4,7 +4,10 @@
 namespace rz {
 
 ConsoleUart::ConsoleUart(peer::EnginePeer& peer, u32 index, u16 port, std::function<void(bool)> set_line)
-    : peer_(peer), index_(index), port_(port), set_line_(std::move(set_line)),
+    : peer_(peer),
+      index_(index),
+      port_(port),
+      set_line_(std::move(set_line)),
       chip_(peer.area().uarts[index].output(), peer.area().uarts[index].input(),
             UartWiring{[](void* self, bool level) { static_cast<ConsoleUart*>(self)->set_line_(level); },
                        [](void* self) {

@@ -25,7 +25,7 @@ constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, S
 
 peer::EnginePeer* crash_peer = nullptr;  // set once before threads start
 thread_local const char* thread_label = "?";
-const Machine* crash_machine = nullptr;   // set once, when it is built
+const Machine* crash_machine = nullptr;  // set once, when it is built
 
 /// Builds one line in a fixed buffer.
 class Line {
@@ -73,16 +73,36 @@ const char* signal_name(int number) {
 void report_vcpu(const Vcpu& vcpu) {
   static const char* const kNames[16] = {" rax=", " rcx=", " rdx=", " rbx=", " rsp=", " rbp=", " rsi=", " rdi=",
                                          " r8=",  " r9=",  " r10=", " r11=", " r12=", " r13=", " r14=", " r15="};
-  Line().text("vcpu").hex(vcpu.index).text(" rip=").hex(vcpu.rip).text(" rflags=").hex(vcpu.rflags).text(" mode=").hex(vcpu.mode)
-      .text(" cr0=").hex(vcpu.cr0).text(" cr2=").hex(vcpu.cr2).text(" cr3=").hex(vcpu.cr3).text(" cr4=").hex(vcpu.cr4)
-      .text(" cs=").hex(vcpu.seg[kCS].selector).text(" attention=").hex(vcpu.attention.load(std::memory_order_relaxed)).write();
+  Line()
+      .text("vcpu")
+      .hex(vcpu.index)
+      .text(" rip=")
+      .hex(vcpu.rip)
+      .text(" rflags=")
+      .hex(vcpu.rflags)
+      .text(" mode=")
+      .hex(vcpu.mode)
+      .text(" cr0=")
+      .hex(vcpu.cr0)
+      .text(" cr2=")
+      .hex(vcpu.cr2)
+      .text(" cr3=")
+      .hex(vcpu.cr3)
+      .text(" cr4=")
+      .hex(vcpu.cr4)
+      .text(" cs=")
+      .hex(vcpu.seg[kCS].selector)
+      .text(" attention=")
+      .hex(vcpu.attention.load(std::memory_order_relaxed))
+      .write();
   Line line;
   line.text("homes");
   for (int i = 0; i < 16; ++i) line.text(kNames[i]).hex(vcpu.regs[i]);
   line.write();
   if (vcpu.flight == nullptr) return;
   const u32 count = vcpu.flight_next < kReportedBlocks ? vcpu.flight_next : kReportedBlocks;
-  for (u32 i = vcpu.flight_next - count; i != vcpu.flight_next; ++i) {  // oldest first; linked blocks between them are not seen
+  for (u32 i = vcpu.flight_next - count; i != vcpu.flight_next;
+       ++i) {  // oldest first; linked blocks between them are not seen
     const FlightBlock& block = vcpu.flight[i % kFlightBlocks];
     Line().text("block rip=").hex(block.rip).text(" mode=").hex(block.mode).write();
   }
@@ -92,15 +112,39 @@ void on_signal(int number, siginfo_t* info, void* context) {
   const auto& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
   const u64 rip = static_cast<u64>(machine.gregs[REG_RIP]);
   Line line;
-  line.text("engine died of ").text(signal_name(number)).text(" in thread ").text(thread_label).text(", code ").hex(static_cast<u32>(info->si_code));
+  line.text("engine died of ")
+      .text(signal_name(number))
+      .text(" in thread ")
+      .text(thread_label)
+      .text(", code ")
+      .hex(static_cast<u32>(info->si_code));
   if (number == SIGSEGV || number == SIGBUS) line.text(", address ").hex(reinterpret_cast<u64>(info->si_addr));
-  line.text(", host rip ").hex(rip).text(" (program + ").hex(rip - reinterpret_cast<u64>(&__executable_start)).text(")").write();
+  line.text(", host rip ")
+      .hex(rip)
+      .text(" (program + ")
+      .hex(rip - reinterpret_cast<u64>(&__executable_start))
+      .text(")")
+      .write();
   Line registers;
-  registers.text("host rsp=").hex(static_cast<u64>(machine.gregs[REG_RSP])).text(" rax=").hex(static_cast<u64>(machine.gregs[REG_RAX]))
-      .text(" rcx=").hex(static_cast<u64>(machine.gregs[REG_RCX])).text(" rdx=").hex(static_cast<u64>(machine.gregs[REG_RDX]))
-      .text(" rbx=").hex(static_cast<u64>(machine.gregs[REG_RBX])).text(" rbp=").hex(static_cast<u64>(machine.gregs[REG_RBP]))
-      .text(" rsi=").hex(static_cast<u64>(machine.gregs[REG_RSI])).text(" rdi=").hex(static_cast<u64>(machine.gregs[REG_RDI]))
-      .text(" eflags=").hex(static_cast<u64>(machine.gregs[REG_EFL])).write();
+  registers.text("host rsp=")
+      .hex(static_cast<u64>(machine.gregs[REG_RSP]))
+      .text(" rax=")
+      .hex(static_cast<u64>(machine.gregs[REG_RAX]))
+      .text(" rcx=")
+      .hex(static_cast<u64>(machine.gregs[REG_RCX]))
+      .text(" rdx=")
+      .hex(static_cast<u64>(machine.gregs[REG_RDX]))
+      .text(" rbx=")
+      .hex(static_cast<u64>(machine.gregs[REG_RBX]))
+      .text(" rbp=")
+      .hex(static_cast<u64>(machine.gregs[REG_RBP]))
+      .text(" rsi=")
+      .hex(static_cast<u64>(machine.gregs[REG_RSI]))
+      .text(" rdi=")
+      .hex(static_cast<u64>(machine.gregs[REG_RDI]))
+      .text(" eflags=")
+      .hex(static_cast<u64>(machine.gregs[REG_EFL]))
+      .write();
   if (crash_machine != nullptr) {  // those of other threads may be on the move: better than nothing
     for (const Vcpu* vcpu : crash_machine->vcpus) report_vcpu(*vcpu);
   }
@@ -114,7 +158,8 @@ void install_crash_handlers(peer::EnginePeer& peer) {
   crash_peer = &peer;
   struct sigaction action = {};
   action.sa_sigaction = on_signal;
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // NODEFER: translated code may fault again right after a resumed fault
+  action.sa_flags =
+      SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // NODEFER: translated code may fault again right after a resumed fault
   sigemptyset(&action.sa_mask);
   for (int number : kSignals) sigaction(number, &action, nullptr);
 }

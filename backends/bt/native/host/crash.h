@@ -9,7 +9,8 @@ namespace rz {
 class Machine;
 
 /// Install handlers for SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS. The engine's
-/// run loop puts its own handlers for faults of translated code before these and chains to them. Once, before threads start.
+/// run loop puts its own handlers for faults of translated code before these and chains to them. Once, before threads
+/// start.
 void install_crash_handlers(peer::EnginePeer& peer);
 
 /// The vCPUs of this machine go into the report from now on.

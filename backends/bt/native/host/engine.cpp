@@ -8,7 +8,6 @@
 #include "crash.h"
 #include "irq/wait.h"
 
-
 namespace rz {
 
 using namespace shared;
@@ -94,9 +93,7 @@ void Engine::vcpu_main(Thread& self) {
   }
 }
 
-RunExit Engine::run_vcpu(Vcpu& vcpu) {
-  return fake_ ? fake_->run(vcpu) : run(vcpu);
-}
+RunExit Engine::run_vcpu(Vcpu& vcpu) { return fake_ ? fake_->run(vcpu) : run(vcpu); }
 
 void Engine::drain_invalidations(void* context, Machine& machine) {
   auto& self = *static_cast<Engine*>(context);

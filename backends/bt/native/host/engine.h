@@ -60,9 +60,9 @@ class Engine {
   std::mutex lock_;                  // guards run_wanted_ and the flags of threads_
   std::condition_variable changed_;  // run_wanted_ became true
   bool run_wanted_ = false;
-  bool pause_pending_ = false;       // control thread only: a pause command waits for its answer
+  bool pause_pending_ = false;  // control thread only: a pause command waits for its answer
   std::vector<std::unique_ptr<Thread>> threads_;
-  std::mutex invalidation_lock_;     // one consumer of the invalidation ring at a time
+  std::mutex invalidation_lock_;  // one consumer of the invalidation ring at a time
 };
 
 }  // namespace rz

@@ -1,5 +1,5 @@
-// The machine's bus as translated code reaches it: native devices first (interrupt controllers, timers, UARTs), then doorbells,
-// then the exit mailbox to the host. Called on vCPU threads with the guest's vector state live in the host's
+// The machine's bus as translated code reaches it: native devices first (interrupt controllers, timers, UARTs), then
+// doorbells, then the exit mailbox to the host. Called on vCPU threads with the guest's vector state live in the host's
 // registers: built with -mgeneral-regs-only.
 #pragma once
 

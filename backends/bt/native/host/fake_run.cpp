@@ -53,11 +53,16 @@ RunExit FakeRun::run(Vcpu& vcpu) {
       if (s.once && vcpu.counters[0] != 0) continue;
       const u64 a = s.operand[0];
       const unsigned size = static_cast<unsigned>(s.operand[1]);
-      if (s.verb == "in") value = bus.io_read(vcpu, static_cast<u16>(a), size);
-      else if (s.verb == "out") bus.io_write(vcpu, static_cast<u16>(a), size, s.operand[2]);
-      else if (s.verb == "echo") bus.io_write(vcpu, static_cast<u16>(a), size, value);
-      else if (s.verb == "load") value = bus.mmio_read(vcpu, a, size);
-      else if (s.verb == "store") bus.mmio_write(vcpu, a, size, s.operand[2]);
+      if (s.verb == "in")
+        value = bus.io_read(vcpu, static_cast<u16>(a), size);
+      else if (s.verb == "out")
+        bus.io_write(vcpu, static_cast<u16>(a), size, s.operand[2]);
+      else if (s.verb == "echo")
+        bus.io_write(vcpu, static_cast<u16>(a), size, value);
+      else if (s.verb == "load")
+        value = bus.mmio_read(vcpu, a, size);
+      else if (s.verb == "store")
+        bus.mmio_write(vcpu, a, size, s.operand[2]);
       else if (s.verb == "print") {
         for (u64 i = 0; i < a && !stop_asked(vcpu); ++i) {
           while ((bus.io_read(vcpu, 0x3fd, 1) & 0x20) == 0 && !stop_asked(vcpu)) usleep(100);
@@ -70,12 +75,17 @@ RunExit FakeRun::run(Vcpu& vcpu) {
           ++count;
           memcpy(host, &count, 8);
         }
-      } else if (s.verb == "rest") usleep(static_cast<useconds_t>(a * 1000));
-      else if (s.verb == "spin") { /* falls into the next round */ }
-      else if (s.verb == "shutdown") return RunExit::kShutdown;
-      else if (s.verb == "segv") *reinterpret_cast<volatile char*>(a) = 1;
-      else if (s.verb == "abort") abort();
-      else return RunExit::kInternalError;
+      } else if (s.verb == "rest")
+        usleep(static_cast<useconds_t>(a * 1000));
+      else if (s.verb == "spin") { /* falls into the next round */
+      } else if (s.verb == "shutdown")
+        return RunExit::kShutdown;
+      else if (s.verb == "segv")
+        *reinterpret_cast<volatile char*>(a) = 1;
+      else if (s.verb == "abort")
+        abort();
+      else
+        return RunExit::kInternalError;
     }
     ++vcpu.counters[0];
   }

@@ -19,9 +19,7 @@ void watch_life_line(int socket_fd) {
     enter_thread("life line");
     char byte;
     ssize_t got;
-    do {
-      got = read(socket_fd, &byte, 1);
-    } while (got > 0 || (got < 0 && errno == EINTR));
+    do { got = read(socket_fd, &byte, 1); } while (got > 0 || (got < 0 && errno == EINTR));
     _exit(0);  // the embedder died: nobody is left to tell
   }).detach();
 }

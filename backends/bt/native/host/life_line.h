@@ -1,5 +1,5 @@
-// Makes sure that an engine does not outlive its embedder: the kernel's parent-death signal, and a thread that reads the
-// life-line socket, whose end means that the embedder is gone even where the signal does not reach.
+// Makes sure that an engine does not outlive its embedder: the kernel's parent-death signal, and a thread that reads
+// the life-line socket, whose end means that the embedder is gone even where the signal does not reach.
 #pragma once
 
 namespace rz {

@@ -41,8 +41,8 @@ class NativeDevices {
   peer::EnginePeer& peer_;
   IrqPlatform irq_;
   std::vector<std::unique_ptr<ConsoleUart>> uarts_;
-  std::mutex ring_lock_;   // one consumer of the irq ring at a time
-  std::mutex lines_lock_;  // guards sources_
+  std::mutex ring_lock_;     // one consumer of the irq ring at a time
+  std::mutex lines_lock_;    // guards sources_
   u8 sources_[kLines] = {};  // by line: bit = source that asserts it
 };
 

@@ -10,13 +10,15 @@ namespace rz {
 
 namespace {
 
-constexpr u64 kMinCodeCacheBytes = 1 << 20;   // room for the longest block and the thunks, many times over
+constexpr u64 kMinCodeCacheBytes = 1 << 20;     // room for the longest block and the thunks, many times over
 constexpr u64 kMaxCodeCacheBytes = 1ull << 31;  // blocks are linked by 32-bit displacements
 
 bool parse_number(std::string_view text, u64& value) {
   const std::string copy(text);
-  if (copy == "true") value = 1;
-  else if (copy == "false") value = 0;
+  if (copy == "true")
+    value = 1;
+  else if (copy == "false")
+    value = 0;
   else {
     char* end = nullptr;
     errno = 0;
@@ -37,16 +39,24 @@ bool apply(std::string_view name, std::string_view value, HostOptions& options) 
   if (name == "codeCacheBytes") {
     if (number < kMinCodeCacheBytes || number > kMaxCodeCacheBytes) return false;
     engine.code_cache_bytes = number;
-  }
-  else if (name == "noOpt") engine.no_opt = number != 0;
-  else if (name == "maxBlockInsts") engine.max_block_insts = static_cast<u32>(number);
-  else if (name == "stressFlushTlb") engine.stress_flush_tlb = static_cast<u32>(number);
-  else if (name == "stressFlushCode") engine.stress_flush_code = static_cast<u32>(number);
-  else if (name == "stressInterrupts") engine.stress_interrupts = number != 0;
-  else if (name == "perfMap") engine.perf_map = number != 0;
-  else if (name == "trace") engine.trace = static_cast<u32>(number);
-  else if (name == "testCommands") options.test_commands = number != 0;
-  else return false;
+  } else if (name == "noOpt")
+    engine.no_opt = number != 0;
+  else if (name == "maxBlockInsts")
+    engine.max_block_insts = static_cast<u32>(number);
+  else if (name == "stressFlushTlb")
+    engine.stress_flush_tlb = static_cast<u32>(number);
+  else if (name == "stressFlushCode")
+    engine.stress_flush_code = static_cast<u32>(number);
+  else if (name == "stressInterrupts")
+    engine.stress_interrupts = number != 0;
+  else if (name == "perfMap")
+    engine.perf_map = number != 0;
+  else if (name == "trace")
+    engine.trace = static_cast<u32>(number);
+  else if (name == "testCommands")
+    options.test_commands = number != 0;
+  else
+    return false;
   return true;
 }
 

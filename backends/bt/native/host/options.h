@@ -1,4 +1,5 @@
-// The engine's tuning as it arrives in the control area: "name=value" lines, values already checked for type by the TypeScript side.
+// The engine's tuning as it arrives in the control area: "name=value" lines, values already checked for type by the
+// TypeScript side.
 #pragma once
 
 #include <string>

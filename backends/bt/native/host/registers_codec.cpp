@@ -21,7 +21,8 @@ void put_segment(Segment& s, const SegmentImage& image) {
 
 bool possible(const RegistersImage& r) {
   if (r.cr0 >> 32 != 0 || ((r.cr0 & kCr0PG) != 0 && (r.cr0 & kCr0PE) == 0)) return false;
-  if ((r.efer & kEferLMA) != 0 && ((r.efer & kEferLME) == 0 || (r.cr0 & kCr0PG) == 0 || (r.cr4 & kCr4PAE) == 0)) return false;
+  if ((r.efer & kEferLMA) != 0 && ((r.efer & kEferLME) == 0 || (r.cr0 & kCr0PG) == 0 || (r.cr4 & kCr4PAE) == 0))
+    return false;
   if (r.cr8 > 15 || r.gdtr.limit > 0xffff || r.idtr.limit > 0xffff) return false;
   return true;
 }

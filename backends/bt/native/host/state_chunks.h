@@ -21,8 +21,8 @@ struct StateHeader {
   u32 chunks;
   u32 vcpus;
   u32 uarts;
-  u64 tsc_hz;       // rate of the guest's TSC, Hz
-  u64 uptime_ticks; // TSC ticks since machine time zero (kvmclock)
+  u64 tsc_hz;        // rate of the guest's TSC, Hz
+  u64 uptime_ticks;  // TSC ticks since machine time zero (kvmclock)
 };
 static_assert(sizeof(StateHeader) == 40);
 
@@ -46,16 +46,16 @@ inline constexpr u32 kChunkUart = four_cc("UART");       // UartState, one for e
 struct VcpuImage {
   u64 xcr0;
   u64 dr[8];
-  u64 pdpte[4];            // PAE page-directory pointers
-  u64 exception_cr2;       // of the pending exception
+  u64 pdpte[4];       // PAE page-directory pointers
+  u64 exception_cr2;  // of the pending exception
   u32 exception_error;
-  u8 exception_vector;     // FFh: none pending
+  u8 exception_vector;  // FFh: none pending
   u8 exception_has_error;
   u8 exception_software;
   u8 halted;
   u8 nmi_blocked;
-  u8 interrupt_shadow;     // 1: the next instruction is shielded by STI or MOV SS
-  u8 shut_down;            // triple fault, waiting for a reset
+  u8 interrupt_shadow;  // 1: the next instruction is shielded by STI or MOV SS
+  u8 shut_down;         // triple fault, waiting for a reset
   u8 pad[5];
 };
 static_assert(sizeof(VcpuImage) == 8 * 14 + 16);

@@ -23,16 +23,33 @@ constexpr size_t kXsaveHeaderAt = 512, kXsaveLegacyBytes = 576;
 /// MSRs that are one field each. FS.base and GS.base are in the registers, the APIC's in its own state.
 struct MsrField {
   u32 index;
-  u64 Msrs::* field;
+  u64 Msrs::*field;
 };
 constexpr MsrField kMsrFields[] = {
-    {0x3a, &Msrs::feature_control}, {0x3b, &Msrs::tsc_adjust}, {0x48, &Msrs::spec_ctrl}, {0x174, &Msrs::sysenter_cs},
-    {0x175, &Msrs::sysenter_esp}, {0x176, &Msrs::sysenter_eip}, {0x17a, &Msrs::mcg_status}, {0x17b, &Msrs::mcg_ctl},
-    {0x1a0, &Msrs::misc_enable}, {0x1d9, &Msrs::debugctl}, {0x277, &Msrs::pat}, {0x2ff, &Msrs::mtrr_def_type},
-    {0xda0, &Msrs::xss}, {kMsrKvmWallClock, &Msrs::kvm_wall_clock}, {kMsrKvmClock, &Msrs::kvm_clock},
-    {0xc0000081, &Msrs::star}, {0xc0000082, &Msrs::lstar}, {0xc0000083, &Msrs::cstar}, {0xc0000084, &Msrs::sfmask},
-    {0xc0000102, &Msrs::kernel_gs_base}, {0xc0000103, &Msrs::tsc_aux}, {0xc0010010, &Msrs::syscfg},
-    {0xc0010015, &Msrs::hwcr}, {0xc0011029, &Msrs::de_cfg},
+    {0x3a, &Msrs::feature_control},
+    {0x3b, &Msrs::tsc_adjust},
+    {0x48, &Msrs::spec_ctrl},
+    {0x174, &Msrs::sysenter_cs},
+    {0x175, &Msrs::sysenter_esp},
+    {0x176, &Msrs::sysenter_eip},
+    {0x17a, &Msrs::mcg_status},
+    {0x17b, &Msrs::mcg_ctl},
+    {0x1a0, &Msrs::misc_enable},
+    {0x1d9, &Msrs::debugctl},
+    {0x277, &Msrs::pat},
+    {0x2ff, &Msrs::mtrr_def_type},
+    {0xda0, &Msrs::xss},
+    {kMsrKvmWallClock, &Msrs::kvm_wall_clock},
+    {kMsrKvmClock, &Msrs::kvm_clock},
+    {0xc0000081, &Msrs::star},
+    {0xc0000082, &Msrs::lstar},
+    {0xc0000083, &Msrs::cstar},
+    {0xc0000084, &Msrs::sfmask},
+    {0xc0000102, &Msrs::kernel_gs_base},
+    {0xc0000103, &Msrs::tsc_aux},
+    {0xc0010010, &Msrs::syscfg},
+    {0xc0010015, &Msrs::hwcr},
+    {0xc0011029, &Msrs::de_cfg},
 };
 
 /// The field behind an index, MTRRs included, or null.
@@ -43,7 +60,8 @@ u64* msr_slot(Msrs& msr, u32 index) {
   if (index == 0x250) return &msr.mtrr_fixed[0];
   if (index == 0x258 || index == 0x259) return &msr.mtrr_fixed[index - 0x258 + 1];
   if (index >= 0x268 && index <= 0x26f) return &msr.mtrr_fixed[index - 0x268 + 3];
-  if (index >= 0x200 && index < 0x220) return (index & 1) ? &msr.mtrr_mask[(index - 0x200) / 2] : &msr.mtrr_base[(index - 0x200) / 2];
+  if (index >= 0x200 && index < 0x220)
+    return (index & 1) ? &msr.mtrr_mask[(index - 0x200) / 2] : &msr.mtrr_base[(index - 0x200) / 2];
   return nullptr;
 }
 
@@ -124,32 +142,42 @@ struct Parsed {
 const char* place(Parsed& state, const ChunkHeader& header, const u8* payload) {
   Parsed::Span* slot = nullptr;
   if (header.version != 1) return "a part of the state is of a version that is unknown here";
-  if (header.tag == kChunkIrq && header.instance == 0) slot = &state.irq;
-  else if (header.tag == kChunkUart && header.instance < state.uarts.size()) slot = &state.uarts[header.instance];
+  if (header.tag == kChunkIrq && header.instance == 0)
+    slot = &state.irq;
+  else if (header.tag == kChunkUart && header.instance < state.uarts.size())
+    slot = &state.uarts[header.instance];
   else if (header.instance < state.vcpus.size()) {
     Parsed::OneVcpu& one = state.vcpus[header.instance];
-    if (header.tag == kChunkRegisters) slot = &one.registers;
-    else if (header.tag == kChunkVcpu) slot = &one.vcpu;
-    else if (header.tag == kChunkMsrs) slot = &one.msrs;
-    else if (header.tag == kChunkXsave) slot = &one.xsave;
+    if (header.tag == kChunkRegisters)
+      slot = &one.registers;
+    else if (header.tag == kChunkVcpu)
+      slot = &one.vcpu;
+    else if (header.tag == kChunkMsrs)
+      slot = &one.msrs;
+    else if (header.tag == kChunkXsave)
+      slot = &one.xsave;
   }
-  if (slot == nullptr) return "the state has a part that is unknown here, or belongs to a vCPU or UART that this machine lacks";
+  if (slot == nullptr)
+    return "the state has a part that is unknown here, or belongs to a vCPU or UART that this machine lacks";
   if (slot->data != nullptr) return "the state has a part twice";
   *slot = {payload, header.bytes};
   return nullptr;
 }
 
 const char* check_vcpu(const Parsed::OneVcpu& one) {
-  if (one.registers.bytes != sizeof(RegistersImage) || one.vcpu.bytes != sizeof(VcpuImage)) return "the registers are missing or of the wrong size";
+  if (one.registers.bytes != sizeof(RegistersImage) || one.vcpu.bytes != sizeof(VcpuImage))
+    return "the registers are missing or of the wrong size";
   if (!registers_possible(one.registers.data)) return "the registers hold a combination that no processor has";
   if (one.msrs.data == nullptr || one.msrs.bytes % sizeof(MsrImage) != 0) return "the MSRs are missing or cut off";
   Msrs scratch;
   for (size_t at = 0; at < one.msrs.bytes; at += sizeof(MsrImage)) {
     MsrImage image;
     memcpy(&image, one.msrs.data + at, sizeof image);
-    if (image.index != kMsrTsc && msr_slot(scratch, image.index) == nullptr) return "the state sets an MSR that this engine does not have";
+    if (image.index != kMsrTsc && msr_slot(scratch, image.index) == nullptr)
+      return "the state sets an MSR that this engine does not have";
   }
-  if (one.xsave.bytes < kXsaveLegacyBytes || one.xsave.bytes > sizeof Vcpu::xsave) return "the FPU state is missing or of the wrong size";
+  if (one.xsave.bytes < kXsaveLegacyBytes || one.xsave.bytes > sizeof Vcpu::xsave)
+    return "the FPU state is missing or of the wrong size";
   u64 present, compacted;
   memcpy(&present, one.xsave.data + kXsaveHeaderAt, 8);
   memcpy(&compacted, one.xsave.data + kXsaveHeaderAt + 8, 8);
@@ -165,7 +193,8 @@ const char* parse(Parsed& state, const u8* from, size_t bytes) {
   if (header.magic != kStateMagic) return "this is not the saved state of a machine";
   if (header.version != kStateVersion) return "the state is of a version that is unknown here";
   if (header.total_bytes != bytes) return "the state is cut off or has something appended";
-  if (header.vcpus != state.vcpus.size() || header.uarts != state.uarts.size()) return "the state is of a machine with another number of vCPUs or UARTs";
+  if (header.vcpus != state.vcpus.size() || header.uarts != state.uarts.size())
+    return "the state is of a machine with another number of vCPUs or UARTs";
   size_t at = sizeof header;
   for (u32 i = 0; i < header.chunks; ++i) {
     ChunkHeader chunk;
@@ -185,7 +214,8 @@ const char* parse(Parsed& state, const u8* from, size_t bytes) {
     UartState image;
     if (uart.bytes != sizeof image) return "a UART's state is missing or of the wrong size";
     memcpy(&image, uart.data, sizeof image);
-    if (image.version != kUartStateVersion || image.rx_count > 16 || image.tx_count > 16) return "a UART's state is impossible";
+    if (image.version != kUartStateVersion || image.rx_count > 16 || image.tx_count > 16)
+      return "a UART's state is impossible";
   }
   return state.irq.data == nullptr ? "the interrupt controllers' state is missing" : nullptr;
 }
@@ -197,8 +227,11 @@ void read_vcpu(Vcpu& v, const Parsed::OneVcpu& one) {
   v.xcr0 = image.xcr0;
   memcpy(v.dr, image.dr, sizeof image.dr);
   memcpy(v.pdpte, image.pdpte, sizeof image.pdpte);
-  v.exception = PendingException{.vector = image.exception_vector, .has_error = image.exception_has_error != 0,
-                                 .software = image.exception_software != 0, .error = image.exception_error, .cr2 = image.exception_cr2};
+  v.exception = PendingException{.vector = image.exception_vector,
+                                 .has_error = image.exception_has_error != 0,
+                                 .software = image.exception_software != 0,
+                                 .error = image.exception_error,
+                                 .cr2 = image.exception_cr2};
   v.halted = image.halted != 0;
   v.nmi_blocked = image.nmi_blocked != 0;
   v.shutdown = image.shut_down != 0;
@@ -209,8 +242,10 @@ void read_vcpu(Vcpu& v, const Parsed::OneVcpu& one) {
   for (size_t at = 0; at < one.msrs.bytes; at += sizeof(MsrImage)) {
     MsrImage msr;
     memcpy(&msr, one.msrs.data + at, sizeof msr);
-    if (msr.index == kMsrTsc) v.msr.tsc_offset = msr.value - host_tsc();
-    else *msr_slot(v.msr, msr.index) = msr.value;
+    if (msr.index == kMsrTsc)
+      v.msr.tsc_offset = msr.value - host_tsc();
+    else
+      *msr_slot(v.msr, msr.index) = msr.value;
   }
   v.fpu_live = false;
 }
@@ -219,8 +254,13 @@ void read_vcpu(Vcpu& v, const Parsed::OneVcpu& one) {
 
 std::vector<u8> save_machine(Machine& machine, NativeDevices& devices) {
   Writer out;
-  StateHeader header = {kStateMagic, kStateVersion, 0, 0, static_cast<u32>(machine.vcpus.size()),
-                        static_cast<u32>(devices.uarts().size()), machine.tsc_hz,
+  StateHeader header = {kStateMagic,
+                        kStateVersion,
+                        0,
+                        0,
+                        static_cast<u32>(machine.vcpus.size()),
+                        static_cast<u32>(devices.uarts().size()),
+                        machine.tsc_hz,
                         host_tsc() - machine.vcpus[0]->boot_tsc};
   out.append(&header, sizeof header);
   for (Vcpu* vcpu : machine.vcpus) write_vcpu(out, *vcpu);

@@ -150,8 +150,7 @@ class FileConsole implements GuestConsole {
 
   output(bytes: Uint8Array): void {
     try {
-      for (let done = 0; done < bytes.length && this.#descriptor !== null; )
-        done += writeSync(this.#descriptor, bytes, done);
+      for (let done = 0; done < bytes.length && this.#descriptor !== null; ) done += writeSync(this.#descriptor, bytes, done);
     } catch (error) {
       this.close();
       this.events.failed(

@@ -233,11 +233,7 @@ async function sniff(path: string, blame: Blame): Promise<KernelKind | null> {
   } catch (error) {
     const errno = (error as NodeJS.ErrnoException).code ?? String(error);
     if (errno === "ENOENT" || errno === "ENOTDIR")
-      blame(
-        "--kernel",
-        "BOOT_FILE_MISSING",
-        `${path}: no such file; check the path, it is relative to the working directory`,
-      );
+      blame("--kernel", "BOOT_FILE_MISSING", `${path}: no such file; check the path, it is relative to the working directory`);
     else if (errno === "EISDIR") blame("--kernel", "BOOT_FILE_UNREADABLE", `${path}: is a directory; name a file`);
     else blame("--kernel", "BOOT_FILE_UNREADABLE", `${path}: cannot be read (${errno}); check its permissions`);
     return null;
@@ -255,11 +251,7 @@ function timeoutMs(value: string | undefined, blame: Blame): number | null {
   if (value === undefined) return null;
   const seconds = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
   if (seconds > 0 && seconds <= LONGEST_TIMEOUT_S) return Math.ceil(seconds * 1000);
-  blame(
-    "--timeout",
-    "out-of-range",
-    `${JSON.stringify(value)} is not a number of seconds above 0, at most ${LONGEST_TIMEOUT_S}`,
-  );
+  blame("--timeout", "out-of-range", `${JSON.stringify(value)} is not a number of seconds above 0, at most ${LONGEST_TIMEOUT_S}`);
   return null;
 }
 

@@ -72,9 +72,7 @@ function splitItems(text: string, list: string): string[] {
   if (items.length === 1 && items[0] === "") return [];
   const empty = items.findIndex((one) => one.trim() === "");
   if (empty >= 0)
-    throw new PluginSpecError(
-      `${JSON.stringify(text)}: item ${empty + 1} after the colon is empty; remove the stray comma`,
-    );
+    throw new PluginSpecError(`${JSON.stringify(text)}: item ${empty + 1} after the colon is empty; remove the stray comma`);
   return items;
 }
 

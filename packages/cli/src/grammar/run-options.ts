@@ -132,18 +132,12 @@ export const RUN_OPTIONS = {
 
 /** Example command lines, for --help and the docs. */
 export const RUN_EXAMPLES: readonly (readonly [command: string, about: string])[] = [
-  [
-    "ringzero run --kernel vmlinuz --initrd initrd.img --append console=ttyS0",
-    "boot Linux; its serial console is your terminal",
-  ],
+  ["ringzero run --kernel vmlinuz --initrd initrd.img --append console=ttyS0", "boot Linux; its serial console is your terminal"],
   [
     "ringzero run --kernel vmlinuz --device debug-exit --timeout 60 --console file:boot.log",
     "unattended: output to a file, at most a minute",
   ],
-  [
-    "ringzero run --firmware bios.bin --device log-port:path=bios.log",
-    "start firmware, and keep what it writes to port E9h",
-  ],
+  ["ringzero run --firmware bios.bin --device log-port:path=bios.log", "start firmware, and keep what it writes to port E9h"],
   ["ringzero run --spec machine.json --memory 2GiB", "a machine from a file, with more memory"],
   ["ringzero run --kernel vmlinuz --dry-run > machine.json", "check everything, and write the specification"],
 ];

@@ -144,11 +144,8 @@ bool EngineLink::read_exit(u32 vcpu, Exit& exit) {
       break;
     case ExitKind::kTripleFault:
     case ExitKind::kInit:
-    case ExitKind::kDebug:
-      good = true;
-      break;
-    case ExitKind::kNone:
-      break;
+    case ExitKind::kDebug: good = true; break;
+    case ExitKind::kNone: break;
   }
   if (!good) {
     answer_exit(exit, ~0ull);
@@ -182,7 +179,8 @@ bool EngineLink::take_reply(CommandReply& reply) {
   if (box.answered.load(std::memory_order_acquire) != command_sequence_) return false;
   const u32 status = read_once(box.status);
   const u32 bytes = std::min(read_once(box.reply_bytes), kTransferBytes);
-  reply.status = status <= static_cast<u32>(CommandStatus::kFailed) ? static_cast<CommandStatus>(status) : CommandStatus::kFailed;
+  reply.status =
+      status <= static_cast<u32>(CommandStatus::kFailed) ? static_cast<CommandStatus>(status) : CommandStatus::kFailed;
   reply.bytes.assign(area().transfer, area().transfer + bytes);
   return true;
 }
@@ -193,7 +191,8 @@ void EngineLink::wake_engine(u32 work) {
 }
 
 void EngineLink::post_irq(const IrqEntry& entry) {
-  constexpr size_t kMaxBacklog = 65536;  // an engine that does not drain this many is stuck; the oldest are worthless by then
+  constexpr size_t kMaxBacklog =
+      65536;  // an engine that does not drain this many is stuck; the oldest are worthless by then
   if (!irq_backlog_.empty()) flush_irq_backlog();
   if (!irq_backlog_.empty() || !area().irq.push(entry)) {
     if (irq_backlog_.size() >= kMaxBacklog) irq_backlog_.pop_front();
@@ -218,7 +217,8 @@ void EngineLink::flush_irq_backlog() {
 void EngineLink::touched(u64 gpa, u64 bytes) {
   if (bytes == 0 || gpa >= top_) return;
   const u64 end_gpa = bytes > top_ - gpa ? top_ : gpa + bytes;
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // our bytes before our look; the engine sets the bit before its look
+  std::atomic_thread_fence(
+      std::memory_order_seq_cst);  // our bytes before our look; the engine sets the bit before its look
   const auto* bitmap = reinterpret_cast<const std::atomic<u64>*>(control_->data() + kCodeBitmapOffset);
   const u64 last = (end_gpa - 1) >> kPageShift;
   bool posted = false;

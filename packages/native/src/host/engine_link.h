@@ -116,7 +116,7 @@ class EngineLink {
   LinkConfig config_;
   std::shared_ptr<SharedRegion> control_;
   std::shared_ptr<SharedRegion> ram_;
-  u64 top_ = 0;                               // end of the highest range
+  u64 top_ = 0;  // end of the highest range
   u32 command_sequence_ = 0;
   std::deque<shared::IrqEntry> irq_backlog_;  // what did not fit into the ring, in order
   std::atomic<bool> has_backlog_{false};

@@ -167,9 +167,7 @@ class Nursery {
     ::kill(child->pid_, SIGKILL);  // an engine that merely closed its end; no effect on one that is ending
     int raw = 0;
     pid_t waited;
-    do {
-      waited = waitpid(child->pid_, &raw, 0);
-    } while (waited < 0 && errno == EINTR);
+    do { waited = waitpid(child->pid_, &raw, 0); } while (waited < 0 && errno == EINTR);
     ExitStatus status;
     if (waited == child->pid_) {
       status.known = true;
@@ -189,7 +187,7 @@ class Nursery {
     child->on_exit_ = nullptr;
   }
 
-  std::mutex mutex_;                        // guards requests_ and event_fd_'s creation
+  std::mutex mutex_;  // guards requests_ and event_fd_'s creation
   std::condition_variable answered_;
   std::vector<Request*> requests_;
   int event_fd_ = -1;

@@ -1,7 +1,7 @@
 // The engine's process as its parent sees it: started, killed, reaped. One "nursery" thread in the whole program
-// starts and reaps all of them, because PR_SET_PDEATHSIG follows the *thread* that forked: a worker thread that ends must not
-// take machines with it unasked. Reaping waits for the end of a socket that only the engine holds, and then for that one
-// pid, so SIGCHLD and the children of the embedder are left alone.
+// starts and reaps all of them, because PR_SET_PDEATHSIG follows the *thread* that forked: a worker thread that ends
+// must not take machines with it unasked. Reaping waits for the end of a socket that only the engine holds, and then
+// for that one pid, so SIGCHLD and the children of the embedder are left alone.
 #pragma once
 
 #include <sys/types.h>
@@ -26,10 +26,10 @@ struct ExitStatus {
 class EngineProcess {
  public:
   struct Launch {
-    std::string path;                  // of the program
-    std::vector<std::string> args;     // after argv[0]
-    std::vector<int> fds;              // placed at 4, 5, …; the life-line socket is 3
-    std::function<void()> on_exit;     // called once by the nursery thread after reaping; must be quick
+    std::string path;               // of the program
+    std::vector<std::string> args;  // after argv[0]
+    std::vector<int> fds;           // placed at 4, 5, …; the life-line socket is 3
+    std::function<void()> on_exit;  // called once by the nursery thread after reaping; must be quick
   };
 
   /// Any thread. The process runs when this returns ok; an exec that fails is reported here.
@@ -47,12 +47,12 @@ class EngineProcess {
  private:
   friend class Nursery;
   EngineProcess() = default;
-  mutable std::mutex mutex_;               // guards reaped_ and status_: a pid is signalled only while it is ours
+  mutable std::mutex mutex_;  // guards reaped_ and status_: a pid is signalled only while it is ours
   mutable std::condition_variable reaped_changed_;
   bool reaped_ = false;
   ExitStatus status_;
   pid_t pid_ = -1;
-  int life_line_ = -1;                     // our end of the socket; closed by the nursery
+  int life_line_ = -1;  // our end of the socket; closed by the nursery
   std::function<void()> on_exit_;
 };
 

@@ -51,8 +51,8 @@ std::string describe_flight(const FlightRecorder& recorder) {
     if (first_ns == 0) first_ns = event.at_ns;
     char line[160];
     snprintf(line, sizeof line, "%-10s vcpu%u +%.3fms a=0x%llx b=0x%llx\n", name, event.vcpu,
-             static_cast<double>(static_cast<i64>(event.at_ns - first_ns)) / 1e6, static_cast<unsigned long long>(event.a),
-             static_cast<unsigned long long>(event.b));
+             static_cast<double>(static_cast<i64>(event.at_ns - first_ns)) / 1e6,
+             static_cast<unsigned long long>(event.a), static_cast<unsigned long long>(event.b));
     out += line;
   }
   return out;

@@ -1,4 +1,5 @@
-// The flight recorder of an engine as text for a person. The area is not trusted: the engine may have died of scribbling.
+// The flight recorder of an engine as text for a person. The area is not trusted: the engine may have died of
+// scribbling.
 #pragma once
 
 #include <string>
@@ -7,8 +8,8 @@
 
 namespace rz::host {
 
-/// The crash handler's text, then the last events, oldest first. Printable ASCII and newlines only, at most about 100 KiB,
-/// whatever the area holds.
+/// The crash handler's text, then the last events, oldest first. Printable ASCII and newlines only, at most about 100
+/// KiB, whatever the area holds.
 std::string describe_flight(const shared::FlightRecorder& recorder);
 
 }  // namespace rz::host

@@ -31,8 +31,8 @@ Outcome SharedRegion::create(const char* label, u64 bytes, std::shared_ptr<Share
     close(fd);
     return Outcome::failed(call, host_errno);
   }
-  madvise(data, bytes, MADV_DONTDUMP);   // a core of the embedder should not hold its guests
-  madvise(data, bytes, MADV_DONTFORK);   // nor should its children
+  madvise(data, bytes, MADV_DONTDUMP);  // a core of the embedder should not hold its guests
+  madvise(data, bytes, MADV_DONTFORK);  // nor should its children
   out.reset(new SharedRegion(fd, static_cast<u8*>(data), bytes));
   return {};
 }

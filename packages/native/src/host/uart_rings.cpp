@@ -18,7 +18,8 @@ size_t EngineLink::uart_read(u32 index, u8* into, size_t bytes) {
 size_t EngineLink::uart_write(u32 index, const u8* from, size_t bytes) {
   if (index >= config_.uarts.size()) return 0;
   bool first = false;
-  const u32 count = area().uarts[index].input().write(from, static_cast<u32>(std::min<size_t>(bytes, kUartInBytes)), first);
+  const u32 count =
+      area().uarts[index].input().write(from, static_cast<u32>(std::min<size_t>(bytes, kUartInBytes)), first);
   if (count != 0) wake_engine(kWorkUart);
   return count;
 }

@@ -1,6 +1,7 @@
-// The native thread that sleeps for a machine so that JavaScript need not: it waits until the engine has work for the host
-// or died, calls `on_work` once, and then waits to be rearmed. While the device thread attends (serves and lingers), this
-// thread does not sleep on the shared word: one sleeper at a time, so a wake-up always reaches the right one.
+// The native thread that sleeps for a machine so that JavaScript need not: it waits until the engine has work for the
+// host or died, calls `on_work` once, and then waits to be rearmed. While the device thread attends (serves and
+// lingers), this thread does not sleep on the shared word: one sleeper at a time, so a wake-up always reaches the right
+// one.
 #pragma once
 
 #include <atomic>
@@ -31,7 +32,7 @@ class Waiter {
   void serve();
   EngineLink& link_;
   std::function<void()> on_work_;
-  std::mutex mutex_;                    // guards armed_ and stopping_
+  std::mutex mutex_;  // guards armed_ and stopping_
   std::condition_variable changed_;
   bool armed_ = true;
   std::atomic<bool> stopping_{false};

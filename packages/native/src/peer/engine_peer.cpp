@@ -57,8 +57,10 @@ bool EnginePeer::open(int ram_fd, int control_fd, const char** error) {
 
 bool EnginePeer::check(u64 control_size, u64 ram_size, const char** error) {
   *error = nullptr;
-  if (header_.magic != kMagic) *error = "the control area has no magic number";
-  else if (header_.version != kVersion) *error = "addon and engine program are of different versions: rebuild both";
+  if (header_.magic != kMagic)
+    *error = "the control area has no magic number";
+  else if (header_.version != kVersion)
+    *error = "addon and engine program are of different versions: rebuild both";
   else if (header_.total_bytes != control_size || header_.ram_bytes != ram_size || header_.top > kMaxTop ||
            control_size != control_bytes(header_.top))
     *error = "the control area does not fit the memory";
@@ -68,7 +70,8 @@ bool EnginePeer::check(u64 control_size, u64 ram_size, const char** error) {
   for (u32 i = 0; i < header_.ranges; ++i) {
     const Range& range = header_.range[i];
     if (range.bytes == 0 || (range.base | range.bytes | range.ram_offset) % 4096 != 0 || range.ram_offset > ram_size ||
-        range.bytes > ram_size - range.ram_offset || range.base > header_.top || range.bytes > header_.top - range.base) {
+        range.bytes > ram_size - range.ram_offset || range.base > header_.top ||
+        range.bytes > header_.top - range.base) {
       *error = "a memory range lies outside guest RAM";
       return false;
     }

@@ -1,6 +1,6 @@
 // The engine's end of one machine's shared memory: maps the two inherited memfds, checks the header, posts exits and
-// sleeps for their answers, rings doorbells, tells the host about output. Used by an engine program; knows nothing of Node.
-// Exits are posted by the vCPU's own thread; the rest says who calls it.
+// sleeps for their answers, rings doorbells, tells the host about output. Used by an engine program; knows nothing of
+// Node. Exits are posted by the vCPU's own thread; the rest says who calls it.
 #pragma once
 
 #include <atomic>

@@ -32,7 +32,8 @@ inline constexpr u32 kMaxVcpus = 64;       // one bit each in HostPending::exits
 inline constexpr u32 kMaxRanges = 32;      // as many as the engine's PhysMemory holds
 inline constexpr u32 kMaxUarts = 4;        // COM1..COM4
 inline constexpr u32 kMaxDoorbells = 256;  // 16 NICs and 16 disks with 8 queues each
-inline constexpr u32 kIrqEntries = 1024;   // more lines and vectors than a machine has, so that it fills only when the engine is stuck
+inline constexpr u32 kIrqEntries =
+    1024;  // more lines and vectors than a machine has, so that it fills only when the engine is stuck
 inline constexpr u32 kInvalidationEntries = 1024;
 inline constexpr u32 kFlightEvents = 512;
 inline constexpr u32 kFlightTextBytes = 64 * 1024;
@@ -60,74 +61,98 @@ struct UartConfig {
 struct Header {
   u32 magic;
   u32 version;
-  u64 total_bytes;     // of the control memfd
-  u64 ram_bytes;       // of the RAM memfd
-  u64 top;             // end of the highest range, guest-physical
-  u32 vcpus;           // 1..kMaxVcpus
-  u32 ranges;          // 0..kMaxRanges
-  u32 uarts;           // 0..kMaxUarts
-  u32 spin_ns;         // how long a vCPU spins for a reply before it sleeps, when the host attends on another processor
+  u64 total_bytes;  // of the control memfd
+  u64 ram_bytes;    // of the RAM memfd
+  u64 top;          // end of the highest range, guest-physical
+  u32 vcpus;        // 1..kMaxVcpus
+  u32 ranges;       // 0..kMaxRanges
+  u32 uarts;        // 0..kMaxUarts
+  u32 spin_ns;      // how long a vCPU spins for a reply before it sleeps, when the host attends on another processor
   Range range[kMaxRanges];
   UartConfig uart[kMaxUarts];
-  char name[64];       // for process titles and reports; zero-terminated
+  char name[64];  // for process titles and reports; zero-terminated
   char cpu_profile[64];
   char options[kOptionBytes];  // engine tuning: "name=value\n" lines, zero-terminated
 };
 
 /// What waits for the host. Set by the engine, taken (exchanged with 0) by the host.
 struct alignas(64) HostPending {
-  std::atomic<u64> exits;      // bit = vCPU with a posted exit
-  std::atomic<u32> uarts;      // bit = UART whose output ring became non-empty
-  std::atomic<u32> command;    // bit 0: the command mailbox was answered; bit 1: the engine became ready
+  std::atomic<u64> exits;    // bit = vCPU with a posted exit
+  std::atomic<u32> uarts;    // bit = UART whose output ring became non-empty
+  std::atomic<u32> command;  // bit 0: the command mailbox was answered; bit 1: the engine became ready
   std::atomic<u64> doorbells[kMaxDoorbells / 64];  // bit = slot that rang
   std::atomic<u32> attending_cpu;  // written by the host: processor + 1 of the thread that serves and lingers; 0: none
 };
 
 /// Why the engine's control thread was woken; bits of EnginePending::work.
-enum EngineWork : u32 { kWorkCommand = 1, kWorkIrq = 2, kWorkInvalidate = 4, kWorkUart = 8, kWorkParked = 16 /* a vCPU stopped */ };
+enum EngineWork : u32 {
+  kWorkCommand = 1,
+  kWorkIrq = 2,
+  kWorkInvalidate = 4,
+  kWorkUart = 8,
+  kWorkParked = 16 /* a vCPU stopped */
+};
 
 struct alignas(64) EnginePending {
   std::atomic<u32> work;
 };
 
 enum class ExitKind : u32 {
-  kNone = 0, kPortIn = 1, kPortOut = 2, kMmioRead = 3, kMmioWrite = 4,
-  kTripleFault = 5, kInit = 6, kDebug = 7,
+  kNone = 0,
+  kPortIn = 1,
+  kPortOut = 2,
+  kMmioRead = 3,
+  kMmioWrite = 4,
+  kTripleFault = 5,
+  kInit = 6,
+  kDebug = 7,
 };
 
 /// One vCPU's synchronous exit. The engine fills the first half and bumps `posted`; the host fills the second and
 /// stores the same number in `answered`, on which the vCPU sleeps.
 struct alignas(128) ExitMailbox {
   std::atomic<u32> posted;
-  u32 kind;      // ExitKind
-  u64 address;   // port, guest-physical address, or RIP
-  u64 value;     // of a write, zero-extended
-  u32 size;      // 1, 2, 4 or 8
-  u32 cpu;       // host processor that the vCPU ran on
+  u32 kind;     // ExitKind
+  u64 address;  // port, guest-physical address, or RIP
+  u64 value;    // of a write, zero-extended
+  u32 size;     // 1, 2, 4 or 8
+  u32 cpu;      // host processor that the vCPU ran on
   alignas(64) std::atomic<u32> answered;
   std::atomic<u32> sleeping;  // 1 while the vCPU sleeps in the kernel
-  u64 reply;     // of a read
+  u64 reply;                  // of a read
 };
 
 enum class Command : u32 {
-  kNone = 0, kRun = 1, kPause = 2, kReset = 3, kGetRegisters = 4, kSetRegisters = 5, kSaveState = 6, kLoadState = 7,
+  kNone = 0,
+  kRun = 1,
+  kPause = 2,
+  kReset = 3,
+  kGetRegisters = 4,
+  kSetRegisters = 5,
+  kSaveState = 6,
+  kLoadState = 7,
   kCounters = 8,
   kTestCrash = 100,  // refused unless the engine was started with --test-commands
 };
 
 enum class CommandStatus : u32 {
-  kOk = 0, kUnsupported = 1, kBusy = 2 /* vCPUs run */, kBadArgument = 3, kTooLarge = 4, kFailed = 5,
+  kOk = 0,
+  kUnsupported = 1,
+  kBusy = 2 /* vCPUs run */,
+  kBadArgument = 3,
+  kTooLarge = 4,
+  kFailed = 5,
 };
 
 /// At most one command at a time; the host serialises.
 struct alignas(64) CommandMailbox {
-  std::atomic<u32> posted;    // bumped by the host after it filled the rest
-  u32 op;                     // Command
+  std::atomic<u32> posted;  // bumped by the host after it filled the rest
+  u32 op;                   // Command
   u32 vcpu;
-  u32 bytes;                  // of `transfer`
+  u32 bytes;                              // of `transfer`
   alignas(64) std::atomic<u32> answered;  // = posted when the fields below are valid
-  u32 status;                 // CommandStatus
-  u32 reply_bytes;            // of `transfer`
+  u32 status;                             // CommandStatus
+  u32 reply_bytes;                        // of `transfer`
 };
 
 /// `key` 0: free. Else bit 63 set, bit 62: MMIO, bit 61: `value` must match, bits 56..59: size, bits 0..51 address.
@@ -151,8 +176,8 @@ struct alignas(64) DoorbellTable {
 template <typename Entry, u32 kEntries>
 struct alignas(64) Ring {
   static_assert((kEntries & (kEntries - 1)) == 0);
-  std::atomic<u32> head;      // produced; counts for ever
-  std::atomic<u32> overflow;  // set by the producer when the ring was full: the consumer must assume the worst
+  std::atomic<u32> head;              // produced; counts for ever
+  std::atomic<u32> overflow;          // set by the producer when the ring was full: the consumer must assume the worst
   alignas(64) std::atomic<u32> tail;  // consumed
   alignas(64) Entry entry[kEntries];
 
@@ -187,19 +212,29 @@ struct InvalidationEntry {
 
 /// What the flight recorder remembers of one event.
 enum class FlightKind : u32 {
-  kNone = 0, kStart = 1, kExit = 2, kReply = 3, kCommand = 4, kIrq = 5, kDoorbell = 6, kInvalidate = 7, kStopped = 8,
-  kBlock = 9, kException = 10, kSignal = 11,
+  kNone = 0,
+  kStart = 1,
+  kExit = 2,
+  kReply = 3,
+  kCommand = 4,
+  kIrq = 5,
+  kDoorbell = 6,
+  kInvalidate = 7,
+  kStopped = 8,
+  kBlock = 9,
+  kException = 10,
+  kSignal = 11,
 };
 struct FlightEvent {
-  u64 at_ns;   // CLOCK_MONOTONIC
-  u32 kind;    // FlightKind
+  u64 at_ns;  // CLOCK_MONOTONIC
+  u32 kind;   // FlightKind
   u32 vcpu;
-  u64 a, b;    // by kind: address and value, command and status, …
+  u64 a, b;  // by kind: address and value, command and status, …
 };
 struct alignas(64) FlightRecorder {
-  std::atomic<u32> next;             // events written so far; the ring keeps the last kFlightEvents
+  std::atomic<u32> next;  // events written so far; the ring keeps the last kFlightEvents
   alignas(64) FlightEvent event[kFlightEvents];
-  std::atomic<u32> text_bytes;       // written by the crash handler
+  std::atomic<u32> text_bytes;  // written by the crash handler
   char text[kFlightTextBytes];
 };
 

@@ -12,8 +12,8 @@ inline constexpr u32 kUartOutBytes = 64 * 1024;
 inline constexpr u32 kUartInBytes = 4 * 1024;
 
 struct alignas(64) UartRings {
-  u8 out[ByteRing::kHeaderBytes + kUartOutBytes];             // guest -> host
-  alignas(64) u8 in[ByteRing::kHeaderBytes + kUartInBytes];   // host -> guest
+  u8 out[ByteRing::kHeaderBytes + kUartOutBytes];            // guest -> host
+  alignas(64) u8 in[ByteRing::kHeaderBytes + kUartInBytes];  // host -> guest
 
   ByteRing output() { return ByteRing(out, kUartOutBytes); }
   ByteRing input() { return ByteRing(in, kUartInBytes); }

@@ -145,6 +145,7 @@ struct alignas(64) Vcpu {
   FlightBlock flight_own[kFlightBlocks];
   bool nmi_waiting;        // an NMI came while NMIs were blocked; IRET makes it kAttnNmi again
   bool single_block;       // the block being run is a single-instruction one: return to the run loop after it
+  bool debug_hold;         // MOV SS or POP SS just ran with TF set: no single-step trap behind it
   bool interrupt_waiting;  // an interrupt was seen while IF was clear; raising IF makes it kAttnInterrupt again
 
   // ---- short helpers -------------------------------------------------------------------------------

@@ -12,6 +12,14 @@ constexpr unsigned kMaxVector = 32;
 
 bool enabled(const u8* mask, unsigned element, unsigned bytes) { return (mask[element * bytes + bytes - 1] & 0x80) != 0; }
 
+// A page fault on the first page reports the operand's first byte, enabled or not, as processors do.
+OpResult maskmov_fault(Vcpu& v, u8 seg, u64 offset) {
+  const bool based = !v.code64() || seg == kFS || seg == kGS;
+  const u64 start = offset + (based ? v.seg[seg].base : 0);
+  if (v.exception.vector == kPF && ((v.exception.cr2 ^ start) & kPageMask) == 0) v.exception.cr2 = start;
+  return OpResult::kFault;
+}
+
 }  // namespace
 
 // The mask element is cleared as each load completes, so a fault leaves a state from which the instruction restarts.
@@ -92,7 +100,7 @@ OpResult op_maskmov(Vcpu& v, const Inst& inst) {
   const u8 seg = inst.seg_override == kNoReg ? static_cast<u8>(kDS) : inst.seg_override;
   const u64 limit = low_mask(inst.address_bytes);
   for (unsigned i = 0; i < count; ++i)
-    if ((mask[i] & 0x80) && !mem_probe_write(v, seg, (v.regs[kRdi] + i) & limit, 1)) return OpResult::kFault;
+    if ((mask[i] & 0x80) && !mem_probe_write(v, seg, (v.regs[kRdi] + i) & limit, 1)) return maskmov_fault(v, seg, v.regs[kRdi] & limit);
   for (unsigned i = 0; i < count; ++i)
     if ((mask[i] & 0x80) && !mem_write(v, seg, (v.regs[kRdi] + i) & limit, 1, value[i])) return OpResult::kFault;
   return OpResult::kNext;

@@ -10,7 +10,10 @@ namespace {
 
 // Loading SS holds interrupts and debug exceptions off until after the next instruction.
 void loaded(Vcpu& v, const Inst& inst, u8 seg) {
-  if (seg == kSS) v.shadow_rip = next_instruction(v, inst);
+  if (seg == kSS) {
+    v.shadow_rip = next_instruction(v, inst);
+    v.debug_hold = (v.rflags & kFlagTF) != 0;
+  }
   refresh_mode(v);
 }
 

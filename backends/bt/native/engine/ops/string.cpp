@@ -66,6 +66,7 @@ struct Cursor {
       if (n > room) n = room;
     }
     if (n > wanted) n = wanted;
+    if (n > 1 && (v.rflags & kFlagTF)) n = 1;  // a trap after each iteration
     if (n == 0) return 0;
     host = host_of(linear, n, access);
     return host ? n : 0;
@@ -124,7 +125,7 @@ OpResult finish(Cursor& c, u64 done_this_visit) {
   return done_this_visit ? OpResult::kAgain : OpResult::kFault;
 }
 
-bool leave_now(Cursor& c, u64 done) { return attention(c.v) || done >= kElementsPerVisit; }
+bool leave_now(Cursor& c, u64 done) { return attention(c.v) || done >= kElementsPerVisit || (c.v.rflags & kFlagTF); }
 
 u64 accumulator(const Vcpu& v, unsigned width) { return v.regs[kRax] & low_mask(width); }
 

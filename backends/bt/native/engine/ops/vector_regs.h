@@ -49,10 +49,12 @@ inline u64 read_mmx(unsigned n) {
 
 /// Bits that MXCSR may have set on this host.
 inline u32 mxcsr_mask() {
+  static u32 known = 0;  // every thread computes the same value
+  if (known) return known;
   alignas(16) u8 image[512];
   asm volatile("fxsave64 %0" : "=m"(image));
   const u32 mask = image[28] | image[29] << 8 | image[30] << 16 | static_cast<u32>(image[31]) << 24;
-  return mask ? mask : 0xffbf;
+  return known = mask ? mask : 0xffbf;
 }
 
 }  // namespace rz

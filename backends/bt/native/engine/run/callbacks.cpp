@@ -40,6 +40,7 @@ extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor) {
   if (misaligned(v, linear, meta)) return nullptr;
   const SlowResult r = slow_access(v, linear, AccessMeta::bytes(meta), AccessMeta::access(meta));
   if (r.kind == SlowAccess::kHost) return r.host;
+  if (AccessMeta::seg(meta) == kSS && v.exception.vector == kGP) v.raise(kSSx, 0);  // not canonical, through the stack segment
   v.exit_meta = r.kind == SlowAccess::kFault ? kExitFault : kExitBounce;
   return nullptr;
 }

@@ -236,7 +236,9 @@ RunExit run(Vcpu& v) {
       case kExitBounce: bounce_next = true; completed = false; break;
       default: return RunExit::kInternalError;
     }
-    if (step && completed) {
+    if (step && completed && v.debug_hold) {
+      v.debug_hold = false;
+    } else if (step && completed) {
       v.dr[6] |= 1 << 14;  // BS
       v.raise(kDB);
     }

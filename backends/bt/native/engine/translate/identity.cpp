@@ -140,7 +140,8 @@ void Translator::emit_identity(const Inst& inst) {
     if (row.map != Map::kOne) a_.b(0x0f);
     if (row.map == Map::k0F38) a_.b(0x38);
     if (row.map == Map::k0F3A) a_.b(0x3a);
-    a_.b(opcode_reg ? static_cast<u8>((inst.opcode & ~7) | (rm_number & 7)) : inst.opcode);
+    const bool alias82 = row.map == Map::kOne && inst.opcode == 0x82;  // an alias of 80 that 64-bit mode lacks
+    a_.b(opcode_reg ? static_cast<u8>((inst.opcode & ~7) | (rm_number & 7)) : alias82 ? 0x80 : inst.opcode);
   }
   if (row.has_modrm) {
     if (inst.has_memory) a_.mem(reg_number, kT0, 0);

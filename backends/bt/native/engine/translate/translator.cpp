@@ -1,6 +1,8 @@
 // Decode a run, work out flag liveness, emit. See translator.h for the conventions.
 #include "translator.h"
 
+#include "../decode/flags.h"
+
 #include "../mmu/mmu.h"
 #include "../mmu/phys_memory.h"
 #include "mode.h"
@@ -74,7 +76,8 @@ void Translator::compute_liveness() {
     if (vcpu_.machine->options.no_opt || inst.row == nullptr || inst.row->sem == Sem::kJcc) {
       live = kAllFlags;  // the taken path may read anything
     } else {
-      live = static_cast<u8>((live & ~(inst.row->flags.written | inst.row->flags.undefined)) | inst.row->flags.read);
+      const Flags flags = flags_of(inst);
+      live = static_cast<u8>((live & ~(flags.written | flags.undefined)) | flags.read);
       if (inst.row->sem == Sem::kHelperEnds || inst.row->sem == Sem::kPushf) live = kAllFlags;
     }
     live_before_[i] = live;

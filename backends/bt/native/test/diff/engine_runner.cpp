@@ -80,7 +80,8 @@ class EngineRunner final : public Runner {
     std::memcpy(v.regs, test.start.gpr, sizeof v.regs);
     std::memset(v.xsave, 0, 1024);
     std::memcpy(v.xsave, test.start.vector.bytes, sizeof test.start.vector.bytes);
-    v.rip = kCodeAt;
+    v.rip = test.start.rip;
+    set_segments(test.size);
     v.rflags = test.start.rflags | kFlagIF | 2;
     v.exception = {};
     v.attention = 0;
@@ -134,6 +135,19 @@ class EngineRunner final : public Runner {
     if (present & 2) std::memcpy(out.bytes + 160, v.xsave + 160, 256);
     if (present & 4) std::memcpy(out.bytes + 576, v.xsave + 576, 256);
   }
+  void set_segments(CodeSize size) {
+    Vcpu& v = *vcpu_;
+    for (unsigned i = 0; i < kSegCount; i++) {
+      const bool code = i == kCS, small = size == CodeSize::k16;
+      v.seg[i].selector = code ? (size == CodeSize::k64 ? 0x08 : small ? 0x28 : 0x20) : small ? 0x30 : 0x10;
+      v.seg[i].base = !small ? 0 : code ? kCodeAt : kScratchAt;
+      v.seg[i].limit = small ? 0xffff : 0xffffffff;
+      v.seg[i].attributes = code ? (size == CodeSize::k64 ? 0xa9b : small ? 0x09b : 0xc9b) : small ? 0x093 : 0xc93;
+    }
+    refresh_segments(v);
+    refresh_mode(v);
+  }
+
   void put(u64 gpa, u64 value) { std::memcpy(low_ + gpa, &value, 8); }
 
   void build_tables() {
@@ -147,6 +161,9 @@ class EngineRunner final : public Runner {
       put(kTables + 0x3000 + 8 * (at >> 12 & 511), at | (at < kScratchAt + kWritableBytes ? 0x63 : 0x21));
     put(kGdt + 8, 0x00af9b000000ffff);
     put(kGdt + 16, 0x00cf93000000ffff);
+    put(kGdt + 32, 0x00cf9b000000ffff);                                        // 20h: 32-bit code
+    put(kGdt + 40, 0x20009b000000ffff);                                        // 28h: 16-bit code at kCodeAt
+    put(kGdt + 48, 0x200093010000ffff);                                        // 30h: 16-bit data at kScratchAt
     put(kTss + 36, kFaultStack);  // IST1
     for (unsigned vector = 0; vector < 32; vector++) {
       const u64 handler = kHandlers + vector * 16;
@@ -163,21 +180,14 @@ class EngineRunner final : public Runner {
     v.cr4 = kCr4PAE | kCr4OSFXSR | kCr4OSXMMEXCPT | kCr4OSXSAVE;
     v.xcr0 = 7;
     v.msr.efer = kEferSCE | kEferLME | kEferLMA | kEferNXE;
-    v.gdtr = {kGdt, 23};
+    v.gdtr = {kGdt, 55};
     v.idtr = {kIdt, 511};
     v.cpl = 0;
-    for (unsigned i = 0; i < kSegCount; i++) {
-      v.seg[i].selector = i == kCS ? 8 : 16;
-      v.seg[i].base = 0;
-      v.seg[i].limit = 0xffffffff;
-      v.seg[i].attributes = i == kCS ? 0xa9b : 0xc93;
-    }
     v.tr.selector = 0x18;
     v.tr.base = kTss;
     v.tr.limit = 103;
     v.tr.attributes = 0x8b;
-    refresh_segments(v);
-    refresh_mode(v);
+    set_segments(CodeSize::k64);
     tlb_switch_context(v, v.cr3, false);
   }
 

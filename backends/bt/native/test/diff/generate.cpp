@@ -23,6 +23,7 @@ bool host_has(u8 feature) {
 }
 
 bool sized(const Row& row) {
+  if (row.attrs & kByteForm) return false;
   auto v = [](const Field& f) { return f.width == Width::kV || f.width == Width::kZ || f.width == Width::kStack; };
   if (v(row.reg) || v(row.rm)) return true;
   return std::strstr(row.operands, "acc") || std::strstr(row.operands, "Xv") || row.sem == Sem::kPushImm || row.sem == Sem::kPushf ||
@@ -38,16 +39,19 @@ void put(std::vector<u8>& out, u64 value, unsigned bytes) {
   for (unsigned i = 0; i < bytes; i++, value >>= 8) out.push_back(static_cast<u8>(value));
 }
 
-void encode(const Row& row, Rng& rng, Form form, std::vector<u8>& out) {
+void encode(const Row& row, Rng& rng, Form form, CodeSize size, std::vector<u8>& out) {
+  const bool is64 = size == CodeSize::k64;
   const bool vex = row.encoding != Encoding::kLegacy;
   const bool gas = rng() % 3 != 0;
   bool memory = row.mod == Mod::kMemory || (row.mod == Mod::kAny && rng() % 2);
   if (row.modrm >= 0) memory = false;
-  const bool a32 = form == Form::kAny && rng() % 10 == 0;
-  const bool bw = row.vex_w == 1 || (row.vex_w < 0 && rng() % 3 == 0);
+  // 67 makes no sense in 32-bit code here: 16-bit offsets do not reach the scratch pages of a flat segment.
+  const bool a67 = form == Form::kAny && size != CodeSize::k32 && (rng() % 10 == 0 || (size == CodeSize::k16 && (row.attrs & kVsib)));
+  const bool address16 = size == CodeSize::k16 && !a67;
+  const bool bw = row.vex_w == 1 || (row.vex_w < 0 && (is64 || vex) && rng() % 3 == 0);
   const bool rep_string = row.sem == Sem::kHelper && row.helper >= Helper::k_movs && row.helper <= Helper::k_cmps;
-  const u8 r = rng() % 2, x = rng() % 2;
-  const u8 b = row.rex_b == 0 ? 0 : static_cast<u8>(rng() % 2);
+  const u8 r = is64 ? rng() % 2 : 0, x = is64 ? rng() % 2 : 0;
+  const u8 b = row.rex_b == 0 || !is64 ? 0 : static_cast<u8>(rng() % 2);
   if (!vex) {
     if (row.prefix == Mandatory::k66) out.push_back(0x66);
     else if ((row.prefix == Mandatory::kAny || row.prefix == Mandatory::kNoRep || row.prefix == Mandatory::kF2 || row.prefix == Mandatory::kF3) &&
@@ -58,12 +62,12 @@ void encode(const Row& row, Rng& rng, Form form, std::vector<u8>& out) {
     if (rep_string && rng() % 3) out.push_back(rng() % 2 ? 0xf3 : 0xf2);
     if ((row.attrs & kLockable) && memory && rng() % 4 == 0) out.push_back(0xf0);
   }
-  if (a32) out.push_back(0x67);
-  if (rng() % 16 == 0) out.push_back(rng() % 2 ? 0x3e : 0x26);
+  if (a67) out.push_back(0x67);
+  if (rng() % 16 == 0) out.push_back(rng() % 2 ? 0x3e : rng() % 2 ? 0x36 : 0x26);
   const unsigned map = static_cast<unsigned>(row.map);
   if (vex) {
     const unsigned pp = row.prefix == Mandatory::k66 ? 1 : row.prefix == Mandatory::kF3 ? 2 : row.prefix == Mandatory::kF2 ? 3 : 0;
-    const unsigned v = row.attrs & kVvvvUsed ? rng() & 15 : 15;
+    const unsigned v = row.attrs & kVvvvUsed ? (is64 ? rng() & 15 : 8 | (rng() & 7)) : 15;
     const unsigned l = row.vex_l >= 0 ? static_cast<unsigned>(row.vex_l) : rng() & 1;
     if (map == 1 && !bw && rng() % 2) {
       out.push_back(0xc5);
@@ -75,7 +79,7 @@ void encode(const Row& row, Rng& rng, Form form, std::vector<u8>& out) {
     }
   } else {
     const u8 rex = static_cast<u8>(0x40 | bw << 3 | r << 2 | x << 1 | b);
-    if (rex != 0x40 || rng() % 4 == 0) {
+    if (is64 && (rex != 0x40 || rng() % 4 == 0)) {
       if (bw || gas) out.push_back(rex);
     }
     if (map >= 1) out.push_back(0x0f);
@@ -92,13 +96,16 @@ void encode(const Row& row, Rng& rng, Form form, std::vector<u8>& out) {
       if (row.ext >= 0) modrm = static_cast<u8>((modrm & 0xc7) | row.ext << 3);
       if (row.reg.cls == RegClass::kSegment) modrm &= 0xdf;
       if (!memory) modrm |= 0xc0;
-      else if (form == Form::kRipRelative) modrm = static_cast<u8>((modrm & 0x38) | 5);
+      else if (form == Form::kRipRelative) modrm = static_cast<u8>((modrm & 0x38) | (address16 ? 6 : 5));
       else if (modrm >= 0xc0) modrm &= static_cast<u8>(0x3f | rng() % 3 << 6);
       if (memory && (row.attrs & kVsib)) modrm = static_cast<u8>((modrm & 0xf8) | 4);
     }
     out.push_back(modrm);
     // SIB, displacement: noise now, patched by the solver where it must be.
-    if (modrm < 0xc0) {
+    if (modrm < 0xc0 && address16) {
+      const unsigned mod = modrm >> 6;
+      put(out, rng() % 2 ? rng() : static_cast<u64>(static_cast<i64>(rng() % 256) - 128), mod == 1 ? 1 : mod == 2 || (modrm & 7) == 6 ? 2 : 0);
+    } else if (modrm < 0xc0) {
       u8 sib = 0;
       if ((modrm & 7) == 4) { sib = static_cast<u8>(rng()); out.push_back(sib); }
       const unsigned mod = modrm >> 6;
@@ -137,14 +144,29 @@ struct Solver {
     for (unsigned i = 0; i < bytes; i++) code[at + i] = static_cast<u8>(value >> (8 * i));
   }
 
+  u64 data() const { return data_base(test.size); }
+
+  // 16-bit addressing: the low halves of two registers at most.
+  bool solve_memory16(u64 offset) {
+    u64* g = test.start.gpr;
+    auto low = [&](u8 n, u64 value) { g[n] = (g[n] & ~0xffffull) | (value & 0xffff); };
+    if (inst.base == kNoReg) { patch_disp(offset, 2); return true; }
+    const u64 index = inst.index == kNoReg ? 0 : g[inst.index];
+    low(inst.base, offset - static_cast<u64>(static_cast<i64>(inst.disp)) - index);
+    return true;
+  }
+
   bool solve_memory(u64 target) {
+    target -= data();
+    if (inst.address_bytes == 2) return solve_memory16(target);
     u64* g = test.start.gpr;
     const bool disp32 = inst.mod == 2 || inst.rip_relative || inst.base == kNoReg;
     const u64 mask = inst.address_bytes == 4 ? 0xffffffff : ~0ull;
+    const u64 wide = test.size == CodeSize::k64 ? ~0ull : 0xffffffff;  // what a register holds
     const u64 disp = static_cast<u64>(static_cast<i64>(inst.disp));
     if (inst.rip_relative) { patch_disp(target - (rip + inst.length), 4); return true; }
     if (inst.row->attrs & kVsib) {
-      if (inst.base == kNoReg) patch_disp(target, 4); else g[inst.base] = target - disp;
+      if (inst.base == kNoReg) patch_disp(target, 4); else g[inst.base] = (target - disp) & wide;
       for (unsigned i = 0; i < 8; i++) {  // small indices, as 32 or 64 bits
         const i64 v = static_cast<i64>(rng() % 64) - 32;
         u8* at = i < 4 ? test.start.vector.xmm(inst.index) + 4 * i : test.start.vector.ymm_high(inst.index) + 4 * (i - 4);
@@ -156,7 +178,7 @@ struct Solver {
     }
     if (inst.index == kNoReg) {
       if (inst.base == kNoReg) { patch_disp(target, 4); return true; }
-      g[inst.base] = (target - disp) & (rng() % 2 && mask != ~0ull ? mask : ~0ull);
+      g[inst.base] = (target - disp) & (rng() % 2 && mask != ~0ull ? mask : wide);
       return true;
     }
     if (inst.base == kNoReg) {  // index * scale + disp32
@@ -170,7 +192,7 @@ struct Solver {
       patch_disp(target - g[inst.base] - (g[inst.base] << inst.scale), 4);
       return true;
     }
-    if (rng() % 2) g[inst.index] = integer_value(rng);
+    if (rng() % 2) g[inst.index] = integer_value(rng) & wide;
     g[inst.base] = target - disp - (g[inst.index] << inst.scale);
     if (mask != ~0ull) g[inst.base] &= mask;
     return true;
@@ -180,14 +202,17 @@ struct Solver {
   bool solve_implicit(bool sequence) {
     u64* g = test.start.gpr;
     const Row& row = *inst.row;
-    const u64 middle = kScratchAt + 0x400 + rng() % 0x800;
+    const u64 middle = kScratchAt - data() + 0x400 + rng() % 0x800;
+    auto anywhere = [&](unsigned bytes) { return target_address(rng, bytes, false) - data(); };
+    // With 16-bit addresses the upper halves of pointers and counts are noise.
+    auto noisy = [&](u8 n) { if (inst.address_bytes == 2) g[n] |= (rng() & 0xffff) << 16; };
     switch (row.sem) {
       case Sem::kPushReg: case Sem::kPushImm: case Sem::kPushRm: case Sem::kPopReg: case Sem::kPopRm: case Sem::kPushf: case Sem::kLeave:
         if (sequence) return false;
         if (inst.has_memory && (inst.base == 4 || inst.base == 5)) return false;
         if (inst.has_memory && inst.index == 5) return false;
-        g[4] = rng() % 16 ? middle : target_address(rng, 8, false);
-        if (row.sem == Sem::kLeave) g[5] = rng() % 16 ? middle : target_address(rng, 8, false);
+        g[4] = rng() % 16 ? middle : anywhere(8);
+        if (row.sem == Sem::kLeave) g[5] = rng() % 16 ? middle : anywhere(8);
         return true;
       case Sem::kBitTest:
         if (!inst.has_memory) return true;
@@ -196,8 +221,7 @@ struct Solver {
         if (inst.operand_bytes < 8 && rng() % 2) g[inst.reg] ^= rng() << (8 * inst.operand_bytes);
         return true;
       case Sem::kMovOffs: {
-        const u64 target = target_address(rng, inst.operand_bytes, false);
-        patch_disp(target, 0);
+        const u64 target = anywhere(inst.operand_bytes);
         const size_t at = inst.length - inst.imm_bytes;
         for (unsigned i = 0; i < inst.imm_bytes; i++) code[at + i] = static_cast<u8>(target >> (8 * i));
         return true;
@@ -206,10 +230,11 @@ struct Solver {
     }
     if (memory_at_register(row)) {
       if (sequence) return false;
-      g[6] = rng() % 16 ? middle : target_address(rng, 8, false);
-      g[7] = rng() % 16 ? kScratchAt + 0x400 + rng() % 0x800 : target_address(rng, 8, false);
+      g[6] = rng() % 16 ? middle : anywhere(8);
+      g[7] = rng() % 16 ? kScratchAt - data() + 0x400 + rng() % 0x800 : anywhere(8);
       g[1] = rng() % 8 ? rng() % 40 : rng() % 200;
-      if (inst.address_bytes == 4 && rng() % 2) g[1] |= rng() << 32;
+      if (test.size == CodeSize::k64 && inst.address_bytes == 4 && rng() % 2) g[1] |= rng() << 32;
+      noisy(1), noisy(6), noisy(7);
       if (inst.rep || inst.repne) {
         if (row.helper == Helper::k_scas || row.helper == Helper::k_cmps) {  // make runs of equal elements
           for (unsigned i = 0; i < 0x1000; i++) test.start.memory[i] = rng() % 24 ? 0x55 : 0x56;
@@ -221,13 +246,14 @@ struct Solver {
     if (row.sem == Sem::kHelper) {
       switch (row.helper) {
         case Helper::k_xlat: if (sequence) return false; g[3] = middle; return true;
+        case Helper::k_pusha: case Helper::k_popa: if (sequence) return false; g[4] = rng() % 16 ? middle : anywhere(16); return true;
         case Helper::k_enter:
           if (sequence) return false;
-          g[4] = kScratchAt + 0x1800; g[5] = kScratchAt + 0x1000 + (rng() % 32) * 8;
+          g[4] = kScratchAt - data() + 0x1800; g[5] = kScratchAt - data() + 0x1000 + (rng() % 32) * 8;
           code[inst.length - 1] = static_cast<u8>(rng() % 6);
           code[inst.length - 2] = static_cast<u8>(rng() % 16 ? 0 : 3);
           return true;
-        case Helper::k_maskmov: if (sequence) return false; g[7] = target_address(rng, 16, false); return true;
+        case Helper::k_maskmov: if (sequence) return false; g[7] = anywhere(16); return true;
         case Helper::k_ldmxcsr: return true;
         case Helper::k_gather: case Helper::k_vmaskmov: return !sequence;
         default: return true;
@@ -237,16 +263,25 @@ struct Solver {
   }
 };
 
+// What code of that size cannot have.
+void fit_registers(CodeSize size, TestState& s) {
+  if (size == CodeSize::k64) return;
+  for (unsigned i = 0; i < 16; i++) s.gpr[i] = i < 8 ? static_cast<u32>(s.gpr[i]) : 0;
+  if (size == CodeSize::k16) s.gpr[4] &= 0xffff;  // IRET to a 16-bit stack loads no more
+}
+
 bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test) {
   for (unsigned attempt = 0; attempt < 20; attempt++) {
     std::vector<u8> bytes;
-    encode(row, rng, sequence ? Form::kRipRelative : Form::kAny, bytes);
+    encode(row, rng, sequence ? Form::kRipRelative : Form::kAny, test.size, bytes);
     if (bytes.size() < 15) bytes.resize(15);
     Inst inst;
-    if (decode(bytes.data(), 15, CodeSize::k64, inst) != DecodeStatus::kOk || inst.row != &row) continue;
+    if (decode(bytes.data(), 15, test.size, inst) != DecodeStatus::kOk || inst.row != &row) continue;
     bytes.resize(inst.length);
     if (inst.seg_override != kNoReg && inst.seg >= kFS) continue;
-    const u64 rip = kCodeAt + test.code.size();
+    const u64 rip = kCodeAt - code_base(test.size) + test.code.size();
+    u64 untouched[16];
+    std::memcpy(untouched, test.start.gpr, sizeof untouched);
     Solver solver{rng, test, bytes, inst, rip};
     if (inst.has_memory && row.rm.width != Width::kNone) {
       unsigned n = inst.memory_bytes ? inst.memory_bytes : 64;
@@ -259,11 +294,15 @@ bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test) {
     } else if (inst.has_memory && row.sem != Sem::kLea && row.sem != Sem::kNop) {
       continue;
     }
-    if (!solver.solve_implicit(sequence)) continue;
-    if (decode(bytes.data(), static_cast<unsigned>(bytes.size()), CodeSize::k64, inst) != DecodeStatus::kOk || inst.row != &row) continue;
+    if (!solver.solve_implicit(sequence) || (test.size == CodeSize::k16 && test.start.gpr[4] > 0xffff)) {
+      std::memcpy(test.start.gpr, untouched, sizeof untouched);
+      continue;
+    }
+    if (decode(bytes.data(), static_cast<unsigned>(bytes.size()), test.size, inst) != DecodeStatus::kOk || inst.row != &row) continue;
     if (row.helper == Helper::k_ldmxcsr && rng() % 4) {  // mostly valid values
       for (u64 i = 0; i + 4 <= kScratchBytes; i += 4) test.start.memory[i + 2] = test.start.memory[i + 3] = 0;
     }
+    fit_registers(test.size, test.start);
     test.code.insert(test.code.end(), bytes.begin(), bytes.end());
     test.insts.push_back(inst);
     return true;
@@ -273,36 +312,43 @@ bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test) {
 
 }  // namespace
 
-bool testable(const Row& row) {
-  static const bool kFound[256] = {};
-  (void)kFound;
-  return user_computation(row) && !(row.attrs & kNo64) && host_has(row.feature);
+bool testable(const Row& row, CodeSize size) {
+  return user_computation(row) && !(row.attrs & (size == CodeSize::k64 ? kNo64 : kOnly64)) && host_has(row.feature) &&
+         (size == CodeSize::k64 || row.vex_w != 1 || (row.encoding == Encoding::kVex && !(row.attrs & kVexWGpr)));
 }
 
 bool generate_single(const Row& row, Rng& rng, TestCase& out) {
   out.code.clear();
   out.insts.clear();
   random_state(rng, out.start);
+  out.start.rip = kCodeAt - code_base(out.size);
+  fit_registers(out.size, out.start);
   return add_instruction(row, rng, false, out);
 }
+
+bool decimal_adjust(const Row& row) { return row.helper >= Helper::k_daa && row.helper <= Helper::k_aad; }
 
 bool generate_sequence(const std::vector<const Row*>& rows, Rng& rng, TestCase& out) {
   out.code.clear();
   out.insts.clear();
   random_state(rng, out.start);
+  out.start.rip = kCodeAt - code_base(out.size);
+  fit_registers(out.size, out.start);
   const unsigned count = 2 + rng() % 5;
   for (unsigned i = 0, tries = 0; i < count && tries < 50; tries++)
-    if (add_instruction(*rows[rng() % rows.size()], rng, true, out)) i++;
+    if (!out.insts.empty() && decimal_adjust(*out.insts.back().row)) break;  // its undefined flags would spread
+    else if (add_instruction(*rows[rng() % rows.size()], rng, true, out)) i++;
   return out.insts.size() >= 2;
 }
 
 std::string TestCase::text() const {
-  std::string s;
-  u64 rip = kCodeAt;
+  std::string s = size == CodeSize::k64 ? "" : size == CodeSize::k32 ? "32-bit: " : "16-bit: ";
+  const size_t title = s.size();
+  u64 rip = kCodeAt - code_base(size);
   for (const Inst& inst : insts) {
     char line[160];
     disassemble(inst, rip, line, sizeof line);
-    s += s.empty() ? "" : "; ";
+    s += s.size() == title ? "" : "; ";
     s += line;
     rip += inst.length;
   }

@@ -1,6 +1,7 @@
 // engine_diff_test: every user-mode instruction that this processor has, with random operands, on the processor
 // and through the translator; and the table's claims about flags and registers, on the processor alone.
 // Prints `N passed, N failed` and exits non-zero on failure. The same seed gives the same cases.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -25,6 +26,7 @@ struct Options {
   unsigned sequences = 6000;
   double seconds = 20;
   const char* row = nullptr;  // only rows of this mnemonic
+  unsigned bits = 0;          // only code of this size: 16, 32 or 64
   bool table_only = false, no_opt = false, verbose = false;
 };
 
@@ -49,6 +51,7 @@ bool parse(int argc, char** argv, Options& o) {
     else if (a == "--sequences" && more) o.sequences = static_cast<unsigned>(std::atoi(argv[++i]));
     else if (a == "--seconds" && more) o.seconds = std::atof(argv[++i]);
     else if (a == "--row" && more) o.row = argv[++i];
+    else if (a == "--bits" && more) o.bits = static_cast<unsigned>(std::atoi(argv[++i]));
     else if (a == "--table-only") o.table_only = true;
     else if (a == "--no-opt") o.no_opt = true;
     else if (a == "--verbose") o.verbose = true;
@@ -63,17 +66,23 @@ int main(int argc, char** argv) {
   Options o;
   if (!parse(argc, argv, o)) {
     std::fprintf(stderr, "usage: engine_diff_test [--seed N] [--count N] [--sequences N] [--seconds N] [--row MNEMONIC] "
-                         "[--table-only] [--no-opt] [--verbose]\n");
+                         "[--bits 16|32|64] [--table-only] [--no-opt] [--verbose]\n");
     return 2;
   }
   std::unique_ptr<Runner> native(make_native_runner());  // first: the engine chains to its signal handlers
   std::unique_ptr<Runner> engine(o.table_only ? nullptr : make_engine_runner(o.no_opt));
-  std::vector<const Row*> tested;
+  constexpr CodeSize kSizes[] = {CodeSize::k64, CodeSize::k32, CodeSize::k16};
+  std::vector<const Row*> tested[3];
   unsigned skipped = 0;
   for (unsigned i = 0; i < row_count(); i++) {
     const Row& row = rows()[i];
     if (o.row && std::strcmp(o.row, row.mnemonic)) continue;
-    if (testable(row)) tested.push_back(&row); else skipped++;
+    bool any = false;
+    for (unsigned k = 0; k < 3; k++) {
+      if (o.bits && o.bits != 64u >> k) continue;
+      if (testable(row, kSizes[k])) { tested[k].push_back(&row); any = true; }
+    }
+    if (!any) skipped++;
   }
   const auto start = std::chrono::steady_clock::now();
   auto out_of_time = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > o.seconds; };
@@ -81,32 +90,34 @@ int main(int argc, char** argv) {
   static TestCase test;
   static TestState expected, actual;
   std::map<unsigned, unsigned> faults;  // cases that end in this exception
-  unsigned barren = 0, cases = 0, sequences = 0;
+  unsigned barren = 0, cases = 0, sequences = 0, unavailable = 0;
 
   // Rounds over all rows, so that running out of time costs depth and not coverage.
-  for (unsigned round = 0; round < o.count && !out_of_time(); round++) {
-    for (const Row* row : tested) {
+  for (unsigned round = 0; round < 3 * o.count && !out_of_time(); round++) {
+    test.size = kSizes[round % 3];
+    for (const Row* row : tested[round % 3]) {
       Rng rng(o.seed * 1000003 + row_number(*row) * 4099ull + round);
-      if (!generate_single(*row, rng, test)) { if (round == 0) { barren++; if (o.verbose) std::printf("no case for %s %s\n", row->mnemonic, row->operands); } continue; }
+      if (!generate_single(*row, rng, test)) { if (round < 3) { barren++; if (o.verbose) std::printf("no case for %s %s\n", row->mnemonic, row->operands); } continue; }
       cases++;
-      native->run(test, expected);
+      if (!native->run(test, expected)) { unavailable++; continue; }
       if (expected.fault != kNoFault) faults[expected.fault]++;
       const std::string lie = check_row_claims(test, *native);
       if (lie.empty()) totals.passed++;
       else totals.fail(std::string("table ") + row->mnemonic, "the table says otherwise", test, lie, o.verbose);
       if (!engine) continue;
-      if (o.verbose && o.row) std::printf("%s\n", test.text().c_str());
+      if (o.verbose) { std::printf("%s\n", test.text().c_str()); std::fflush(stdout); }
       if (!engine->run(test, actual)) { totals.fail(row->mnemonic, "no result", test, "", o.verbose); continue; }
       const std::string difference = compare(test, expected, actual);
       if (difference.empty()) totals.passed++;
       else totals.fail(row->mnemonic, "native/engine", test, difference, o.verbose);
     }
   }
-  for (unsigned n = 0; engine && !tested.empty() && n < o.sequences && !out_of_time(); n++) {
+  for (unsigned n = 0; engine && n < o.sequences && !out_of_time(); n++) {
     Rng rng(o.seed * 7919 + n);
-    if (!generate_sequence(tested, rng, test)) continue;
+    test.size = kSizes[n % 2 ? 0 : n / 2 % 3];
+    const auto& choice = tested[static_cast<unsigned>(std::find(kSizes, kSizes + 3, test.size) - kSizes)];
+    if (choice.empty() || !generate_sequence(choice, rng, test) || !native->run(test, expected)) continue;
     sequences++;
-    native->run(test, expected);
     if (!engine->run(test, actual)) { totals.fail("sequence", "no result", test, "", o.verbose); continue; }
     const std::string difference = compare(test, expected, actual);
     if (difference.empty()) totals.passed++;
@@ -120,7 +131,8 @@ int main(int argc, char** argv) {
   std::printf("exceptions:");
   for (const auto& [vector, count] : faults) std::printf(" %u in %u cases;", vector, count);
   std::printf("\n%zu rows tried, %u not user-mode or not on this processor, %u without a case; %u cases, %u sequences\n",
-              tested.size(), skipped, barren, cases, sequences);
+              tested[0].size() + tested[1].size() + tested[2].size(), skipped, barren, cases, sequences);
+  if (unavailable) std::printf("skipped: %u cases of 16-bit code (modify_ldt is not available)\n", unavailable);
   std::printf("%u passed, %u failed\n", totals.passed, totals.failed);
   return totals.failed ? 1 : 0;
 }

@@ -1,9 +1,13 @@
 // Runs a case on the processor itself. All state travels through signal frames: a trap enters the handler, which
 // swaps the interrupted context for the test's; the trap or fault that ends the test swaps it back. So no
-// register, not even RSP, needs special care.
+// register, not even RSP, needs special care. 32-bit cases run in the kernel's compatibility code segment, 16-bit
+// ones in segments of the process's own LDT.
+#include <asm/ldt.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -25,6 +29,9 @@ TestState* g_out;
 greg_t g_gregs[NGREG];
 u8 g_frame[kFrameBytes];
 u32 g_frame_used;
+u16 g_cs, g_ss;  // selectors of the case
+
+constexpr u16 kCs64 = 0x33, kCs32 = 0x23, kFlatData = 0x2b, kCs16 = 0x07, kData16 = 0x0f;
 
 u8* frame_of(ucontext_t* uc) { return reinterpret_cast<u8*>(uc->uc_mcontext.fpregs); }
 u32 frame_size(const u8* frame) {
@@ -43,7 +50,9 @@ void on_trap(int signal, siginfo_t*, void* context) {
     g_frame_used = frame_size(frame);
     std::memcpy(g_frame, frame, g_frame_used);
     for (int i = 0; i < 16; i++) regs[kGreg[i]] = static_cast<greg_t>(g_in->gpr[i]);
-    regs[REG_RIP] = static_cast<greg_t>(kCodeAt);
+    regs[REG_RIP] = static_cast<greg_t>(g_in->rip);
+    // CS in the lowest, SS in the highest 16 bits.
+    regs[REG_CSGSFS] = static_cast<greg_t>((static_cast<u64>(regs[REG_CSGSFS]) & 0x0000ffffffff0000) | g_cs | static_cast<u64>(g_ss) << 48);
     regs[REG_EFL] = static_cast<greg_t>((static_cast<u64>(regs[REG_EFL]) & ~(kArithmetic | kDirection)) | g_in->rflags);
     const u8* v = g_in->vector.bytes;
     std::memcpy(frame, v, 28);              // not the MXCSR mask
@@ -65,7 +74,9 @@ void on_trap(int signal, siginfo_t*, void* context) {
     return;
   }
   TestState& out = *g_out;
-  for (int i = 0; i < 16; i++) out.gpr[i] = static_cast<u64>(regs[kGreg[i]]);
+  // Outside 64-bit mode the upper halves are undefined (the kernel's 16-bit stack fix-up shows in RSP).
+  const u64 mask = g_cs == kCs64 ? ~0ull : 0xffffffff;
+  for (int i = 0; i < 16; i++) out.gpr[i] = static_cast<u64>(regs[kGreg[i]]) & mask;
   out.rflags = static_cast<u64>(regs[REG_EFL]) & (kArithmetic | kDirection);
   out.rip = static_cast<u64>(regs[REG_RIP]);
   out.fault = kNoFault;
@@ -110,6 +121,16 @@ class NativeRunner final : public Runner {
     struct sigaction action = {};
     action.sa_sigaction = on_trap;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    auto segment = [](unsigned entry, u64 base, unsigned contents) {
+      user_desc d = {};
+      d.entry_number = entry;
+      d.base_addr = static_cast<unsigned>(base);
+      d.limit = 0xffff;
+      d.contents = contents;
+      d.useable = 1;
+      return syscall(SYS_modify_ldt, 1, &d, sizeof d) == 0;
+    };
+    has16_ = segment(0, kCodeAt, MODIFY_LDT_CONTENTS_CODE) && segment(1, kScratchAt, MODIFY_LDT_CONTENTS_DATA);
     for (int s : {SIGTRAP, SIGSEGV, SIGFPE, SIGILL, SIGBUS}) sigaction(s, &action, nullptr);
   }
   const char* name() const override { return "native"; }
@@ -122,8 +143,13 @@ class NativeRunner final : public Runner {
     mprotect(scratch_ + kWritableBytes, kScratchBytes - kWritableBytes, PROT_READ);
     g_in = &test.start;
     g_out = &out;
+    g_cs = test.size == CodeSize::k64 ? kCs64 : test.size == CodeSize::k32 ? kCs32 : kCs16;
+    g_ss = test.size == CodeSize::k16 ? kData16 : kFlatData;
+    if (test.size == CodeSize::k16 && !has16_) return false;
     g_phase = Phase::kArmed;
-    asm volatile("int3" : : : "memory");
+    // DS and ES are not in the frame; 64-bit code does not look at them.
+    asm volatile("mov %0, %%ds\n\tmov %0, %%es\n\tint3\n\tmov %1, %%ds\n\tmov %1, %%es"
+                 : : "r"(static_cast<u32>(g_ss)), "r"(0u) : "memory");
     std::memcpy(out.memory, scratch_, kScratchBytes);
     return true;
   }
@@ -135,6 +161,7 @@ class NativeRunner final : public Runner {
     return static_cast<u8*>(p);
   }
   u8 *code_, *scratch_;
+  bool has16_ = false;
 };
 
 }  // namespace

@@ -16,6 +16,10 @@ inline constexpr u64 kScratchBytes = 0x3000;
 inline constexpr u64 kWritableBytes = 0x2000;
 inline constexpr u8 kNoFault = 0xff;
 
+// 16-bit cases have CS at kCodeAt and the data segments at kScratchAt, all of 64 KiB; other cases are flat.
+constexpr u64 code_base(CodeSize size) { return size == CodeSize::k16 ? kCodeAt : 0; }
+constexpr u64 data_base(CodeSize size) { return size == CodeSize::k16 ? kScratchAt : 0; }
+
 /// XSAVE image, standard format, x87 + SSE + AVX: 512 legacy, 64 header, 256 upper YMM halves.
 struct alignas(64) VectorState {
   u8 bytes[832];
@@ -29,7 +33,7 @@ struct alignas(64) VectorState {
 
 struct TestState {
   u64 gpr[16];
-  u64 rip;
+  u64 rip;                       // offset in CS
   u64 rflags;                    // arithmetic flags and DF
   VectorState vector;
   u8 memory[kScratchBytes];
@@ -39,6 +43,7 @@ struct TestState {
 };
 
 struct TestCase {
+  CodeSize size = CodeSize::k64;
   std::vector<u8> code;          // at kCodeAt
   std::vector<Inst> insts;       // what it decodes to
   TestState start;

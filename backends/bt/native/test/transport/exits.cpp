@@ -87,8 +87,10 @@ CASE(interrupts, "lines and messages arrive in order, also more than the ring ho
   for (int round = 0; round < 10 && !line; ++round) {
     IrqEntry entry;
     while (pair.peer.area().irq.pop(entry)) {
-      if (entry.address != 0) CHECK(entry.data == next++);
-      else line = entry.data == (5 << 1 | 1) && next == 3 * kIrqEntries;
+      if (entry.address != 0)
+        CHECK(entry.data == next++);
+      else
+        line = entry.data == (5 << 1 | 1) && next == 3 * kIrqEntries;
     }
     CHECK(pair.peer.area().irq.overflow.exchange(0) == (round < 3 ? 1u : 0u));
     CHECK(pair.link->has_work() == !line);

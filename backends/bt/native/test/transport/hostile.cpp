@@ -11,8 +11,12 @@ using namespace rz::shared;
 using rz::test::Pair;
 
 CASE(exit_kinds, "an exit with an impossible kind, size or address is answered with all ones and not shown") {
-  struct { u32 kind; u32 size; u64 address; } const bad[] = {
-      {0, 4, 0}, {99, 4, 0}, {1, 3, 0}, {1, 8, 0}, {2, 0, 0}, {1, 4, 0x10000}, {3, 16, 0}, {4, 8, 1ull << 52}, {3, ~0u, ~0ull}};
+  struct {
+    u32 kind;
+    u32 size;
+    u64 address;
+  } const bad[] = {{0, 4, 0},       {99, 4, 0}, {1, 3, 0},          {1, 8, 0},      {2, 0, 0},
+                   {1, 4, 0x10000}, {3, 16, 0}, {4, 8, 1ull << 52}, {3, ~0u, ~0ull}};
   for (const auto& b : bad) {
     Pair pair;
     ExitMailbox& box = pair.peer.area().exits[0];
@@ -101,7 +105,10 @@ CASE(noise_everywhere, "every call of the host survives noise behind the header"
 }
 
 CASE(bad_headers, "the engine refuses a control area of another version, size or shape") {
-  struct { const char* what; void (*spoil)(Header&); } const ways[] = {
+  struct {
+    const char* what;
+    void (*spoil)(Header&);
+  } const ways[] = {
       {"magic", [](Header& h) { h.magic = 0; }},
       {"version", [](Header& h) { h.version = 99; }},
       {"vcpus", [](Header& h) { h.vcpus = 65; }},

@@ -28,7 +28,8 @@ Pair::Pair() {
   config.ranges = {{0, 1 << 20, 0, 0, 0}, {0xffff0000, 0x10000, 0, 1, 0}};
   config.uarts = {{0x3f8, 4}, {0x2f8, 3}};
   const char* why = nullptr;
-  if (!host::EngineLink::create(config, link).ok() || !peer.open(link->ram()->fd(), link->control_region().fd(), &why)) {
+  if (!host::EngineLink::create(config, link).ok() ||
+      !peer.open(link->ram()->fd(), link->control_region().fd(), &why)) {
     printf("cannot make the pair: %s\n", why != nullptr ? why : "no memory");
     _exit(2);
   }

@@ -31,9 +31,11 @@ struct Pair {
 
 }  // namespace rz::test
 
-#define CASE(id, title)                             \
-  static void id();                                 \
+#define CASE(id, title)                                 \
+  static void id();                                     \
   static const rz::test::Register id##_case{title, id}; \
   static void id()
-#define CHECK(condition) \
-  do { if (!(condition)) rz::test::fail(__FILE__, __LINE__, #condition); } while (0)
+#define CHECK(condition)                                              \
+  do {                                                                \
+    if (!(condition)) rz::test::fail(__FILE__, __LINE__, #condition); \
+  } while (0)
