@@ -89,6 +89,7 @@ class Assembler {
   void gs_load16z(Host dst, u32 offset) { b(0x65); rex(false, dst, hNone, hRax); b(0x0f); b(0xb7); gs_mem(dst, offset); }
   void gs_store_imm32(u32 offset, u32 v) { b(0x65); b(0xc7); gs_mem(0, offset); d(v); }
   void gs_cmp_imm8(u32 offset, i8 v) { b(0x65); b(0x83); gs_mem(7, offset); b(static_cast<u8>(v)); }
+  void gs_and_imm8(u32 offset, u8 v) { b(0x65); b(0x48); b(0x83); gs_mem(4, offset); b(v); }
   void gs_jmp(u32 offset) { b(0x65); b(0xff); gs_mem(4, offset); }
   void gs_call(u32 offset) { b(0x65); b(0xff); gs_mem(2, offset); }
   void gs_inc64(u32 offset) { b(0x65); b(0x48); b(0xff); gs_mem(0, offset); }
@@ -108,6 +109,8 @@ class Assembler {
     const i32 rel = static_cast<i32>(target - (field + 4));
     __builtin_memcpy(field, &rel, 4);
   }
+  /// lea dst, [rip + rel32]; returns the displacement's address for patching.
+  u8* lea_rip(Host dst) { rex(true, dst, hNone, hRax); b(0x8d); modrm(0, dst, 5); d(0); return p_ - 4; }
   void jmp_reg(Host r) { rex(false, hRax, hNone, r); b(0xff); modrm(3, 4, r); }
   void jmp_mem(Host base, Host index, u8 scale, i32 disp) {
     if (index == hNone) { rex(false, hRax, hNone, base); b(0xff); mem(4, base, disp); return; }

@@ -1,6 +1,7 @@
 // Where guest registers live while translated code runs. Registers with implicit uses (RAX, RCX, RDX, RBX,
-// RSI, RDI) keep their own number, so MUL, shifts by CL, CMPXCHG and the like need no moves; host RSP stays a
-// host stack; three host registers are scratch; guest registers without a host register stay in their homes.
+// RSI, RDI) keep their own number, so MUL, shifts by CL, CMPXCHG and the like need no moves. Guest RSP is in host RSP:
+// translated code has no stack of its own, thunks take the host's from Vcpu::host_rsp, and signals run on an alternate
+// stack. Two host registers are scratch; the two guest registers that compilers use least stay in their homes.
 #pragma once
 
 #include "assembler.h"
@@ -8,11 +9,11 @@
 namespace rz {
 
 inline constexpr Host kT0 = hRbp;  // host address of a memory operand: needs no REX, so AH..BH stay encodable
-inline constexpr Host kT1 = hR14;
-inline constexpr Host kT2 = hR15;
+inline constexpr Host kT1 = hR15;  // address of a TLB entry, return address of a thunk, temporary
 
 /// Guest register -> host register, or hNone when it lives at home (Vcpu::regs).
-inline constexpr Host kRegMap[16] = {hRax, hRcx, hRdx, hRbx, hR12, hR13, hRsi, hRdi, hR8, hR9, hR10, hR11, hNone, hNone, hNone, hNone};
+inline constexpr Host kRegMap[16] = {hRax, hRcx, hRdx, hRbx, hRsp, hR14, hRsi, hRdi,
+                                    hR8, hR9, hR10, hR11, hR12, hR13, hNone, hNone};
 
 /// Guest registers whose host register a C++ callee may clobber.
 inline constexpr u16 kCallerSaved = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11;

@@ -10,6 +10,7 @@ Thunks g_thunks_layout;
 namespace {
 
 constexpr u32 kRegs = offsetof(Vcpu, regs);
+constexpr u32 kReturn = offsetof(Vcpu, scratch) + 56;
 constexpr Host kHostSaved[] = {hRbx, hRbp, hR12, hR13, hR14, hR15};
 
 class ThunkWriter {
@@ -26,12 +27,12 @@ class ThunkWriter {
     for (unsigned g = 0; g < 16; g++)
       if (kRegMap[g] != hNone && (which >> g & 1)) a_.gs_load(kRegMap[g], kRegs + 8 * g);
   }
-  void park() {  // clobbers T2
-    a_.mov(kT2, hRax);
+  void park() {  // clobbers T0
+    a_.mov(kT0, hRax);
     a_.lahf();
     a_.seto_al();
     a_.gs_store16(hRax, offsetof(Vcpu, parked_flags));
-    a_.mov(hRax, kT2);
+    a_.mov(hRax, kT0);
   }
   /// exit_meta = reason | (T1 << 8)
   void meta_from_t1(ExitReason reason) {
@@ -39,7 +40,22 @@ class ThunkWriter {
     if (reason) a_.op_imm(true, 1, kT1, reason);
     a_.gs_store(kT1, offsetof(Vcpu, exit_meta));
   }
-  void call_cpp(ThunkSlot slot) { a_.gs_call(static_cast<u32>(offsetof(Vcpu, thunks) + 8u * slot)); }
+  /// Save the guest, take the host's stack, call C++ with the vCPU as first argument. The address to come back to
+  /// (T1) is kept in memory; T0 survives in RSI.
+  void call_cpp(ThunkSlot slot) {
+    save_guest();
+    a_.gs_store(kT1, kReturn);
+    a_.gs_load(hRsp, offsetof(Vcpu, host_rsp));
+    a_.mov(hRsi, kT0);
+    a_.gs_load(hRdx, offsetof(Vcpu, exit_meta));
+    a_.gs_load(hRdi, offsetof(Vcpu, self));
+    a_.gs_call(static_cast<u32>(offsetof(Vcpu, thunks) + 8u * slot));
+  }
+  /// Back to translated code.
+  void come_back() {
+    load_guest(kCallerSaved | 1 << 4);
+    a_.gs_jmp(kReturn);
+  }
 
   CodeCache& code_;
   Assembler a_;
@@ -52,8 +68,7 @@ void emit_thunks(CodeCache& code) {
   Assembler& a = t.a_;
   Thunks& out = g_thunks_layout;
 
-  // enter(rdi = host code): a plain C++ call. The stack pointer is 16-byte aligned inside translated code
-  // before a `call` to a thunk, so thunks see it misaligned by 8 and fix it with one push.
+  // enter(rdi = host code): a plain C++ call. host_rsp is 16-byte aligned, ready for calls into C++.
   out.enter = t.here();
   for (Host r : kHostSaved) a.push(r);
   a.op_imm(true, 5, hRsp, 8);
@@ -63,7 +78,7 @@ void emit_thunks(CodeCache& code) {
   a.gs_load(kT0, offsetof(Vcpu, rip));
   a.jmp_reg(kT1);
 
-  // Leave with everything saved. The stack may hold a thunk's return address: take it from host_rsp.
+  // Leave with everything saved.
   out.exit_saved = t.here();
   a.gs_load(hRsp, offsetof(Vcpu, host_rsp));
   a.op_imm(true, 0, hRsp, 8);
@@ -96,80 +111,48 @@ void emit_thunks(CodeCache& code) {
   t.meta_from_t1(kExitBounce);
   a.jmp_to(code.rw(out.exit_saved));
 
-  // slow_access: T0 = linear, T1d = block, exit_meta = AccessMeta.
+  auto access = [&](ThunkSlot slot) {
+    t.call_cpp(slot);
+    a.test(true, hRax, hRax);
+    a.jcc_to(cE, code.rw(out.exit_saved));
+    a.mov(kT0, hRax);
+    t.come_back();
+  };
   out.slow_access = t.here();
-  t.save_guest();
-  a.gs_load(hRdi, offsetof(Vcpu, self));
-  a.mov(hRsi, kT0);
-  a.gs_load32(hRdx, offsetof(Vcpu, exit_meta));
-  a.mov32(hRcx, kT1);
-  a.op_imm(true, 5, hRsp, 8);
-  t.call_cpp(kThunkSlowAccess);
-  a.op_imm(true, 0, hRsp, 8);
-  a.test(true, hRax, hRax);
-  a.jcc_to(cE, code.rw(out.exit_saved));
-  a.mov(kT0, hRax);
-  t.load_guest(kCallerSaved);
-  a.ret();
-
+  access(kThunkSlowAccess);
   out.bounce_prepare = t.here();
-  t.save_guest();
-  a.gs_load(hRdi, offsetof(Vcpu, self));
-  a.mov(hRsi, kT0);
-  a.gs_load32(hRdx, offsetof(Vcpu, exit_meta));
-  a.mov32(hRcx, kT1);
-  a.op_imm(true, 5, hRsp, 8);
-  t.call_cpp(kThunkBouncePrepare);
-  a.op_imm(true, 0, hRsp, 8);
-  a.test(true, hRax, hRax);
-  a.jcc_to(cE, code.rw(out.exit_saved));
-  a.mov(kT0, hRax);
-  t.load_guest(kCallerSaved);
-  a.ret();
+  access(kThunkBouncePrepare);
 
   out.bounce_commit = t.here();
-  t.save_guest();
-  a.gs_load(hRdi, offsetof(Vcpu, self));
-  a.op_imm(true, 5, hRsp, 8);
   t.call_cpp(kThunkBounceCommit);
-  a.op_imm(true, 0, hRsp, 8);
-  t.load_guest(kCallerSaved);
-  a.ret();
+  t.come_back();
 
-  // helper: T0 = RIP, T1 = Inst*, T2d = helper. C++ answers 0: go on; 1: jump to vcpu.rip; else leave.
+  // C++ answers 0: go on; 1: jump to vcpu.rip; else leave.
   out.helper = t.here();
-  t.save_guest();
   a.gs_store(kT0, offsetof(Vcpu, rip));
-  a.gs_load(hRdi, offsetof(Vcpu, self));
-  a.mov(hRsi, kT1);
-  a.mov32(hRdx, kT2);
-  a.op_imm(true, 5, hRsp, 8);
+  a.gs_load(kT0, offsetof(Vcpu, scratch) + 16);
   t.call_cpp(kThunkHelper);
-  a.op_imm(true, 0, hRsp, 8);
   a.test(false, hRax, hRax);
   u8* not_next = a.jcc(cNE);
   t.load_guest();
-  a.ret();
+  a.gs_jmp(kReturn);
   a.bind(not_next);
   a.op_imm(false, 7, hRax, 1);
   a.jcc_to(cNE, code.rw(out.exit_saved));
   // Jump: straight through the table of the (possibly new) context and privilege.
-  a.gs_load(hRsp, offsetof(Vcpu, host_rsp));
   t.load_guest();
   a.gs_load(kT0, offsetof(Vcpu, rip));
   a.mov(kT1, kT0);
   a.shift(true, 5, kT1, 9);
   a.rr(false, 0x33, kT1, kT0);
   a.op_imm(false, 4, kT1, kJumpEntries - 1);
-  a.gs_load(kT2, offsetof(Vcpu, jump));
-  a.jmp_mem(kT2, kT1, 3, 0);
+  a.shift(false, 4, kT1, 3);
+  a.gs(true, 0x03, kT1, offsetof(Vcpu, jump));
+  a.jmp_mem(kT1, hNone, 0, 0);
 
   out.raise = t.here();
-  t.save_guest();
   a.gs_store(kT0, offsetof(Vcpu, rip));
-  a.gs_load(hRdi, offsetof(Vcpu, self));
-  a.mov32(hRsi, kT1);
-  a.op_imm(true, 4, hRsp, -16);
+  a.mov(kT0, kT1);
   t.call_cpp(kThunkRaise);
   a.jmp_to(code.rw(out.exit_saved));
 

@@ -28,7 +28,7 @@ inline u8* tlb_hit(Vcpu& vcpu, PrivClass cls, u64 linear, unsigned bytes, Access
   if ((linear & (kPageBytes - 1)) + bytes > kPageBytes) return nullptr;
   const TlbEntry& e = vcpu.context->tlb[cls].entries[tlb_index(linear)];
   const u64 tag = writes(access) ? e.write_tag : e.read_tag;
-  return tag == (linear & kPageMask) ? reinterpret_cast<u8*>(linear + e.addend) : nullptr;
+  return tag == (linear & kPageMask) ? reinterpret_cast<u8*>(e.host_page + (linear & (kPageBytes - 1))) : nullptr;
 }
 
 }  // namespace rz

@@ -30,14 +30,14 @@ unsigned region_hash(u64 linear, unsigned shift) {
 }
 
 void drop_data(TlbTable& t, unsigned i) {
-  t.entries[i].read_tag = kTlbInvalid;
-  t.entries[i].write_tag = kTlbInvalid;
+  t.entries[i].read_tag = tlb_invalid(i);
+  t.entries[i].write_tag = tlb_invalid(i);
   clear_bit(t.filled, i);
   clear_bit(t.writable, i);
 }
 
 void drop_exec(TlbTable& t, unsigned i) {
-  t.exec_tag[i] = kTlbInvalid;
+  t.exec_tag[i] = tlb_invalid(i);
   t.entries[i].exec_page = 0;
   clear_bit(t.exec_filled, i);
 }
@@ -132,8 +132,8 @@ void tlb_init(Vcpu& vcpu) {
     for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
       TlbTable& t = c.tlb[cls];
       for (unsigned e = 0; e < kTlbEntries; ++e) {
-        t.entries[e] = {kTlbInvalid, kTlbInvalid, 0, 0};
-        t.exec_tag[e] = kTlbInvalid;
+        t.entries[e] = {tlb_invalid(e), tlb_invalid(e), 0, 0};
+        t.exec_tag[e] = tlb_invalid(e);
       }
       empty_jump(vcpu, c, cls);
       c.jump_mode[cls] = ~0ull;
@@ -157,8 +157,8 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {
   TlbEntry& e = table.entries[index];
   const bool write = t.writable && !slot->read_only && !code_page(*vcpu.machine, gpa_page);
   e.read_tag = page;
-  e.write_tag = write ? page : kTlbInvalid;
-  e.addend = reinterpret_cast<u64>(slot->host + (gpa_page - slot->base)) - page;
+  e.write_tag = write ? page : tlb_invalid(index);
+  e.host_page = reinterpret_cast<u64>(slot->host + (gpa_page - slot->base));
   set_bit(table.filled, index);
   assign_bit(table.writable, index, write);
   assign_bit(table.global, index, t.global);
@@ -275,8 +275,8 @@ void tlb_protect_physical(Vcpu& vcpu, u64 gpa_page) {
       for (unsigned w = 0; w < TlbTable::kWords; ++w)
         for_each_bit(t.writable[w], w * 64, [&](unsigned i) {
           TlbEntry& e = t.entries[i];
-          if (e.read_tag + e.addend != reinterpret_cast<u64>(host)) return;
-          e.write_tag = kTlbInvalid;
+          if (e.host_page != reinterpret_cast<u64>(host)) return;
+          e.write_tag = tlb_invalid(i);
           clear_bit(t.writable, i);
         });
   }

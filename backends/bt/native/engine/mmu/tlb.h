@@ -9,14 +9,17 @@ namespace rz {
 inline constexpr unsigned kTlbBits = 10;
 inline constexpr unsigned kTlbEntries = 1u << kTlbBits;
 inline constexpr unsigned kTlbEntryShift = 5;
-inline constexpr u64 kTlbInvalid = 1;  // low bits of a tag are never set for a hit
+
+/// The tag that no access can hit: a page that belongs to another entry. (Generated code compares tags by XOR, so
+/// no single constant would do for every entry.)
+constexpr u64 tlb_invalid(unsigned index) { return static_cast<u64>(index ^ 1) << 12; }
 
 /// One page of one address space. An access hits when its page address equals the tag for its kind.
-/// A page that must be noticed (MMIO, code on it, not yet dirty, watched) has kTlbInvalid in that tag.
+/// A page that must be noticed (MMIO, code on it, not yet dirty, watched) has tlb_invalid() in that tag.
 struct alignas(32) TlbEntry {
-  u64 read_tag;    // linear page address, or kTlbInvalid
-  u64 write_tag;   // linear page address, or kTlbInvalid
-  u64 addend;      // host address = linear address + addend
+  u64 read_tag;    // linear page address, or tlb_invalid()
+  u64 write_tag;   // linear page address, or tlb_invalid()
+  u64 host_page;   // host address of the page's first byte
   u64 exec_page;   // guest-physical page address | 1 when executable and valid for code fetch, else 0
 };
 static_assert(sizeof(TlbEntry) == 1u << kTlbEntryShift);

@@ -76,7 +76,7 @@ struct Cursor {
   // Host address of the run's first element; null when the access must be made by mem_*(), which also reports faults.
   u8* host_of(u64 linear, u64 n, Access access) {
     const TlbEntry& e = v.tlb->entries[tlb_index(linear)];
-    if ((writes(access) ? e.write_tag : e.read_tag) == (linear & kPageMask)) return reinterpret_cast<u8*>(linear + e.addend);
+    if ((writes(access) ? e.write_tag : e.read_tag) == (linear & kPageMask)) return reinterpret_cast<u8*>(e.host_page + (linear & (kPageBytes - 1)));
     const unsigned bytes = static_cast<unsigned>(n * width);
     const u64 low = down ? linear - (bytes - width) : linear;
     const SlowResult r = slow_access(v, low, bytes, access);

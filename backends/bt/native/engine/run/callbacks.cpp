@@ -33,8 +33,9 @@ bool misaligned(Vcpu& v, u64 linear, u32 meta) {
 
 }  // namespace
 
-extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u32 meta, u32 block) {
+extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor) {
   Vcpu& v = *vcpu;
+  const u32 meta = static_cast<u32>(descriptor), block = static_cast<u32>(descriptor >> 32);
   v.rip = rip_of(v, meta, block);
   if (misaligned(v, linear, meta)) return nullptr;
   const SlowResult r = slow_access(v, linear, AccessMeta::bytes(meta), AccessMeta::access(meta));
@@ -44,8 +45,9 @@ extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u32 meta, u32 block) {
   return nullptr;
 }
 
-extern "C" u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u32 meta, u32 block) {
+extern "C" u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u64 descriptor) {
   Vcpu& v = *vcpu;
+  const u32 meta = static_cast<u32>(descriptor), block = static_cast<u32>(descriptor >> 32);
   v.rip = rip_of(v, meta, block);
   u64 linear = 0;
   const unsigned bytes = AccessMeta::bytes(meta);
@@ -60,12 +62,12 @@ extern "C" u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u32 meta, u32 block) {
 extern "C" void rz_bounce_commit(Vcpu* vcpu) { bounce_commit(*vcpu); }
 
 // 0: go on in the block; 1: jump to vcpu.rip through the table; 2: leave, exit_meta says why.
-extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst, u32 helper) {
+extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst) {
   Vcpu& v = *vcpu;
   unpark_into_rflags(v);
   CodeCache& code = *v.machine->code;
   const u64 before = code.invalidations();
-  const OpResult result = kHelpers[helper](v, *inst);
+  const OpResult result = kHelpers[static_cast<unsigned>(inst->row->helper)](v, *inst);
   park_from_rflags(v);
   if (v.interrupt_waiting && (v.rflags & kFlagIF)) {
     v.interrupt_waiting = false;

@@ -23,6 +23,12 @@
 namespace rz {
 namespace {
 
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1u << 31)  // <linux/signal.h>
+#endif
+// Host RSP holds the guest's while translated code runs, so the kernel must switch stacks whatever RSP is: an armed
+// alternate stack would be taken for the current one when the guest's RSP happens to lie in it.
+
 constexpr u64 kSignalStackBytes = 64 << 10;
 
 /// What a thread needs while it runs translated code: GS, an alternate signal stack, the guest's FPU state.
@@ -36,7 +42,7 @@ class RunningThread {
     syscall(SYS_arch_prctl, ARCH_SET_GS, &v);
     void* stack = mmap(nullptr, kSignalStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (stack != MAP_FAILED) {
-      const stack_t alt = {.ss_sp = stack, .ss_flags = 0, .ss_size = kSignalStackBytes};
+      const stack_t alt = {.ss_sp = stack, .ss_flags = static_cast<int>(SS_AUTODISARM), .ss_size = kSignalStackBytes};
       sigaltstack(&alt, &old_stack_);
       stack_ = stack;
     }

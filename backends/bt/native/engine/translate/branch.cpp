@@ -42,8 +42,8 @@ void Translator::exit_next(u64 rip) {
     a_.jmp_to(code_.rw(g_thunks_layout.exit_lookup));
     return;
   }
-  a_.gs_load(kT2, offsetof(Vcpu, jump));
-  a_.jmp_mem(kT2, hNone, 0, static_cast<i32>(jump_index(rip) * 8));
+  a_.gs_load(kT1, offsetof(Vcpu, jump));
+  a_.jmp_mem(kT1, hNone, 0, static_cast<i32>(jump_index(rip) * 8));
 }
 
 void Translator::exit_indirect() {
@@ -56,8 +56,9 @@ void Translator::exit_indirect() {
   a_.shift(true, 5, kT1, 9);
   a_.rr(false, 0x33, kT1, kT0);
   a_.op_imm(false, 4, kT1, kJumpEntries - 1);
-  a_.gs_load(kT2, offsetof(Vcpu, jump));
-  a_.jmp_mem(kT2, kT1, 3, 0);
+  a_.shift(false, 4, kT1, 3);
+  a_.gs(true, 0x03, kT1, offsetof(Vcpu, jump));
+  a_.jmp_mem(kT1, hNone, 0, 0);
 }
 
 void Translator::emit_call(const Inst& inst) {
@@ -110,8 +111,8 @@ void Translator::emit_jump(const Inst& inst) {
 void Translator::emit_ret(const Inst& inst) {
   const unsigned bytes = inst.operand_bytes;
   pop_to_t1(bytes);
-  a_.mov(kT0, kT1);
   stack_adjust(static_cast<i32>(bytes) + (inst.row->sem == Sem::kRetImm ? static_cast<i32>(inst.imm & 0xffff) : 0));
+  a_.mov(kT0, kT1);
   exit_indirect();
   ended_ = true;
 }

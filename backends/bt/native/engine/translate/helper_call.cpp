@@ -10,10 +10,10 @@ void Translator::emit_helper(const Inst& inst) {
   const bool ends = inst.row->sem == Sem::kHelperEnds;
   if (!parked_ && (live_ || ends || inst.row->flags.read)) park();
   const Inst* kept = code_.keep(inst);
+  a_.mov_imm(kT0, reinterpret_cast<u64>(kept));
+  a_.gs_store(kT0, offsetof(Vcpu, scratch) + 16);
   a_.mov_imm(kT0, inst_rip_);
-  a_.mov_imm(kT1, reinterpret_cast<u64>(kept));
-  a_.mov_imm(kT2, static_cast<u64>(inst.row->helper));
-  a_.call_to(code_.rw(g_thunks_layout.helper));
+  leave_for(g_thunks_layout.helper);
   parked_ = true;  // C++ leaves the flags parked
   if (ends) {
     exit_next(wrap_rip(next_rip()));
@@ -65,10 +65,10 @@ void Translator::emit_cli(const Inst& inst) {
 void Translator::emit_swapgs() {
   const u32 base = static_cast<u32>(offsetof(Vcpu, seg) + sizeof(Segment) * kGS + offsetof(Segment, base));
   const u32 kernel = static_cast<u32>(offsetof(Vcpu, msr) + offsetof(Msrs, kernel_gs_base));
-  a_.gs_load(kT1, base);
-  a_.gs_load(kT2, kernel);
-  a_.gs_store(kT2, base);
-  a_.gs_store(kT1, kernel);
+  a_.gs_load(kT0, base);
+  a_.gs_load(kT1, kernel);
+  a_.gs_store(kT1, base);
+  a_.gs_store(kT0, kernel);
 }
 
 }  // namespace rz

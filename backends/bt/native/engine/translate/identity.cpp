@@ -73,47 +73,30 @@ void Translator::emit_identity(const Inst& inst) {
     if (live_) flags_to_host(); else parked_ = false;
   }
 
-  // Registers of the three encoded fields; a demoted one is loaded into a temporary and stored back.
-  struct Slot { const Field* field; u8 guest; Host host; bool demoted; bool high; };
-  auto slot = [&](const Field& f, u8 guest, Host temp) {
-    Slot s{&f, guest, static_cast<Host>(guest), false, false};
-    if (f.cls != RegClass::kGpr) return s;
-    if (high_byte(f, inst, guest)) { s.high = true; return s; }
-    s.host = kRegMap[guest];
-    if (s.host == hNone) {
-      s.host = temp;
-      s.demoted = true;
-      if (op_reads(f) || gpr_bytes(f, inst) < 4) load_home(temp, guest);
-    }
-    return s;
-  };
+  // Registers of the three encoded fields. A demoted guest register is loaded into a temporary before and stored back
+  // after: T1, or T0 where it does not address memory. Two can be demoted at once; with a memory operand as well, one
+  // of them is only written, so it may share T1 with one that is only read, or take T0 (MULX writes both).
+  struct Slot { const Field* field; u8 guest; Host host; bool demoted; bool high; bool used; };
   const bool reg_is_extension = row.ext >= 0 || row.reg.cls == RegClass::kNone;
   const bool rm_is_register = !inst.has_memory && row.rm.cls != RegClass::kNone;
-  Slot reg{&row.reg, inst.reg, static_cast<Host>(inst.reg), false, false};
-  Slot rm{&row.rm, inst.rm, static_cast<Host>(inst.rm), false, false};
-  Slot v{&row.vvvv, inst.vvvv, static_cast<Host>(inst.vvvv), false, false};
-  if (!reg_is_extension) reg = slot(row.reg, inst.reg, kT1);
-  if (rm_is_register) {
-    const bool same = reg.demoted && row.rm.cls == RegClass::kGpr && inst.rm == inst.reg;
-    if (same) {
-      // One home, one temporary: both fields name the same register.
-      rm.host = kT1; rm.demoted = true;
-      if ((op_reads(row.rm) || gpr_bytes(row.rm, inst) < 4) && !op_reads(row.reg) && gpr_bytes(row.reg, inst) >= 4) load_home(kT1, inst.rm);
-    } else {
-      rm = slot(row.rm, inst.rm, kT2);
-    }
+  Slot reg{&row.reg, inst.reg, static_cast<Host>(inst.reg), false, false, !reg_is_extension};
+  Slot rm{&row.rm, inst.rm, static_cast<Host>(inst.rm), false, false, rm_is_register};
+  Slot v{&row.vvvv, inst.vvvv, static_cast<Host>(inst.vvvv), false, false, vex};
+  Slot* const slots[] = {&reg, &rm, &v};
+  u8 home_of[2] = {kNoReg, kNoReg};  // guest registers in T1 and T0
+  for (Slot* s : slots) {
+    if (!s->used || s->field->cls != RegClass::kGpr) continue;
+    if (high_byte(*s->field, inst, s->guest)) { s->high = true; continue; }
+    s->host = kRegMap[s->guest];
+    if (s->host != hNone) continue;
+    s->demoted = true;
+    const bool only_written = s->field->use == Operand::kWrites && gpr_bytes(*s->field, inst) >= 4;
+    if (home_of[0] == s->guest || home_of[0] == kNoReg) { s->host = kT1; home_of[0] = s->guest; }
+    else if (!inst.has_memory || (only_written && slots[0]->field->use == Operand::kWrites)) { s->host = kT0; home_of[1] = s->guest; }
+    else { s->host = kT1; }  // shares T1: the other one is only written
   }
-  if (vex && row.vvvv.cls == RegClass::kGpr) {
-    if (reg.demoted && inst.vvvv == inst.reg) {
-      v.host = kT1; v.demoted = true;
-      if (op_reads(row.vvvv) && !op_reads(row.reg)) load_home(kT1, inst.vvvv);
-    } else if (rm.demoted && inst.vvvv == inst.rm) {
-      v.host = kT2; v.demoted = true;
-    } else {
-      // T0 is free here unless it addresses memory; then T2 is (rm is not a register).
-      v = slot(row.vvvv, inst.vvvv, inst.has_memory ? kT2 : kT0);
-    }
-  }
+  for (Slot* s : slots)
+    if (s->demoted && (op_reads(*s->field) || gpr_bytes(*s->field, inst) < 4)) load_home(s->host, s->guest);
 
   // A high-byte source forbids REX, so a destination that needs one is computed in T0 (RBP) first.
   Host final_reg = hNone;
@@ -225,13 +208,12 @@ void Translator::emit_bit_test(const Inst& inst) {
   const u8 log2_bytes = bytes == 2 ? 1 : bytes == 4 ? 2 : 3;
   may_clobber_flags();
   offset_to_t0(inst);
-  const Host bits = read_reg(inst.reg, kT2);
+  const Host bits = read_reg(inst.reg, kT1);
   if (bytes == 8) a_.mov(kT1, bits);
   else if (bytes == 4) a_.movsxd(kT1, bits);
   else { a_.rex(true, kT1, hNone, bits); a_.b(0x0f); a_.b(0xbf); a_.modrm(3, kT1, bits); }  // movsx r64, r16
-  a_.mov(kT2, kT1);
-  a_.op_imm(true, 4, kT2, static_cast<i32>(bytes * 8 - 1));
-  a_.gs_store(kT2, offsetof(Vcpu, scratch));
+  a_.gs_store(kT1, offsetof(Vcpu, scratch));
+  a_.gs_and_imm8(offsetof(Vcpu, scratch), static_cast<u8>(bytes * 8 - 1));
   a_.shift(true, 7, kT1, static_cast<u8>(3 + log2_bytes));
   a_.lea(true, kT0, kT0, kT1, log2_bytes, 0);
   if (inst.address_bytes == 4) a_.mov32(kT0, kT0);

@@ -13,7 +13,29 @@ namespace {
 
 constexpr u32 seg_field(u8 seg, u32 field) { return static_cast<u32>(offsetof(Vcpu, seg) + sizeof(Segment) * seg + field); }
 
+constexpr i32 tag_offset(bool write) { return write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag); }
+
 }  // namespace
+
+void Translator::set_access(u32 meta) {
+  a_.gs_store_imm32(offsetof(Vcpu, exit_meta), meta);
+  a_.gs_store_imm32(offsetof(Vcpu, exit_meta) + 4, block_);
+}
+
+void Translator::leave_for(u32 thunk, u8* back) {
+  u8* field = a_.lea_rip(kT1);
+  a_.jmp_to(code_.rw(thunk));
+  Assembler::patch(field, back ? back : a_.at());
+}
+
+void Translator::emit_slow_stubs() {
+  for (unsigned i = 0; i < slow_count_; i++) {
+    a_.bind(slow_[i].from);
+    a_.rm(true, 0x33, kT0, kT1, tag_offset(slow_[i].write));  // the linear address again
+    set_access(slow_[i].meta);
+    leave_for(g_thunks_layout.slow_access, slow_[i].back);
+  }
+}
 
 bool Translator::is_flat(u8 seg) const {
   if (code64()) return seg != kFS && seg != kGS;
@@ -46,9 +68,8 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
   const u32 meta = AccessMeta::make(offsets_[i_], bytes, access, seg, (inst_->row->attrs & kAligned) != 0);
   may_clobber_flags();
   if (bounce()) {
-    a_.gs_store_imm32(offsetof(Vcpu, exit_meta), meta);
-    a_.mov_imm(kT1, block_);
-    a_.call_to(code_.rw(g_thunks_layout.bounce_prepare));
+    set_access(meta);
+    leave_for(g_thunks_layout.bounce_prepare);
     if (writes(access)) write_pending_ = true;
     return;
   }
@@ -61,10 +82,11 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
         a_.gs_cmp_imm8(seg_field(seg, offsetof(Segment, fast_read_only)), 0);
         to_bounce(cNE);
       }
-      a_.lea(true, kT1, kT0, hNone, 0, static_cast<i32>(bytes) - 1);
-      a_.gs_load32(kT2, seg_field(seg, offsetof(Segment, fast_limit)));
-      a_.rr(true, 0x3b, kT1, kT2);
-      to_bounce(cA);
+      a_.gs_load32(kT1, seg_field(seg, offsetof(Segment, fast_limit)));
+      a_.op_imm(true, 5, kT1, static_cast<i32>(bytes) - 1);  // limit - (bytes - 1) must not be below the offset
+      to_bounce(cB);
+      a_.rr(true, 0x3b, kT1, kT0);
+      to_bounce(cB);
     }
     a_.gs_load(kT1, seg_field(seg, offsetof(Segment, base)));
     a_.lea(code64(), kT0, kT0, kT1, 0, 0);
@@ -74,12 +96,13 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
   a_.shift(false, 5, kT1, 12 - kTlbEntryShift);
   a_.op_imm(false, 4, kT1, static_cast<i32>((kTlbEntries - 1) << kTlbEntryShift));
   a_.gs(true, 0x03, kT1, offsetof(Vcpu, tlb));
-  a_.lea(true, kT2, kT0, hNone, 0, static_cast<i32>(bytes) - 1);
-  a_.op_imm(true, 4, kT2, -4096);
-  a_.rm(true, 0x3b, kT2, kT1, writes(access) ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag));
-  u8* miss = a_.jcc(cNE);
-  a_.rm(true, 0x03, kT0, kT1, offsetof(TlbEntry, addend));
-  slow_[slow_count_++] = {miss, a_.at(), meta};
+  // T0 ^ tag is the offset in the page on a hit, and beyond any offset otherwise. One compare serves the tag and the
+  // page crossing.
+  a_.rm(true, 0x33, kT0, kT1, tag_offset(writes(access)));
+  a_.op_imm(true, 7, kT0, static_cast<i32>(kPageBytes - bytes));
+  u8* miss = a_.jcc(cA);
+  a_.rm(true, 0x03, kT0, kT1, offsetof(TlbEntry, host_page));
+  slow_[slow_count_++] = {miss, a_.at(), meta, writes(access)};
 }
 
 void Translator::host_operand(const Inst& inst, unsigned bytes, Access access) {
@@ -91,7 +114,7 @@ void Translator::finish_write() {
   if (!write_pending_) return;
   write_pending_ = false;
   if (!parked_) park();
-  a_.call_to(code_.rw(g_thunks_layout.bounce_commit));
+  leave_for(g_thunks_layout.bounce_commit);
 }
 
 }  // namespace rz

@@ -16,14 +16,14 @@ void Translator::stack_address(i32 delta) {
 
 void Translator::stack_adjust(i32 delta) {
   if (stack_bytes() == 2) {
-    a_.lea(false, kT2, kSp, hNone, 0, delta);
-    a_.mov16(kSp, kT2);
+    a_.lea(false, kT0, kSp, hNone, 0, delta);
+    a_.mov16(kSp, kT0);
   } else {
     a_.lea(stack_bytes() == 8, kSp, kSp, hNone, 0, delta);
   }
 }
 
-/// `value`: a register that survives the check (not T0..T2), or hNone for scratch[0].
+/// `value`: a register that survives the check (not T0, T1), or hNone for scratch[0].
 void Translator::push_value(Host value, unsigned bytes) {
   stack_address(-static_cast<i32>(bytes));
   host_address(kSS, bytes, Access::kWrite);
@@ -103,8 +103,8 @@ void Translator::emit_leave(const Inst& inst) {
   host_address(kSS, bytes, Access::kRead);
   a_.load(kT1, kT0, 0, bytes);
   if (stack_bytes() == 2) {
-    a_.lea(false, kT2, bp, hNone, 0, static_cast<i32>(bytes));
-    a_.mov16(kSp, kT2);
+    a_.lea(false, kT0, bp, hNone, 0, static_cast<i32>(bytes));
+    a_.mov16(kSp, kT0);
   } else {
     a_.lea(stack_bytes() == 8, kSp, bp, hNone, 0, static_cast<i32>(bytes));
   }
@@ -125,12 +125,12 @@ void Translator::emit_pushf(const Inst& inst) {
   }
   a_.gs_load8z(kT1, offsetof(Vcpu, parked_flags) + 1);
   a_.op_imm(false, 4, kT1, 0xd5 & 0x7fffffff);
-  a_.gs_load8z(kT2, offsetof(Vcpu, parked_flags));
-  a_.shift(false, 4, kT2, 11);
-  a_.rr(false, 0x0b, kT1, kT2);
-  a_.gs_load32(kT2, offsetof(Vcpu, rflags));
-  a_.op_imm(false, 4, kT2, static_cast<i32>(~(kArithFlags | kFlagRF | kFlagVM)));
-  a_.rr(false, 0x0b, kT1, kT2);
+  a_.gs_load8z(kT0, offsetof(Vcpu, parked_flags));
+  a_.shift(false, 4, kT0, 11);
+  a_.rr(false, 0x0b, kT1, kT0);
+  a_.gs_load32(kT0, offsetof(Vcpu, rflags));
+  a_.op_imm(false, 4, kT0, static_cast<i32>(~(kArithFlags | kFlagRF | kFlagVM)));
+  a_.rr(false, 0x0b, kT1, kT0);
   a_.gs_store(kT1, offsetof(Vcpu, scratch));
   push_value(hNone, bytes);
 }

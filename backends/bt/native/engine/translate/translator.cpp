@@ -180,13 +180,7 @@ void Translator::emit_out_of_line() {
       exit_next(target);
     }
   }
-  for (unsigned i = 0; i < slow_count_; i++) {
-    a_.bind(slow_[i].from);
-    a_.gs_store_imm32(offsetof(Vcpu, exit_meta), slow_[i].meta);
-    a_.mov_imm(kT1, block_);
-    a_.call_to(code_.rw(g_thunks_layout.slow_access));
-    a_.jmp_to(slow_[i].back);
-  }
+  emit_slow_stubs();
   for (unsigned i = 0; i < bounce_count_; i++) {
     a_.bind(bounce_[i].from);
     a_.mov_imm(kT0, bounce_[i].rip);

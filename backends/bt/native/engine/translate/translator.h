@@ -44,10 +44,11 @@ struct Thunks {
   u32 exit_lookup;    // T0 = RIP; flags parked
   u32 exit_bounce;    // T0 = RIP of the instruction to re-execute; flags parked or dead
   u32 exit_saved;     // registers already saved, exit_meta set
-  u32 slow_access;    // call: T0 = linear, T1 = block, exit_meta = AccessMeta; returns T0 = host address
-  u32 bounce_prepare; // call: T0 = linear or offset; returns T0 = bounce buffer
-  u32 bounce_commit;  // call: after the instruction; flags must be parked
-  u32 helper;         // call: T0 = RIP, T1 = Inst*, T2 = Helper index; flags must be parked
+  // Entered by a jump with the address to come back to in T1 (translated code has no stack).
+  u32 slow_access;    // T0 = linear, exit_meta = AccessMeta | block << 32; comes back with T0 = host address
+  u32 bounce_prepare; // T0 = offset, exit_meta likewise; comes back with T0 = bounce buffer
+  u32 bounce_commit;  // after the instruction; flags must be parked
+  u32 helper;         // T0 = RIP, scratch[2] = Inst*; flags must be parked
   u32 raise;          // T0 = RIP, T1 = vector | has_error << 8 | error << 16; flags parked or dead
   u32 fault_signal;   // entered from the signal handler; everything is in the vCPU already
 };
@@ -76,15 +77,15 @@ class Translator {
   void emit_inst(unsigned i);
 
   // flags.cpp
-  void park(Host temp = kT2);     // host EFLAGS -> parked_flags; clobbers temp
-  void unpark(Host temp = kT2);   // parked_flags -> host EFLAGS
-  void flags_to_host(Host temp = kT2) { if (parked_) unpark(temp); }
-  void may_clobber_flags(Host temp = kT2) { if (!parked_ && live_) park(temp); }
+  void park(Host temp = kT1);     // host EFLAGS -> parked_flags; clobbers temp
+  void unpark(Host temp = kT1);   // parked_flags -> host EFLAGS
+  void flags_to_host(Host temp = kT1) { if (parked_) unpark(temp); }
+  void may_clobber_flags(Host temp = kT1) { if (!parked_ && live_) park(temp); }
 
   // memory_operand.cpp: the seam. The only code that knows how guest memory is reached.
   /// T0 = offset of the operand in its segment (clobbers T1; leaves flags alone).
   void offset_to_t0(const Inst& inst, i32 extra_disp = 0);
-  /// T0 = host address of `bytes` at offset T0 of segment `seg`; clobbers T1, T2 and (if dead or parked) flags.
+  /// T0 = host address of `bytes` at offset T0 of segment `seg`; clobbers T1 and (if dead or parked) flags.
   void host_address(u8 seg, unsigned bytes, Access access);
   /// Both of the above for an instruction's own memory operand.
   void host_operand(const Inst& inst, unsigned bytes, Access access);
@@ -136,10 +137,13 @@ class Translator {
   static u32 home(u8 guest) { return static_cast<u32>(offsetof(Vcpu, regs) + 8u * guest); }
 
   // out-of-line code, emitted after the block's body
-  struct SlowStub { u8* from; u8* back; u32 meta; };
+  struct SlowStub { u8* from; u8* back; u32 meta; bool write; };
+  void leave_for(u32 thunk, u8* back = nullptr);  // T1 = back (or what follows), jump to the thunk
+  void set_access(u32 meta);                      // exit_meta = meta | block << 32
   struct SideExit { u8* from; u64 target; };
   struct BounceExit { u8* from; u64 rip; };
   void emit_out_of_line();
+  void emit_slow_stubs();
 
   bool bounce() const { return (mode_ & kModeBounceBit) != 0; }
   bool single() const { return (mode_ & kModeSingleBit) != 0; }
@@ -180,10 +184,10 @@ class Translator {
 
 /// C++ functions that thunks call (run/callbacks.cpp). All on the vCPU's thread, guest FPU state live.
 extern "C" {
-u8* rz_slow_access(Vcpu* vcpu, u64 linear, u32 meta, u32 block);
-u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u32 meta, u32 block);
+u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor);   // descriptor: AccessMeta | block << 32
+u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u64 descriptor);
 void rz_bounce_commit(Vcpu* vcpu);
-u32 rz_call_helper(Vcpu* vcpu, const Inst* inst, u32 helper);
+u32 rz_call_helper(Vcpu* vcpu, const Inst* inst);
 void rz_raise(Vcpu* vcpu, u32 descriptor);
 }
 
