@@ -45,7 +45,7 @@ try {
   const images = await findImages();
   const interactive = process.stdin.isTTY === true && !values.script;
   const initrd = await initramfs(images.busybox, interactive ? undefined : SESSION);
-  // Machines of this version have no PCI bus, which the kernel would complain about.
+  // Quiet down to critical messages: machines of this version have no PCI bus, which the kernel calls an error.
   const append = [
     "console=ttyS0",
     "pci=off",
