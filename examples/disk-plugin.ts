@@ -20,8 +20,7 @@ export default definePlugin({
   async open(options): Promise<BlockDevice> {
     const first = new Uint8Array(BLOCK_BYTES);
     first.set(new TextEncoder().encode(options.label).subarray(0, BLOCK_BYTES));
-    const refuse = (): Promise<never> =>
-      Promise.reject(new RingzeroError("VM_UNSUPPORTED", "a label disk can only be read"));
+    const refuse = (): Promise<never> => Promise.reject(new RingzeroError("VM_UNSUPPORTED", "a label disk can only be read"));
     return {
       sizeBytes: options.blocks * BLOCK_BYTES,
       blockBytes: BLOCK_BYTES,

@@ -27,10 +27,7 @@ describe("examples", () => {
   it("README.md shows embed.ts as it is, from the first line after its comment", async () => {
     const example = (await readFile(join(source, "embed.ts"), "utf8")).replace(/^(\/\/.*\n)+\n/, "");
     const readme = await readFile(join(source, "..", "README.md"), "utf8");
-    assert.ok(
-      readme.includes(`\`\`\`ts\n${example}\`\`\``),
-      "the TypeScript block of README.md differs from examples/embed.ts",
-    );
+    assert.ok(readme.includes(`\`\`\`ts\n${example}\`\`\``), "the TypeScript block of README.md differs from examples/embed.ts");
   });
 
   it("embed.ts boots Linux, gets an answer from its shell, and stops it", async function () {

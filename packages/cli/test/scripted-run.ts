@@ -13,7 +13,10 @@ export const COMMAND = join(CLI_FOLDER, "bin", "ringzero.js");
 
 /** A program that uses the fakes; they are for whoever names them, and are never discovered by themselves. */
 const PROGRAM_FOLDER = mkdtempSync(join(tmpdir(), "ringzero-program-"));
-writeFileSync(join(PROGRAM_FOLDER, "package.json"), JSON.stringify({ name: "program", ringzero: { plugins: ["@ringzero/testing"] } }));
+writeFileSync(
+  join(PROGRAM_FOLDER, "package.json"),
+  JSON.stringify({ name: "program", ringzero: { plugins: ["@ringzero/testing"] } }),
+);
 mkdirSync(join(PROGRAM_FOLDER, "node_modules"));
 symlinkSync(join(CLI_FOLDER, "node_modules", "@ringzero"), join(PROGRAM_FOLDER, "node_modules", "@ringzero"));
 process.on("exit", () => rmSync(PROGRAM_FOLDER, { recursive: true, force: true }));
