@@ -23,7 +23,14 @@ const EXIT_TEXT = ["Exit status:", ...EXIT_CODE_TEXT.map(([code, meaning]) => ` 
 
 /** Run one command line in this process; sets `process.exitCode`. */
 export async function program(args: readonly string[]): Promise<void> {
-  process.exitCode = await runProgram(args, processHost());
+  // Whoever reads our help, list or last words may go away: no reason for a stack trace. A run watches stdout itself.
+  let readerGone = false;
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    readerGone ||= error.code === "EPIPE";
+  });
+  process.stderr.on("error", () => {});
+  const status = await runProgram(args, processHost());
+  process.exitCode = readerGone && status === EXIT_CODES.poweredOff ? EXIT_CODES.brokenPipe : status;
 }
 
 /**

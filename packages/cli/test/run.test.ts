@@ -129,6 +129,12 @@ describe("ringzero run", () => {
       assert.match(stderr, /--console: .*ENOENT/);
       assert.match(stderr, /--events: .*ENOENT/);
     });
+    it("Help for a reader that goes away ends without a stack trace", async () => {
+      const child = startCommand(["run", "--help"]);
+      const end = ended(child);
+      child.stdout!.destroy();
+      assert.equal((await end).stderr, "");
+    });
     it("With --json problems are one line of JSON", async () => {
       const { status, stderr } = await runCommand(...fake([POWER_OFF]), "--cpus", "0", "--json");
       assert.equal(status, 2);
@@ -198,6 +204,19 @@ describe("ringzero run", () => {
       assert.deepEqual(events(path).at(-1)!["stoppedBy"], signal);
     });
   }
+
+  it("A second signal ends the command at once, when the orderly end takes too long", async () => {
+    const child = startCommand(fake([print("up"), { do: "sleep", ms: 50 }, { do: "block", ms: 8000 }]));
+    await said(child.stdout!, "up");
+    await new Promise((later) => setTimeout(later, 300)); // now the devices' thread is busy
+    const sent = Date.now();
+    const end = ended(child);
+    child.kill("SIGTERM");
+    await new Promise((later) => setTimeout(later, 300));
+    child.kill("SIGTERM");
+    assert.equal((await end).status, 143);
+    assert.ok(Date.now() - sent < 5000);
+  });
 
   it("--events writes states and the end, in order, as JSON lines", async () => {
     const path = join(scratch.folder, "events.jsonl");
