@@ -222,6 +222,7 @@ void deliver_exception(Vcpu& v) {
     }
     const PendingException second = v.exception;
     v.exception = PendingException{};
+    if (second.vector == kPFx) v.cr2 = second.cr2;  // also when it becomes #DF
     if (now.vector == kDF) {
       v.shutdown = true;
       return;

@@ -16,7 +16,7 @@ bool enabled(const u8* mask, unsigned element, unsigned bytes) { return (mask[el
 OpResult maskmov_fault(Vcpu& v, u8 seg, u64 offset) {
   const bool based = !v.code64() || seg == kFS || seg == kGS;
   const u64 start = offset + (based ? v.seg[seg].base : 0);
-  if (v.exception.vector == kPF && ((v.exception.cr2 ^ start) & kPageMask) == 0) v.exception.cr2 = start;
+  if (v.exception.vector == kPFx && ((v.exception.cr2 ^ start) & kPageMask) == 0) v.exception.cr2 = start;
   return OpResult::kFault;
 }
 

@@ -1,0 +1,228 @@
+// The soft TLB: what is entered, and what each architectural flush must and must not drop.
+#include "guest.h"
+#include "mmu/spans.h"
+
+namespace rz::test {
+namespace {
+
+constexpr u64 kA1 = 0x123000, kB1 = 0x456000;  // arbitrary pages of the identity mapping
+
+bool hits(Guest& g, u64 linear, Access access) { return tlb_hit(g.v, current_class(g.v), linear, 1, access) != nullptr; }
+bool touch(Guest& g, u64 linear, Access access) {
+  const SlowResult r = slow_access(g.v, linear, 1, access);
+  g.v.exception = PendingException{};
+  return r.kind == SlowAccess::kHost;
+}
+bool executed(Guest& g, u64 linear) { return g.v.context->tlb[current_class(g.v)].exec_tag[tlb_index(linear)] == (linear & kPageMask); }
+
+void filling() {
+  Guest g;
+  g.long_mode();
+  g.pte(kA1) = kA1 | kP | kRw;  // clean
+  CHECK(!hits(g, kA1, Access::kRead));
+  const SlowResult r = slow_access(g.v, kA1 + 8, 8, Access::kRead);
+  CHECK(r.kind == SlowAccess::kHost && r.host == g.ram(kA1 + 8));
+  CHECK(hits(g, kA1, Access::kRead));
+  CHECK(!hits(g, kA1, Access::kWrite));  // the dirty bit is still to be set
+  CHECK(touch(g, kA1, Access::kWrite));
+  CHECK(hits(g, kA1, Access::kWrite));
+  CHECK_EQ(g.pte(kA1) & kD, kD);
+  CHECK(!touch(g, kA1 + 0x40000000, Access::kRead));
+  // Page crossing, MMIO and ROM writes do not get a host operand.
+  CHECK(slow_access(g.v, kA1 + 0xffc, 8, Access::kRead).kind == SlowAccess::kBounce);
+  g.map(0x7000000000, 0xfee00000 | kP | kRw);
+  CHECK(slow_access(g.v, 0x7000000000, 4, Access::kRead).kind == SlowAccess::kBounce);
+  CHECK(!hits(g, 0x7000000000, Access::kRead));
+  g.map(0x7000001000, kRomBase | kP | kRw | kD);
+  CHECK(slow_access(g.v, 0x7000001000, 4, Access::kRead).kind == SlowAccess::kHost);
+  CHECK(slow_access(g.v, 0x7000001000, 4, Access::kWrite).kind == SlowAccess::kBounce);
+}
+
+void code_pages() {
+  Guest g;
+  g.long_mode();
+  g_code.page = kA1;
+  g_code.granule = kA1 + 0x80;
+  CHECK(slow_access(g.v, kA1, 8, Access::kWrite).kind == SlowAccess::kHost);  // other granule
+  CHECK(!hits(g, kA1, Access::kWrite));
+  CHECK(hits(g, kA1, Access::kRead));
+  CHECK(slow_access(g.v, kA1 + 0x7c, 8, Access::kWrite).kind == SlowAccess::kBounce);
+  CHECK(mem_write(g.v, kDS, kA1 + 0x80, 4, 1));
+  CHECK_EQ(g_code.invalidations, 1);
+  CHECK(mem_write(g.v, kDS, kA1 + 0x100, 4, 1));
+  CHECK_EQ(g_code.invalidations, 1);
+  // A page that gets code while it is writable in several contexts.
+  g_code.page = ~0ull;
+  CHECK(touch(g, kA1, Access::kWrite));
+  CHECK(touch(g, kB1, Access::kWrite));
+  tlb_protect_physical(g.v, kA1);
+  CHECK(!hits(g, kA1, Access::kWrite));
+  CHECK(hits(g, kA1, Access::kRead));
+  CHECK(hits(g, kB1, Access::kWrite));
+}
+
+void flushes() {
+  Guest g;
+  g.long_mode();
+  g.pte(kB1) |= kG;
+  const auto fill = [&] {
+    CHECK(touch(g, kA1, Access::kRead));
+    CHECK(touch(g, kB1, Access::kRead));
+  };
+  fill();
+  tlb_flush_page(g.v, kA1 + 5);
+  CHECK(!hits(g, kA1, Access::kRead));
+  CHECK(hits(g, kB1, Access::kRead));
+  fill();
+  tlb_flush_non_global(g.v);
+  CHECK(!hits(g, kA1, Access::kRead));
+  CHECK(hits(g, kB1, Access::kRead));
+  tlb_flush_page(g.v, kB1);  // INVLPG drops global entries too
+  CHECK(!hits(g, kB1, Access::kRead));
+  fill();
+  tlb_flush_all(g.v);
+  CHECK(!hits(g, kA1, Access::kRead));
+  CHECK(!hits(g, kB1, Access::kRead));
+}
+
+// INVLPG of any address in a large page drops all of it.
+void large_page_flush() {
+  Guest g;
+  g.long_mode();
+  const u64 linear = 0xffffc00000200000ull;
+  g.pte(linear) = 0;
+  u64* const pml4 = reinterpret_cast<u64*>(g.ram(kTables));
+  u64* const pdpt = reinterpret_cast<u64*>(g.ram(pml4[linear >> 39 & 511] & ~0xfffull));
+  u64* const pd = reinterpret_cast<u64*>(g.ram(pdpt[0] & 0xffffffffff000));
+  pd[1] = 0x400000 | kP | kRw | kPs;
+  CHECK(touch(g, linear + 0x3000, Access::kRead));
+  CHECK(touch(g, linear + 0x1ff000, Access::kRead));
+  CHECK(touch(g, kA1, Access::kRead));
+  tlb_flush_page(g.v, linear + 0x80000);
+  CHECK(!hits(g, linear + 0x3000, Access::kRead));
+  CHECK(!hits(g, linear + 0x1ff000, Access::kRead));
+  CHECK(hits(g, kA1, Access::kRead));
+}
+
+void jump_tables() {
+  Guest g;
+  g.long_mode();
+  const u8* const miss = jump_miss_thunk(g.machine);
+  const auto set = [&] { g.v.jump->host[jump_index(kA1)] = g.ram(0); };
+  const auto kept = [&] { return g.v.jump->host[jump_index(kA1)] != miss; };
+  u64 gpa;
+  CHECK(fetch_translate(g.v, kA1 + 7, gpa));
+  CHECK_EQ(gpa, kA1 + 7);
+  CHECK(executed(g, kA1));
+  set();
+  tlb_flush_page(g.v, kB1);
+  CHECK(kept());
+  tlb_flush_page(g.v, kA1);
+  CHECK(!kept() && !executed(g, kA1));
+  // Global code survives MOV CR3, other code does not.
+  g.pte(kA1) |= kG;
+  CHECK(fetch_translate(g.v, kA1, gpa));
+  set();
+  tlb_flush_non_global(g.v);
+  CHECK(kept() && executed(g, kA1));
+  CHECK(fetch_translate(g.v, kB1, gpa));
+  tlb_flush_non_global(g.v);
+  CHECK(!kept());
+  set();
+  jump_flush_all(g.v);
+  CHECK(!kept());
+  // A code page evicted from its slot by another may still be a jump target: INVLPG must not forget it.
+  CHECK(fetch_translate(g.v, kA1, gpa));
+  set();
+  const u64 alias = kA1 + (u64{kTlbEntries} << 12);
+  g.pte(alias) = 0x5000 | kP | kUs | kA;
+  CHECK(fetch_translate(g.v, alias, gpa));
+  CHECK(!executed(g, kA1));
+  tlb_flush_page(g.v, kA1);
+  CHECK(!kept());
+}
+
+void contexts() {
+  Guest g;
+  g.long_mode();
+  g.v.cr4 |= kCr4PCIDE;
+  tlb_switch_context(g.v, kTables, false);
+  CHECK(touch(g, kA1, Access::kRead));
+  Context* const first = g.v.context;
+  tlb_switch_context(g.v, kTables | 1, false);
+  CHECK(g.v.context != first);
+  CHECK(!hits(g, kA1, Access::kRead));
+  CHECK(touch(g, kB1, Access::kRead));
+  tlb_switch_context(g.v, kTables, true);
+  CHECK(g.v.context == first);
+  CHECK(hits(g, kA1, Access::kRead));
+  tlb_switch_context(g.v, kTables, false);  // bit 63 clear: this PCID's entries go
+  CHECK(!hits(g, kA1, Access::kRead));
+  tlb_flush_pcid(g.v, 1);
+  tlb_switch_context(g.v, kTables | 1, true);
+  CHECK(!hits(g, kB1, Access::kRead));
+  // The same PCID with another root must not see the old root's entries.
+  CHECK(touch(g, kB1, Access::kRead));
+  tlb_switch_context(g.v, 0x600000 | 1, true);
+  CHECK(!hits(g, kB1, Access::kRead));
+  tlb_switch_context(g.v, kTables | 1, true);
+  // More PCIDs than contexts: the least recently used is replaced.
+  CHECK(touch(g, kA1, Access::kRead));
+  for (u64 pcid = 2; pcid < 2 + kContexts; ++pcid) {
+    tlb_switch_context(g.v, kTables | pcid, true);
+    CHECK(!hits(g, kA1, Access::kRead));
+    CHECK(touch(g, kB1, Access::kRead));
+  }
+  tlb_switch_context(g.v, kTables | (1 + kContexts), true);
+  CHECK(hits(g, kB1, Access::kRead));
+  tlb_flush_page(g.v, kB1);
+  CHECK(!hits(g, kB1, Access::kRead));
+  CHECK(touch(g, kB1, Access::kRead));
+  tlb_switch_context(g.v, kTables | 5, true);
+  tlb_flush_all(g.v);
+  tlb_switch_context(g.v, kTables | (1 + kContexts), true);
+  CHECK(!hits(g, kB1, Access::kRead));
+}
+
+void smap_entries() {
+  Guest g;
+  g.long_mode();
+  g.v.cr4 |= kCr4SMAP;
+  tlb_flush_all(g.v);
+  g.v.rflags |= kFlagAC;
+  refresh_mode(g.v);
+  CHECK(touch(g, kA1, Access::kRead));
+  CHECK(hits(g, kA1, Access::kRead));
+  CHECK(g.run({0x0f, 0x01, 0xca}) == OpResult::kNext || g.v.exception.vector == kUD);  // CLAC
+  g.v.exception = PendingException{};
+  g.v.rflags &= ~kFlagAC;
+  refresh_mode(g.v);
+  CHECK(!hits(g, kA1, Access::kRead));
+  CHECK(!touch(g, kA1, Access::kRead));
+}
+
+void privilege_classes() {
+  Guest g;
+  g.long_mode();
+  g.pte(kA1) = kA1 | kP | kRw | kA | kD;  // supervisor only
+  CHECK(touch(g, kA1, Access::kRead));
+  g.user();
+  CHECK(!hits(g, kA1, Access::kRead));
+  CHECK(!touch(g, kA1, Access::kRead));
+  CHECK(touch(g, kB1, Access::kRead));
+}
+
+}  // namespace
+
+void tlb_tests() {
+  filling();
+  code_pages();
+  flushes();
+  large_page_flush();
+  jump_tables();
+  contexts();
+  smap_entries();
+  privilege_classes();
+}
+
+}  // namespace rz::test
