@@ -1,10 +1,14 @@
 // docs/cli.md and --help say what the code does.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { EXIT_CODE_TEXT, EXIT_CODES, RUN_EXAMPLES, RUN_OPTIONS } from "@ringzero/cli";
 
-const docs = readFileSync(new URL("../../../../docs/cli.md", import.meta.url), "utf8");
+const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
+const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+const docs = read("docs/cli.md");
 
 describe("docs/cli.md", () => {
   it("It has every option of run, and no other", () => {
@@ -20,5 +24,58 @@ describe("docs/cli.md", () => {
   it("Every exit status of the code is documented", () => {
     const documented = new Set(EXIT_CODE_TEXT.map(([code]) => code));
     for (const code of Object.values(EXIT_CODES)) assert.ok(documented.has(String(code)), String(code));
+  });
+});
+
+/** Source files of the workspace, with a leading slash. */
+function sources(folder = ""): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (!entry.isDirectory()) return [path];
+    return ["node_modules", "dist", "build", ".git", ".cache"].includes(entry.name) ? [] : sources(path);
+  });
+}
+
+describe("the guides", () => {
+  const files = sources();
+  const guides = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "docs/security.md",
+    "docs/glossary.md",
+    "docs/cli.md",
+    "docs/decisions/README.md",
+    "examples/README.md",
+  ];
+  for (const guide of guides) {
+    it(`${guide} links to files that exist`, () => {
+      const links = [...read(guide).matchAll(/\]\((?!https?:)([^)#]+)/g)].map((match) => match[1]!);
+      const broken = links.filter((link) => !existsSync(join(ROOT, dirname(guide), link)));
+      assert.deepEqual(broken, []);
+    });
+    it(`${guide} names files and folders that exist`, () => {
+      const inFolder = /`((?:packages|backends|tools|test|docs|examples|bench)\/[A-Za-z0-9_./-]+)`/g;
+      const asFile = /`([A-Za-z0-9_./-]+\.(?:cpp|h|ts|inc|mjs))`/g;
+      const text = read(guide);
+      const named = [...text.matchAll(inFolder), ...text.matchAll(asFile)].map((match) => match[1]!);
+      const absent = named.filter(
+        (name) =>
+          !existsSync(join(ROOT, name)) &&
+          !existsSync(join(ROOT, dirname(guide), name)) &&
+          !files.some((file) => file.endsWith(`/${name}`)),
+      );
+      assert.deepEqual(absent, []);
+    });
+  }
+
+  it("docs/decisions/README.md lists every record", () => {
+    const records = readdirSync(join(ROOT, "docs/decisions")).filter((file) => /^\d{4}-/.test(file));
+    const listed = read("docs/decisions/README.md");
+    assert.deepEqual(
+      records.filter((file) => !listed.includes(`(${file})`)),
+      [],
+      "add a line to the index",
+    );
   });
 });
