@@ -48,8 +48,7 @@ try {
   // Quiet down to critical messages: machines of this version have no PCI bus, which the kernel calls an error.
   const append = [
     "console=ttyS0",
-    "pci=off",
-    values.verbose ? "" : "quiet",
+    values.verbose ? "" : "quiet loglevel=3",
     ...(interactive ? terminalWords() : []),
     values.append ?? "",
   ]
