@@ -1,9 +1,11 @@
 // Makes a clone runnable: installs packages, builds TypeScript and the native parts, each only when something changed.
 // What must stay true: needs nothing but Node and npm to start (no import from node_modules), and says what is missing for the rest.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { filesBelow, whenChanged } from "./freshness.mjs";
 import { bin, PNPM, ROOT, run } from "./process.mjs";
+import { publishable } from "./sources.mjs";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) fail(`Node 20.19 or later is needed, and this is ${process.versions.node}`);
@@ -32,9 +34,10 @@ await whenChanged(
 );
 
 const typescript = filesBelow(ROOT, (path) => /\.tsx?$|tsconfig.*\.json$/.test(path));
-await whenChanged("typescript", typescript, ["packages/api/dist/index.js"], () =>
-  step("building TypeScript", [bin("tsc"), "-b"]),
-);
+const entries = publishable().map(({ at }) => `${at}/dist/index.js`);
+// tsc trusts its notes about what it wrote; where somebody removed that, it has to write everything again.
+const rebuild = entries.every((path) => existsSync(join(ROOT, path))) ? [] : ["--force"];
+await whenChanged("typescript", typescript, entries, () => step("building TypeScript", [bin("tsc"), "-b", ...rebuild]));
 
 const native = filesBelow(
   ROOT,

@@ -37,6 +37,11 @@ export interface MachineOptions {
   readonly backend?: string;
   /** Where the devices live: "worker" (default) never blocks this thread, "inline" is this thread. "process" is not there yet. */
   readonly host?: "worker" | "inline" | "process";
+  /**
+   * How long a device worker may take over pause, resume, reset, stop and dispose before it is ended and the machine counts as crashed:
+   * a device that never returns must not hold up its embedder. Milliseconds; default 15 000.
+   */
+  readonly answerTimeoutMs?: number;
 }
 
 /** Everything that `validate` found. */
@@ -93,7 +98,7 @@ export class Ringzero implements AsyncDisposable {
     }
     const hosting = options.host ?? "worker";
     let emit: (event: HostEvent) => void = () => {};
-    const worker = hosting === "worker" ? new WorkerHost((event) => emit(event)) : null;
+    const worker = hosting === "worker" ? new WorkerHost((event) => emit(event), options.answerTimeoutMs) : null;
     let check: SpecCheck;
     try {
       check = await this.#check(spec, options);

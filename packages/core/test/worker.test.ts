@@ -93,6 +93,24 @@ describe("a machine whose devices are hosted in a worker", () => {
     await assert.rejects(machine.start(), (error) => error instanceof RingzeroError && error.code === "VM_NOT_OPEN");
   });
 
+  it("is given up when a device never returns: the machine crashes, and the embedder goes on", async () => {
+    await using rz = newRingzero();
+    for (const operation of ["stop", "dispose"] as const) {
+      const machine = await rz.create(fakeSpec([{ do: "block", ms: 60_000 }]), { answerTimeoutMs: 200 });
+      await machine.start();
+      await new Promise((later) => setTimeout(later, 50));
+      const before = performance.now();
+      if (operation === "stop") {
+        await assert.rejects(machine.stop(), /did not answer stop within 200 ms; make the machine anew/);
+        assert.equal((await machine.exited).reason, "crashed");
+        assert.equal(machine.state, "crashed");
+      }
+      await machine.dispose();
+      assert.equal(machine.state, "disposed");
+      assert.ok(performance.now() - before < 10_000);
+    }
+  });
+
   it("runs beside another in a worker of its own", async () => {
     await using rz = newRingzero();
     const [a, b] = await Promise.all([

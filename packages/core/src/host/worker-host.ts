@@ -6,7 +6,14 @@ import { Worker } from "node:worker_threads";
 import type { HostEvent, MachineHost, MachinePlan } from "./machine-plan.js";
 import { type FromWorker, fromWire, type HostCall, NO_ANSWER, type Request } from "./wire.js";
 
+/** How long a worker may take over an operation before it is given up for hung. */
+export const ANSWER_TIMEOUT_MS = 15_000;
+
+/** Operations whose length is not bounded: files are read, or the guest decides. */
+const UNBOUNDED: ReadonlySet<HostCall> = new Set(["build", "start", "writeConsole"]);
+
 interface Pending {
+  readonly timer: NodeJS.Timeout | null;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -20,7 +27,10 @@ export class WorkerHost implements MachineHost {
   #disposing = false;
 
   /** Start the thread, so that it loads while the specification is checked. It holds nothing until `build`. */
-  constructor(readonly emit: (event: HostEvent) => void) {
+  constructor(
+    readonly emit: (event: HostEvent) => void,
+    readonly answerTimeoutMs: number = ANSWER_TIMEOUT_MS,
+  ) {
     this.#worker = new Worker(new URL("./worker-main.js", import.meta.url), { name: "ringzero devices", execArgv: [] });
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
     this.#worker.on("error", (error) => this.#lost(`the device worker failed: ${error.message}`, error));
@@ -87,7 +97,8 @@ export class WorkerHost implements MachineHost {
     if (this.#gone) return Promise.reject(this.#gone);
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
-      this.#pending.set(id, { resolve, reject });
+      const timer = UNBOUNDED.has(call) ? null : setTimeout(() => this.#giveUp(call), this.answerTimeoutMs);
+      this.#pending.set(id, { resolve, reject, timer });
       this.#hold();
       this.#worker.postMessage({ id, call, args } satisfies Request);
     });
@@ -100,6 +111,7 @@ export class WorkerHost implements MachineHost {
     } else {
       const pending = this.#pending.get(message.id);
       this.#pending.delete(message.id);
+      if (pending?.timer) clearTimeout(pending.timer);
       if (message.error) pending?.reject(fromWire(message.error));
       else pending?.resolve();
     }
@@ -112,10 +124,17 @@ export class WorkerHost implements MachineHost {
     else this.#worker.unref();
   }
 
+  /** A device holds the worker's thread and does not let go. */
+  #giveUp(call: HostCall): void {
+    this.#lost(`the device worker did not answer ${call} within ${this.answerTimeoutMs} ms`);
+    void this.#worker.terminate();
+  }
+
   #lost(reason: string, cause?: unknown): void {
     if (this.#gone) return;
     this.#gone = new RingzeroError("VM_CRASHED", `${reason}; make the machine anew`, { cause });
-    for (const { reject, resolve } of this.#pending.values()) {
+    for (const { reject, resolve, timer } of this.#pending.values()) {
+      if (timer) clearTimeout(timer);
       if (this.#disposing) resolve();
       else reject(this.#gone);
     }
