@@ -1,0 +1,71 @@
+// Times the workloads and prints one line each: `name value unit`. The best of several rounds counts, each at least as
+// long as asked: a virtual machine's noise only ever adds time.
+//
+// Usage: bench [--ms N] [--rounds N] [--list] [NAME...]     N ms per round (default 100), 3 rounds
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "workload.h"
+
+volatile uint64_t sink;
+
+static uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static double measure(const struct workload* w, uint64_t round_ns, int rounds) {
+  uint64_t iterations = 1, spent;
+  for (;;) {
+    const uint64_t start = now_ns();
+    w->run(iterations);
+    spent = now_ns() - start;
+    if (spent >= round_ns / 2 || iterations >= 1ull << 40) break;
+    const uint64_t want = spent < 1000 ? iterations * 16 : iterations * (round_ns / spent + 1);
+    iterations = want > iterations * 16 ? iterations * 16 : want;
+  }
+  double best = (double)spent / (double)iterations;
+  for (int i = 1; i < rounds; i++) {
+    const uint64_t start = now_ns();
+    w->run(iterations);
+    const double each = (double)(now_ns() - start) / (double)iterations;
+    if (each < best) best = each;
+  }
+  return best / w->scale;
+}
+
+int main(int argc, char** argv) {
+  uint64_t round_ms = 100;
+  int rounds = 3, list = 0, first_name = argc;
+  for (int i = 1; i < argc; i++) {
+    if (!strcmp(argv[i], "--ms") && i + 1 < argc) round_ms = strtoull(argv[++i], 0, 10);
+    else if (!strcmp(argv[i], "--rounds") && i + 1 < argc) rounds = atoi(argv[++i]);
+    else if (!strcmp(argv[i], "--list")) list = 1;
+    else if (!strcmp(argv[i], "--child")) return 0;  // what fork+exec starts
+    else { first_name = i; break; }
+  }
+  const struct workload* const tables[] = {compute_workloads, memory_workloads, vector_workloads, hash_workloads,
+                                           kernel_workloads, code_workloads, thread_workloads, shell_workloads};
+  for (unsigned t = 0; t < sizeof tables / sizeof *tables; t++) {
+    for (const struct workload* w = tables[t]; w->name; w++) {
+      int wanted = first_name == argc;
+      for (int i = first_name; i < argc; i++) wanted |= !strcmp(argv[i], w->name);
+      if (!wanted) continue;
+      if (list) { printf("%s %s\n", w->name, w->unit); continue; }
+      // A process each: what one maps must not weigh on the next one's fork or page tables.
+      const pid_t child = fork();
+      if (child == 0) {
+        if (w->prepare && w->prepare() != 0) printf("%s - unavailable\n", w->name);
+        else printf("%s %.4g %s\n", w->name, measure(w, round_ms * 1000000, rounds), w->unit);
+        exit(0);
+      }
+      if (child > 0) waitpid(child, 0, 0);
+    }
+  }
+  return 0;
+}

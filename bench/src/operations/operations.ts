@@ -1,0 +1,72 @@
+// What the SDK itself costs an embedder: an exit to TypeScript and back, a machine's creation to its first instruction, validation.
+
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { defineMachine, Ringzero } from "@ringzero/core";
+import { median } from "../statistics.js";
+import type { ProbeResult } from "./port-probe.js";
+import { probeFirmware } from "./probe-firmware.js";
+import { timeOperation } from "./stopwatch.js";
+
+export interface OperationResult {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: "µs" | "ms";
+}
+
+const READS = 20_000;
+const MACHINES = 5;
+const PLUGIN = fileURLToPath(new URL("./port-probe.js", import.meta.url));
+
+/** Each machine is created, makes its exits and goes; figures are medians over all of them. */
+export async function measureOperations(backend: string): Promise<OperationResult[]> {
+  const folder = await mkdtemp(join(tmpdir(), "ringzero-bench-"));
+  try {
+    const image = join(folder, "probe.rom");
+    await writeFile(image, probeFirmware());
+    const isPackage = /[@/.]/.test(backend);
+    await using sdk = new Ringzero({ discover: import.meta.url, plugins: [PLUGIN, ...(isPackage ? [backend] : [])] });
+    const spec = defineMachine({
+      name: "probe",
+      memory: "16MiB",
+      boot: { kind: "firmware", image },
+      devices: [{ plugin: "port-probe", options: { resultPath: join(folder, "result.json"), reads: READS } }],
+    });
+    const chosen = isPackage ? {} : { backend };
+    const firstInstructionMs: number[] = [];
+    const roundTripsUs: number[] = [];
+    const lifeSeconds = await timeOperation(
+      "create, run, dispose",
+      async () => {
+        const started = performance.timeOrigin + performance.now();
+        await using machine = await sdk.create(spec, chosen);
+        const exited = machine.exited;
+        await machine.start({ timeoutMs: 60_000 });
+        const exit = await exited;
+        if (exit.reason !== "powered-off") throw new Error(`the probe machine ended by ${exit.reason}`);
+        const result = JSON.parse(await readFile(join(folder, "result.json"), "utf8")) as ProbeResult;
+        firstInstructionMs.push(result.firstMs - started);
+        roundTripsUs.push(median(result.roundTripsNs) / 1000);
+      },
+      MACHINES,
+    );
+    const validations = await timeOperation(
+      "validate",
+      async () => {
+        const report = await sdk.validate(spec, chosen);
+        if (!report.ok) throw new Error(report.problems.map(({ message }) => message).join("; "));
+      },
+      1,
+    );
+    return [
+      { name: `${backend}: exit round trip, port read`, value: median(roundTripsUs), unit: "µs" },
+      { name: `${backend}: create to first guest instruction`, value: median(firstInstructionMs), unit: "ms" },
+      { name: `${backend}: life of a machine with ${READS} exits`, value: median(lifeSeconds) * 1000, unit: "ms" },
+      { name: `${backend}: validate`, value: median(validations) * 1000, unit: "ms" },
+    ];
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
