@@ -51,7 +51,7 @@ void TimerQueue::arm(unsigned timer, u64 deadline_ns) {
   const u64 earliest = earliest_.load(std::memory_order_relaxed);
   if (earliest >= before) return;  // later or the same: an early host signal sorts itself out in run()
   if (host_bound_) {
-    if (earliest < host_armed_ns_) rearm_host(clock_.now_ns());
+    rearm_host(clock_.now_ns());  // also when the host timer fired for a deadline cancelled since: it is not armed then
   } else {
     notify(vcpu_, kAttnTimer);  // nobody will signal: let the run loop or the sleeper look at the new deadline
   }

@@ -209,6 +209,35 @@ TEST("the host timer interrupts a spinning vCPU thread, and a deadline pushed ba
   thread.join();
 }
 
+TEST("a deadline armed after the host timer fired for a cancelled one still interrupts a spinning thread") {
+  RealMachine m;
+  Vcpu& cpu = m.cpu();
+  std::thread thread([&] {
+    CHECK(m.irq->bind_thread(cpu));
+    m.irq->mmio_write(cpu, kApicDefaultBase + 0xF0, 4, 0x1FF);
+    m.irq->mmio_write(cpu, kApicDefaultBase + 0x3E0, 4, 0xB);
+    m.irq->mmio_write(cpu, kApicDefaultBase + 0x320, 4, 0x00041);  // one-shot
+    const auto spin_until_signal = [&] {
+      const u64 start = monotonic_ns();
+      while (cpu.attention.load(std::memory_order_relaxed) == 0 && monotonic_ns() - start < kPatience) {
+      }
+      return cpu.attention.exchange(0) != 0;
+    };
+    cpu.attention = 0;
+    m.irq->mmio_write(cpu, kApicDefaultBase + 0x380, 4, 2'000'000);  // 2 ms
+    m.irq->mmio_write(cpu, kApicDefaultBase + 0x380, 4, 0);          // cancelled; the host timer stays armed
+    CHECK(spin_until_signal());
+    m.irq->run_timers(cpu);  // nothing is due, nothing is armed
+    CHECK(!m.irq->has_interrupt(cpu));
+    m.irq->mmio_write(cpu, kApicDefaultBase + 0x380, 4, 3'000'000);
+    CHECK(spin_until_signal());
+    m.irq->run_timers(cpu);
+    CHECK_EQ(m.irq->acknowledge(cpu), 0x41);
+    m.irq->unbind_thread(cpu);
+  });
+  thread.join();
+}
+
 TEST("a PIT programmed by one vCPU wakes the boot processor, which sleeps without a deadline") {
   RealMachine m(2);
   Vcpu& boot = m.cpu(0);
