@@ -1,5 +1,6 @@
-// A firmware image as a PC's flash: read-only, ending at 4 GiB, its top 128 KiB copied to below 1 MiB, entered at the reset vector.
-// The copy below 1 MiB is plain RAM, because the chipset that would protect it is not part of PC platform v1.
+// A firmware image as a PC's flash: read-only, ending at 4 GiB, its top 256 KiB copied to below 1 MiB, entered at the reset vector.
+// A chipset maps 128 KiB there and lets the firmware copy the rest by switching C0000h..DFFFFh to RAM; PC platform v1 has
+// no chipset, so the whole of a 256 KiB image is in place from the start. The copy below 1 MiB is plain RAM, because the chipset that would protect it is not part of PC platform v1.
 
 import type { BootImage, MachineShape } from "@ringzero/api";
 import { PC_ADDRESSES } from "@ringzero/api";
@@ -8,7 +9,7 @@ import { resetEntry } from "./entry-state.js";
 import { MemoryPlan } from "./memory-map.js";
 
 const MAX_ROM_BYTES = 0x1000000; // 16 MiB: above the local APIC, whose page is 18 MiB below 4 GiB
-const SHADOW_BYTES = 0x20000;
+const SHADOW_BYTES = 0x40000;
 const PAGE_BYTES = 4096;
 
 /** @throws RingzeroError `BOOT_FILE_*` */

@@ -15,6 +15,9 @@
 
 namespace rz {
 
+/// The signal that a vCPU thread's timer sends; its handler runs on the alternate stack.
+int timer_signal();
+
 class TimerQueue {
  public:
   static constexpr unsigned kMaxTimers = 8;

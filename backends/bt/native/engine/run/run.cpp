@@ -10,6 +10,7 @@
 
 #include "../cache/code_cache.h"
 #include "../cpu/exceptions.h"
+#include "../irq/timers.h"
 #include "../irq/wait.h"
 #include "../mmu/mmu.h"
 #include "../translate/mode.h"
@@ -46,10 +47,12 @@ class RunningThread {
       sigaltstack(&alt, &old_stack_);
       stack_ = stack;
     }
+    block_strangers();
     load_guest_fpu(v);
   }
   ~RunningThread() {
     save_guest_fpu(v_);
+    pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
     if (stack_) {
       sigaltstack(&old_stack_, nullptr);
       munmap(stack_, kSignalStackBytes);
@@ -59,7 +62,17 @@ class RunningThread {
   }
 
  private:
+  /// A handler without SA_ONSTACK would have its frame written at the guest's RSP: only the signals that this engine
+  /// handles on the alternate stack may reach the thread (SIGTRAP: debuggers).
+  void block_strangers() {
+    sigset_t set;
+    sigfillset(&set);
+    for (int s : {SIGSEGV, SIGFPE, SIGILL, SIGBUS, SIGTRAP, timer_signal()}) sigdelset(&set, s);
+    pthread_sigmask(SIG_SETMASK, &set, &old_mask_);
+  }
+
   Vcpu& v_;
+  sigset_t old_mask_ = {};
   void* stack_ = nullptr;
   stack_t old_stack_ = {};
   u64 old_gs_ = 0;
