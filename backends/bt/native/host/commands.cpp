@@ -38,6 +38,7 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
     return CommandStatus::kFailed;
   }
   if (!parked()) return CommandStatus::kBusy;
+  devices_->serve_host(peer_.take_work(kWorkIrq | kWorkUart));  // posted before this command, so it comes before
   u8* transfer = peer_.area().transfer;
   switch (op) {
     case Command::kReset: return reset();

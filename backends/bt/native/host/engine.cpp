@@ -1,6 +1,7 @@
 // Construction of the machine, and the life of its threads.
 #include "engine.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 
@@ -12,7 +13,7 @@ namespace rz {
 
 using namespace shared;
 
-bool Engine::build(const HostOptions& options, std::string& error) {
+bool Engine::build(const HostOptions& options, int control_fd, std::string& error) {
   const Header& header = peer_.header();
   test_commands_ = options.test_commands;
   for (u32 i = 0; i < header.ranges; ++i) {
@@ -24,7 +25,7 @@ bool Engine::build(const HostOptions& options, std::string& error) {
   }
   machine_.memory = &memory_;
   machine_.options = options.engine;
-  machine_.drain_invalidations = drain_invalidations;
+  machine_.drain_invalidations = serve_host;
   machine_.drain_context = this;
   if (!assemble(machine_, header.cpu_profile, header.vcpus, peer_.code_bitmap(), header.top, error)) return false;
   if (!options.fake_run.empty()) fake_ = std::make_unique<FakeRun>(options.fake_run);
@@ -40,6 +41,21 @@ bool Engine::build(const HostOptions& options, std::string& error) {
   power_on(machine_);
   devices_->reset();
   report_on_crash(machine_);
+  return share_vcpus(control_fd, error);
+}
+
+/// Let the host set kAttnInvalidate in the vCPUs' attention words. A script does not look there: the control thread
+/// serves.
+bool Engine::share_vcpus(int control_fd, std::string& error) {
+  static_assert(offsetof(Vcpu, attention) + sizeof(Vcpu::attention) <= 4096);
+  if (fake_) return true;
+  for (Vcpu* vcpu : machine_.vcpus) {
+    if (!peer_.share_page(vcpu->index, vcpu, control_fd)) {
+      error = "cannot share a vCPU's page with the host";
+      return false;
+    }
+  }
+  peer_.publish_attention(offsetof(Vcpu, attention), kAttnInvalidate);
   return true;
 }
 
@@ -53,13 +69,12 @@ void Engine::serve() {
   peer_.notify_host();
   for (;;) {
     peer_.wait_for_work(1'000'000'000);
-    const u32 work = peer_.take_work();
+    const u32 work = peer_.take_work(~0u);
     // Invalidations first: an interrupt may send the guest into the memory that they are about.
     if (work & kWorkInvalidate) {
       for (Vcpu* vcpu : machine_.vcpus) notify(*vcpu, kAttnInvalidate);
     }
-    if (work & kWorkIrq) devices_->serve_irq_ring();
-    if (work & kWorkUart) devices_->serve_uarts();
+    devices_->serve_host(work);
     if (work & kWorkCommand) serve_command();
     if (pause_pending_) finish_pause();
   }
@@ -94,17 +109,5 @@ void Engine::vcpu_main(Thread& self) {
 }
 
 RunExit Engine::run_vcpu(Vcpu& vcpu) { return fake_ ? fake_->run(vcpu) : run(vcpu); }
-
-void Engine::drain_invalidations(void* context, Machine& machine) {
-  auto& self = *static_cast<Engine*>(context);
-  auto& ring = self.peer_.area().invalidation;
-  std::lock_guard guard(self.invalidation_lock_);
-  InvalidationEntry entry;
-  while (ring.pop(entry)) {
-    self.peer_.record(FlightKind::kInvalidate, 0, entry.gpa, entry.bytes);
-    drop_code(machine, entry.gpa, entry.bytes);
-  }
-  if (ring.overflow.exchange(0, std::memory_order_seq_cst) != 0) drop_all_code(machine);
-}
 
 }  // namespace rz

@@ -22,7 +22,7 @@ class Engine {
  public:
   explicit Engine(peer::EnginePeer& peer) : peer_(peer) {}
   /// Build the machine. False with a reason for the crash report.
-  bool build(const HostOptions& options, std::string& error);
+  bool build(const HostOptions& options, int control_fd, std::string& error);
   /// Start the vCPU threads (parked) and serve commands for ever. Main thread.
   [[noreturn]] void serve();
 
@@ -34,6 +34,7 @@ class Engine {
     std::thread thread;
   };
 
+  bool share_vcpus(int control_fd, std::string& error);
   void vcpu_main(Thread& self);
   void report_shutdown(Thread& self);
   RunExit run_vcpu(Vcpu& vcpu);
@@ -48,7 +49,7 @@ class Engine {
   shared::CommandStatus reset();
   shared::CommandStatus save_state(u32& reply_bytes);
   shared::CommandStatus load_state(u32 bytes, u32& reply_bytes);
-  static void drain_invalidations(void* context, Machine& machine);
+  static void serve_host(void* context, Machine& machine);  // vCPU threads; host_work.cpp
 
   peer::EnginePeer& peer_;
   Machine machine_;

@@ -52,7 +52,6 @@ int main(int argc, char** argv) {
     return 65;
   }
   close(kRamFd);
-  close(kControlFd);
   install_crash_handlers(peer);
   enter_thread("control");
   watch_life_line(kLifeLineFd);
@@ -68,7 +67,9 @@ int main(int argc, char** argv) {
     error = "unknown engine option, or a value that is not possible: " + error;
   } else {
     static Engine engine(peer);
-    if (engine.build(options, error)) engine.serve();
+    const bool built = engine.build(options, kControlFd, error);
+    close(kControlFd);
+    if (built) engine.serve();
   }
   error += '\n';
   shared::append_text(peer.area().flight, error.data(), error.size());

@@ -45,8 +45,11 @@ void NativeDevices::serve_irq_ring() {
   if (ring.overflow.exchange(0, std::memory_order_seq_cst) != 0) peer_.notify_host();  // there is room again
 }
 
-void NativeDevices::serve_uarts() {
-  for (const auto& uart : uarts_) uart->chip().poll();
+void NativeDevices::serve_host(u32 work) {
+  if ((work & shared::kWorkIrq) != 0) serve_irq_ring();
+  if ((work & shared::kWorkUart) != 0) {
+    for (const auto& uart : uarts_) uart->chip().poll();
+  }
 }
 
 void NativeDevices::drive_line(unsigned source, unsigned gsi, bool level) {

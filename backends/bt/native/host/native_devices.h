@@ -24,10 +24,8 @@ class NativeDevices {
   bool mmio_read(Vcpu& vcpu, u64 gpa, unsigned width, u64& value) { return irq_.mmio_read(vcpu, gpa, width, value); }
   bool mmio_write(Vcpu& vcpu, u64 gpa, unsigned width, u64 value) { return irq_.mmio_write(vcpu, gpa, width, value); }
 
-  /// Drain the host's ring of lines and messages. Any thread; one at a time goes in.
-  void serve_irq_ring();
-  /// Consoles: input arrived or output was read. Control thread.
-  void serve_uarts();
+  /// The host posted interrupts (kWorkIrq) or moved a console ring (kWorkUart); other bits are ignored. Any thread.
+  void serve_host(u32 work);
   /// A source drives a line: source 0 is the host, 1 + n is UART n. Any thread.
   void drive_line(unsigned source, unsigned gsi, bool level);
   /// Power-on state. While paused.
@@ -37,6 +35,7 @@ class NativeDevices {
   std::vector<std::unique_ptr<ConsoleUart>>& uarts() { return uarts_; }
 
  private:
+  void serve_irq_ring();
   static constexpr unsigned kLines = 24;
   peer::EnginePeer& peer_;
   IrqPlatform irq_;

@@ -187,7 +187,18 @@ bool EngineLink::take_reply(CommandReply& reply) {
 
 void EngineLink::wake_engine(u32 work) {
   area().engine_pending.work.fetch_or(work, std::memory_order_acq_rel);
-  area().engine_events.notify();
+  // Straight to the vCPU where possible: no thread between that would first have to get a processor.
+  if ((work & kWorkCommand) != 0 || !wake_vcpu()) area().engine_events.notify();
+}
+
+/// Make the first vCPU look up from what it runs, or wake it from HLT. False when the engine gave no word for that.
+bool EngineLink::wake_vcpu() {
+  const u32 offset = area().attention.offset.load(std::memory_order_acquire);
+  if (offset == 0 || offset % 4 != 0 || offset > 4096 - 4) return false;
+  const u32 bits = area().attention.bits.load(std::memory_order_relaxed);
+  auto& word = *reinterpret_cast<std::atomic<u32>*>(area().vcpu_page[0] + offset);
+  if ((word.fetch_or(bits, std::memory_order_seq_cst) & bits) != bits) futex_wake(word, 1);
+  return true;
 }
 
 void EngineLink::post_irq(const IrqEntry& entry) {

@@ -112,6 +112,7 @@ class EngineLink {
   void post_irq(const shared::IrqEntry& entry);
   void flush_irq_backlog();
   void wake_engine(u32 work);
+  bool wake_vcpu();
 
   LinkConfig config_;
   std::shared_ptr<SharedRegion> control_;

@@ -55,6 +55,18 @@ bool EnginePeer::open(int ram_fd, int control_fd, const char** error) {
   return true;
 }
 
+bool EnginePeer::share_page(u32 vcpu, void* page, int control_fd) {
+  u8* shared = area_->vcpu_page[vcpu];
+  memcpy(shared, page, 4096);
+  const off_t at = static_cast<off_t>(shared - reinterpret_cast<u8*>(area_));
+  return mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, control_fd, at) == page;
+}
+
+void EnginePeer::publish_attention(u32 offset, u32 bits) {
+  area_->attention.bits.store(bits, std::memory_order_relaxed);
+  area_->attention.offset.store(offset, std::memory_order_release);
+}
+
 bool EnginePeer::check(u64 control_size, u64 ram_size, const char** error) {
   *error = nullptr;
   if (header_.magic != kMagic)

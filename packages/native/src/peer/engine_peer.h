@@ -14,6 +14,11 @@ class EnginePeer {
  public:
   /// Map and check. False with a reason in `error` when the header is not what this build expects.
   bool open(int ram_fd, int control_fd, const char** error);
+  /// Move the first page of a vCPU object (page-aligned) into the control area, contents and address kept. Before its
+  /// thread starts. False when the host refuses.
+  bool share_page(u32 vcpu, void* page, int control_fd);
+  /// Tell the host which word of those pages to set; see AttentionWord.
+  void publish_attention(u32 offset, u32 bits);
 
   shared::ControlArea& area() { return *area_; }
   const shared::Header& header() const { return header_; }  // a private, checked copy
@@ -29,8 +34,8 @@ class EnginePeer {
   /// Guest output is in ring `index`. Any thread.
   void notify_uart(u32 index);
 
-  /// Take what the control thread has to do; 0 when nothing.
-  u32 take_work() { return area_->engine_pending.work.exchange(0, std::memory_order_acq_rel); }
+  /// Take what is to be done of these kinds (EngineWork bits); 0 when nothing. Any thread.
+  u32 take_work(u32 kinds) { return area_->engine_pending.work.fetch_and(~kinds, std::memory_order_acq_rel) & kinds; }
   /// Control thread: sleep until there may be work, at most `timeout_ns`.
   void wait_for_work(u64 timeout_ns);
   /// Let the control thread look. Any thread of the engine.

@@ -14,6 +14,7 @@
 //   uarts[]       console byte rings
 //   flight        the last events of the engine and what its crash handler wrote; read after its death
 //   transfer      operand of the current command
+//   vcpu_page[]   the first page of each vCPU object of the engine, so that the host can ask a running vCPU to look up
 //   code bitmap   after the struct: one bit for each guest-physical page below the top of memory, set by the engine
 //                 while translated code depends on the page
 #pragma once
@@ -27,7 +28,7 @@
 namespace rz::shared {
 
 inline constexpr u32 kMagic = 0x315a5243;  // "CRZ1"
-inline constexpr u32 kVersion = 1;         // bumped on any change of this file: both sides ship together
+inline constexpr u32 kVersion = 2;         // bumped on any change of this file: both sides ship together
 inline constexpr u32 kMaxVcpus = 64;       // one bit each in HostPending::exits
 inline constexpr u32 kMaxRanges = 32;      // as many as the engine's PhysMemory holds
 inline constexpr u32 kMaxUarts = 4;        // COM1..COM4
@@ -84,7 +85,8 @@ struct alignas(64) HostPending {
   std::atomic<u32> attending_cpu;  // written by the host: processor + 1 of the thread that serves and lingers; 0: none
 };
 
-/// Why the engine's control thread was woken; bits of EnginePending::work.
+/// What the host has for the engine. Commands are the control thread's; the rest is served by the first vCPU, or by the
+/// control thread where that vCPU cannot be reached; bits of EnginePending::work.
 enum EngineWork : u32 {
   kWorkCommand = 1,
   kWorkIrq = 2,
@@ -238,6 +240,13 @@ struct alignas(64) FlightRecorder {
   char text[kFlightTextBytes];
 };
 
+/// Where in a vCPU's page the word lies that its thread polls and sleeps on, and what to set in it. Written by the
+/// engine before it is ready.
+struct AttentionWord {
+  std::atomic<u32> offset;  // bytes from the page's start, a multiple of 4; 0: there is none, wake the control thread
+  std::atomic<u32> bits;    // mean "the host has work for the engine"
+};
+
 struct ControlArea {
   Header header;
   EventCount host_events;
@@ -245,6 +254,7 @@ struct ControlArea {
   EventCount engine_events;
   EnginePending engine_pending;
   alignas(64) std::atomic<u32> engine_ready;  // 1: the engine mapped everything and serves commands
+  AttentionWord attention;
   ExitMailbox exits[kMaxVcpus];
   CommandMailbox command;
   DoorbellTable doorbells;
@@ -253,6 +263,7 @@ struct ControlArea {
   UartRings uarts[kMaxUarts];
   FlightRecorder flight;
   alignas(4096) u8 transfer[kTransferBytes];
+  alignas(4096) u8 vcpu_page[kMaxVcpus][4096];
 };
 
 inline constexpr u64 kCodeBitmapOffset = (sizeof(ControlArea) + 4095) & ~4095ull;

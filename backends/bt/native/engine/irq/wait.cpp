@@ -20,8 +20,9 @@ void wait_for_attention(Vcpu& vcpu, u64 deadline_ns) {
       until.tv_sec = static_cast<time_t>(deadline_ns / 1'000'000'000u);
       until.tv_nsec = static_cast<long>(deadline_ns % 1'000'000'000u);
     }
+    // Not FUTEX_PRIVATE: the word may lie in memory shared with the host process, which wakes it too.
     // FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time; any of EAGAIN, EINTR, ETIMEDOUT is settled by the loop.
-    syscall(SYS_futex, &vcpu.attention, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0,
+    syscall(SYS_futex, &vcpu.attention, FUTEX_WAIT_BITSET, 0,
             deadline_ns == kNever ? nullptr : &until, nullptr, FUTEX_BITSET_MATCH_ANY);
   }
   vcpu.sleeping.store(0, std::memory_order_relaxed);
@@ -29,7 +30,7 @@ void wait_for_attention(Vcpu& vcpu, u64 deadline_ns) {
 
 void wake(Vcpu& vcpu) {
   if (vcpu.sleeping.load(std::memory_order_seq_cst) != 0) {
-    syscall(SYS_futex, &vcpu.attention, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, nullptr, nullptr, 0);
+    syscall(SYS_futex, &vcpu.attention, FUTEX_WAKE, 1, nullptr, nullptr, 0);
   }
 }
 

@@ -50,7 +50,7 @@ CASE(commands, "a command carries its operand there and its answer back, and onl
   CHECK(pair.link->post_command(Command::kSetRegisters, 2, operand, 3));
   Command op;
   u32 vcpu, bytes;
-  CHECK((pair.peer.take_work() & kWorkCommand) != 0);
+  CHECK((pair.peer.take_work(~0u) & kWorkCommand) != 0);
   CHECK(pair.peer.take_command(op, vcpu, bytes) && op == Command::kSetRegisters && vcpu == 2 && bytes == 3);
   CHECK(!pair.peer.take_command(op, vcpu, bytes));
   CHECK(memcmp(pair.peer.area().transfer, operand, 3) == 0);
@@ -128,10 +128,10 @@ CASE(consoles, "console bytes arrive, and a UART that found its ring full is tol
   CHECK(out.write(text.data(), static_cast<u32>(text.size()), first) == kUartOutBytes && first);
   pair.peer.notify_uart(1);
   CHECK(pair.link->take_work().uarts == 2);
-  (void)pair.peer.take_work();
+  (void)pair.peer.take_work(~0u);
   u8 into[100];
   CHECK(pair.link->uart_read(1, into, sizeof into) == 100 && into[99] == 'x');
-  CHECK((pair.peer.take_work() & kWorkUart) != 0);
+  CHECK((pair.peer.take_work(~0u) & kWorkUart) != 0);
   CHECK(pair.link->uart_read(2, into, sizeof into) == 0);
   CHECK(pair.link->uart_write(0, into, 5) == 5);
   CHECK(pair.peer.area().uarts[0].input().waiting() == 5);
