@@ -21,7 +21,8 @@ export class ConsoleText {
   push(bytes: Uint8Array): void {
     this.#text += this.#decoder.decode(bytes, { stream: true });
     if (this.#waiters.length > 0) this.#match();
-    if (this.#text.length > KEPT_CHARACTERS) this.#text = this.#text.slice(-KEPT_CHARACTERS);
+    // Trimmed at twice that: each trim copies the text, and a chatty guest brings a few bytes at a time.
+    if (this.#text.length > 2 * KEPT_CHARACTERS) this.#text = this.#text.slice(-KEPT_CHARACTERS);
   }
 
   /** Waits in the order of the calls; text up to the end of a match is used up by it. */
