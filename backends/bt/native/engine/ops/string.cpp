@@ -2,6 +2,7 @@
 // and run host string instructions on host memory; counts and pointers advance chunk by chunk, so a fault or an
 // interrupt finds them at the element it stopped at. Source: SDM, "String Instructions".
 #include "../cpu/bytes.h"
+#include "../mmu/phys_memory.h"
 #include "../run/machine.h"
 #include "operands.h"
 #include "ops.h"
@@ -35,6 +36,13 @@ struct Cursor {
   }
   void consume(u64 elements) {
     if (repeated) merge_reg(v.regs[kRcx], (v.regs[kRcx] & mask) - elements, address_bytes);
+  }
+
+  // After a run was stored: drop translated code under it. Not before, or another vCPU could translate the old bytes.
+  void settle() {
+    if (!code_bytes_) return;
+    code_invalidate(*v.machine, code_gpa_, code_bytes_);
+    code_bytes_ = 0;
   }
 
   // Elements from `offset` on that stay in one page, in the segment and within the address size. 0: take the slow path.
@@ -73,6 +81,9 @@ struct Cursor {
   }
 
  private:
+  u64 code_gpa_ = 0;         // the run about to be stored covers translated code here ...
+  unsigned code_bytes_ = 0;  // ... over this many bytes
+
   // Host address of the run's first element; null when the access must be made by mem_*(), which also reports faults.
   u8* host_of(u64 linear, u64 n, Access access) {
     const TlbEntry& e = v.tlb->entries[tlb_index(linear)];
@@ -81,8 +92,19 @@ struct Cursor {
     const u64 low = down ? linear - (bytes - width) : linear;
     const SlowResult r = slow_access(v, low, bytes, access);
     if (r.kind == SlowAccess::kHost) return r.host + (linear - low);
+    u8* host = nullptr;
+    Translation t;
+    // Inside one page, a bounce means a device, ROM, or code under a store; the last needs no element-wise care.
+    if (r.kind == SlowAccess::kBounce && writes(access) && walk(v, low, access, v.cpl == 3 ? kUser : kSupervisor, t)) {
+      const MemorySlot* slot = v.machine->memory->find(t.gpa);
+      if (slot && !slot->read_only) {
+        code_gpa_ = t.gpa;
+        code_bytes_ = bytes;
+        host = slot->host + (t.gpa - slot->base) + (linear - low);
+      }
+    }
     v.exception = PendingException{};
-    return nullptr;
+    return host;
   }
 };
 
@@ -129,10 +151,20 @@ bool leave_now(Cursor& c, u64 done) { return attention(c.v) || done >= kElements
 
 u64 accumulator(const Vcpu& v, unsigned width) { return v.regs[kRax] & low_mask(width); }
 
+// Bit 7 of each byte that is zero; exact for the lowest such byte.
+u64 zero_bytes(u64 x) { return (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull; }
+
 // Length of the run of elements for which (element == key) is `equal`, up to n.
 u64 scan(const u8* at, u64 n, u64 key, unsigned width, bool down, bool equal) {
   const i64 step = down ? -static_cast<i64>(width) : static_cast<i64>(width);
   u64 i = 0;
+  if (width == 1 && !down) {  // eight at a time: strlen and memchr, or a run of one value
+    const u64 pattern = key * 0x0101010101010101ull;
+    for (; i + 8 <= n; i += 8, at += 8) {
+      const u64 difference = load_bytes(at, 8) ^ pattern;
+      if (equal ? difference != 0 : zero_bytes(difference) != 0) break;
+    }
+  }
   for (; i < n; ++i, at += step)
     if ((load_bytes(at, width) == key) != equal) break;
   return i;
@@ -141,6 +173,10 @@ u64 scan(const u8* at, u64 n, u64 key, unsigned width, bool down, bool equal) {
 u64 compare(const u8* a, const u8* b, u64 n, unsigned width, bool down, bool equal) {
   const i64 step = down ? -static_cast<i64>(width) : static_cast<i64>(width);
   u64 i = 0;
+  if (equal && !down) {  // memcmp
+    const u64 each = 8 / width;
+    for (; i + each <= n && load_bytes(a, 8) == load_bytes(b, 8); i += each) a += 8, b += 8;
+  }
   for (; i < n; ++i, a += step, b += step)
     if ((load_bytes(a, width) == load_bytes(b, width)) != equal) break;
   return i;
@@ -157,6 +193,7 @@ OpResult op_movs(Vcpu& v, const Inst& inst) {
     if (n) n = c.run(kES, c.di(), Access::kWrite, n, to);
     if (n) {
       host_movs(to, from, n, c.width, c.down);
+      c.settle();
     } else {
       u64 value;
       if (!mem_read(v, c.source_seg, c.si(), c.width, value)) return OpResult::kFault;
@@ -182,6 +219,7 @@ OpResult op_stos(Vcpu& v, const Inst& inst) {
     u64 n = c.run(kES, c.di(), Access::kWrite, c.count(), to);
     if (n) {
       host_stos(to, value, n, c.width, c.down);
+      c.settle();
     } else {
       if (!mem_write(v, kES, c.di(), c.width, value)) return OpResult::kFault;
       n = 1;
