@@ -72,7 +72,7 @@ function register(machine: DependencyContainer): void {
       run: from.resolve(RUN),
     });
   });
-  one(HOST, (from) => new DeviceHost(from.resolve(RUN), from.resolve(CONSOLE), from.resolve(TEARDOWN)));
+  one(HOST, (from) => new DeviceHost(from.resolve(RUN), from.resolve(CONSOLE), from.resolve(TEARDOWN), from.resolve(BAY)));
 }
 
 async function found<P extends Plugin>(source: PluginSource, link: PluginLink): Promise<P> {

@@ -177,3 +177,23 @@ describe("devices", () => {
     await machine.dispose();
   });
 });
+
+describe("a device's commands", () => {
+  for (const host of ["inline", "worker"] as const) {
+    it(`are done from the embedder's side, with a device hosted ${host}`, async () => {
+      await using rz = new Ringzero({ discover: import.meta.url, plugins: ["@ringzero/testing"] });
+      const machine = await rz.create(fakeSpec([{ do: "spin" }]), { host });
+      await assert.rejects(machine.command("power", "echo"), { code: "STATE_CONFLICT" });
+      await machine.start();
+      assert.deepEqual(await machine.command("power", "echo", { keys: [1, 2] }), { echo: { keys: [1, 2] } });
+      await assert.rejects(machine.command("power", "refuse"), { name: "TypeError", message: "this command takes nothing" });
+      await assert.rejects(
+        machine.command("power", "constructor"),
+        /RangeError: no device power .*there are: power echo, power refuse/,
+      );
+      await assert.rejects(machine.command("keyboard", "echo"), { name: "RangeError" });
+      await machine.command("power", "power-off");
+      assert.deepEqual(await machine.exited, { reason: "powered-off" });
+    });
+  }
+});

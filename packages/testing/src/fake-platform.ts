@@ -40,5 +40,14 @@ export const fakePowerPlugin = definePlugin({
         },
       },
     );
+    return {
+      commands: {
+        echo: (argument) => ({ echo: argument }),
+        refuse: () => {
+          throw new TypeError("this command takes nothing");
+        },
+        "power-off": () => machine.power.requestPowerOff(),
+      },
+    };
   },
 });

@@ -75,6 +75,17 @@ export class DeviceBay {
     for (const { id, device } of this.#attached) await this.#awaited(id, () => device.resume?.());
   }
 
+  /** @throws RangeError when there is no such device, or it has no such command @throws what the command throws */
+  command(id: string, name: string, argument: unknown): unknown {
+    const withCommands = this.#attached.filter(({ device }) => device.commands);
+    const known = withCommands.flatMap((one) => Object.keys(one.device.commands ?? {}).map((command) => `${one.id} ${command}`));
+    const commands = withCommands.find((one) => one.id === id)?.device.commands;
+    if (!commands || !Object.hasOwn(commands, name)) {
+      throw new RangeError(`no device ${id} with a command ${name}; there are: ${known.join(", ") || "none"}`);
+    }
+    return commands[name]?.(argument);
+  }
+
   dispose(): Promise<void> {
     this.#attached.length = 0;
     return this.#teardown.run();

@@ -6,6 +6,7 @@ import type { MmioSpace } from "../bus/mmio-bus.js";
 import type { PortSpace } from "../bus/port-bus.js";
 import type { Teardown } from "../teardown.js";
 import type { ConsolePump } from "./console-pump.js";
+import type { DeviceBay } from "./device-bay.js";
 import type { MachineHost, MachinePlan } from "./machine-plan.js";
 import type { RunControl } from "./run-control.js";
 
@@ -54,6 +55,7 @@ export class DeviceHost implements MachineHost {
     readonly run: RunControl,
     readonly console: ConsolePump,
     readonly teardown: Teardown,
+    readonly bay: DeviceBay,
   ) {}
 
   start(): Promise<void> {
@@ -77,6 +79,9 @@ export class DeviceHost implements MachineHost {
   }
   grantConsole(port: number, bytes: number): void {
     this.console.grant(port, bytes);
+  }
+  async command(device: string, name: string, argument: unknown): Promise<unknown> {
+    return this.bay.command(device, name, argument);
   }
   dispose(): Promise<void> {
     return this.teardown.run();

@@ -56,6 +56,8 @@ export interface MachineHost {
   writeConsole(port: number, bytes: Uint8Array): Promise<void>;
   /** So many more bytes of output may be sent. */
   grantConsole(port: number, bytes: number): void;
+  /** Have a device do one of its `commands`. @throws RangeError when there is no such device or command @throws what the command throws */
+  command(device: string, name: string, argument: unknown): Promise<unknown>;
   dispose(): Promise<void>;
 }
 

@@ -4,7 +4,17 @@ import { type ErrorCode, RingzeroError, type SpecProblem } from "@ringzero/api";
 import type { HostEvent } from "./machine-plan.js";
 
 /** `build` makes the machine and comes first; the others are operations of MachineHost. */
-export type HostCall = "build" | "start" | "pause" | "resume" | "reset" | "stop" | "dispose" | "writeConsole" | "grantConsole";
+export type HostCall =
+  | "build"
+  | "start"
+  | "pause"
+  | "resume"
+  | "reset"
+  | "stop"
+  | "dispose"
+  | "writeConsole"
+  | "grantConsole"
+  | "command";
 
 /** Id of a request that is not answered. */
 export const NO_ANSWER = 0;
@@ -16,7 +26,9 @@ export interface Request {
 }
 
 /** The answer to the request `id`, or an event. */
-export type FromWorker = { readonly id: number; readonly error: WireError | null } | { readonly event: HostEvent };
+export type FromWorker =
+  | { readonly id: number; readonly error: WireError | null; readonly value?: unknown }
+  | { readonly event: HostEvent };
 
 /** What structured clone loses of an error: its class, its code. */
 export interface WireError {

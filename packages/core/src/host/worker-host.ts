@@ -14,7 +14,7 @@ const UNBOUNDED: ReadonlySet<HostCall> = new Set(["build", "start", "writeConsol
 
 interface Pending {
   readonly timer: NodeJS.Timeout | null;
-  readonly resolve: () => void;
+  readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -79,6 +79,9 @@ export class WorkerHost implements MachineHost {
   writeConsole(port: number, bytes: Uint8Array): Promise<void> {
     return this.#ask("writeConsole", port, bytes);
   }
+  command(device: string, name: string, argument: unknown): Promise<unknown> {
+    return this.#ask("command", device, name, argument);
+  }
   grantConsole(port: number, bytes: number): void {
     if (!this.#gone) this.#worker.postMessage({ id: NO_ANSWER, call: "grantConsole", args: [port, bytes] } satisfies Request);
   }
@@ -93,15 +96,15 @@ export class WorkerHost implements MachineHost {
     }
   }
 
-  #ask(call: HostCall, ...args: unknown[]): Promise<void> {
+  #ask<T = void>(call: HostCall, ...args: unknown[]): Promise<T> {
     if (this.#gone) return Promise.reject(this.#gone);
-    return new Promise((resolve, reject) => {
+    return new Promise<unknown>((resolve, reject) => {
       const id = this.#nextId++;
       const timer = UNBOUNDED.has(call) ? null : setTimeout(() => this.#giveUp(call), this.answerTimeoutMs);
       this.#pending.set(id, { resolve, reject, timer });
       this.#hold();
       this.#worker.postMessage({ id, call, args } satisfies Request);
-    });
+    }) as Promise<T>;
   }
 
   #receive(message: FromWorker): void {
@@ -113,7 +116,7 @@ export class WorkerHost implements MachineHost {
       this.#pending.delete(message.id);
       if (pending?.timer) clearTimeout(pending.timer);
       if (message.error) pending?.reject(fromWire(message.error));
-      else pending?.resolve();
+      else pending?.resolve(message.value);
     }
     this.#hold();
   }
@@ -135,7 +138,7 @@ export class WorkerHost implements MachineHost {
     this.#gone = new RingzeroError("VM_CRASHED", `${reason}; make the machine anew`, { cause });
     for (const { reject, resolve, timer } of this.#pending.values()) {
       if (timer) clearTimeout(timer);
-      if (this.#disposing) resolve();
+      if (this.#disposing) resolve(undefined);
       else reject(this.#gone);
     }
     this.#pending.clear();

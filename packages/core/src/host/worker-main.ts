@@ -23,19 +23,19 @@ async function plugins(link: PluginLink): Promise<Plugin> {
 
 let host: MachineHost | null = null;
 
-async function perform({ call, args }: Request): Promise<void> {
+async function perform({ call, args }: Request): Promise<unknown> {
   if (call === "build") {
     host = await composeMachine(args[0] as MachinePlan, { plugins, emit: (event) => post({ event }) });
-    return;
+    return undefined;
   }
   if (!host) throw new RingzeroError("VM_NOT_OPEN", "the machine is not made yet");
-  await (host[call] as (...args: readonly unknown[]) => Promise<void> | void)(...args);
+  return (host[call] as (...args: readonly unknown[]) => unknown)(...args);
 }
 
 port.on("message", async (request: Request) => {
   try {
-    await perform(request);
-    if (request.id !== NO_ANSWER) post({ id: request.id, error: null });
+    const value = await perform(request);
+    if (request.id !== NO_ANSWER) post({ id: request.id, error: null, value });
   } catch (error) {
     post({ id: request.id, error: toWire(error) });
   }

@@ -153,6 +153,22 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
+   * Have a device do one of its commands, such as `command("acpi-pm", "press-power-button")`.
+   * @param device    its id; those of the platform are named as their plugins
+   * @param argument  plain data, as the device says
+   * @returns plain data, as the device says
+   * @throws RangeError when there is no such device or command
+   * @throws TypeError for an argument that the command does not take
+   * @throws RingzeroError `STATE_CONFLICT` unless the machine runs or is paused
+   */
+  command(device: string, name: string, argument?: unknown): Promise<unknown> {
+    return this.#serial(async () => {
+      this.#require(`command ${device} of`, "running", "paused");
+      return this.#host.command(device, name, argument);
+    });
+  }
+
+  /**
    * Pull the plug: the guest is not asked. Resolves when nothing of it runs. Nothing happens when it does not run.
    * @throws RingzeroError `VM_NOT_OPEN` after dispose
    */
