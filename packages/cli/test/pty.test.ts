@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { CLI_FOLDER, COMMAND, Scratch, said } from "./scripted-run.js";
+import { COMMAND, PROGRAM_FOLDER, Scratch, said } from "./scripted-run.js";
 
 /** Shell words that print the terminal's mode as one line. */
 const MODE = 'stty -a | tr -s " ;\\n" "\\n" | grep -xE -e "-?(icanon|echo|isig|opost)" | tr "\\n" " "; echo .';
@@ -25,7 +25,7 @@ describe("ringzero run on a terminal", () => {
     use: (terminal: { press(keys: string): void; said(text: string): Promise<void>; pid: number }) => Promise<void>,
   ): Promise<string> {
     const child = spawn("script", ["-qefc", shell, "/dev/null"], {
-      cwd: CLI_FOLDER,
+      cwd: PROGRAM_FOLDER,
       stdio: ["pipe", "pipe", "inherit"],
     });
     let output = "";

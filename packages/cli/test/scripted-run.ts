@@ -12,7 +12,7 @@ export const CLI_FOLDER = fileURLToPath(new URL("../../", import.meta.url));
 export const COMMAND = join(CLI_FOLDER, "bin", "ringzero.js");
 
 /** A program that uses the fakes; they are for whoever names them, and are never discovered by themselves. */
-const PROGRAM_FOLDER = mkdtempSync(join(tmpdir(), "ringzero-program-"));
+export const PROGRAM_FOLDER = mkdtempSync(join(tmpdir(), "ringzero-program-"));
 writeFileSync(
   join(PROGRAM_FOLDER, "package.json"),
   JSON.stringify({ name: "program", ringzero: { plugins: ["@ringzero/testing"] } }),
