@@ -10,6 +10,7 @@ import { type BzImage, parseBzImage, SETUP_HEADER_AT } from "./bzimage.js";
 import { flatGdt, identityPageTables, longModeEntry, protectedModeEntry } from "./entry-state.js";
 import { checkInitrd } from "./initrd.js";
 import { lowMemoryEnd, MemoryPlan, pcMemoryMap } from "./memory-map.js";
+import { RESET_STUB_AT, resetStub } from "./reset-stub.js";
 import { buildSmbios, SMBIOS_AT } from "./smbios.js";
 
 /** Where the loader's own things go; conventional memory, which the kernel takes over once it has copied them. */
@@ -66,6 +67,7 @@ export function linuxImage(files: LinuxBootFiles, shape: MachineShape): BootImag
   const acpi = buildAcpiTables({ cpus: shape.cpus, ...(shape.uarts ? { uarts: shape.uarts } : {}) });
   plan.place("the ACPI tables", acpi.at, acpi.bytes);
   plan.place("the SMBIOS tables", SMBIOS_AT, buildSmbios(shape.memoryBytes));
+  plan.place("the reset code", RESET_STUB_AT, resetStub());
   plan.place("the boot parameters", BOOT_PARAMS_AT, bootParams(kernel, kernelAt, initrdAt, initrd.length, acpi.rsdpAt, shape));
   plan.place("the GDT", GDT_AT, flatGdt(kernel.has64BitEntry));
 

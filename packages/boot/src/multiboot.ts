@@ -8,6 +8,7 @@ import { isElf, parseElf } from "./elf-file.js";
 import { flatGdt, protectedModeEntry } from "./entry-state.js";
 import { encodeCommandLine } from "./linux.js";
 import { lowMemoryEnd, MemoryPlan, pcMemoryMap } from "./memory-map.js";
+import { RESET_STUB_AT, resetStub } from "./reset-stub.js";
 import { buildSmbios, SMBIOS_AT } from "./smbios.js";
 
 const HEADER_MAGIC = 0x1badb002;
@@ -81,6 +82,7 @@ export function multibootImage(files: MultibootFiles, shape: MachineShape): Boot
   const acpi = buildAcpiTables({ cpus: shape.cpus, ...(shape.uarts ? { uarts: shape.uarts } : {}) });
   plan.place("the ACPI tables", acpi.at, acpi.bytes);
   plan.place("the SMBIOS tables", SMBIOS_AT, buildSmbios(shape.memoryBytes));
+  plan.place("the reset code", RESET_STUB_AT, resetStub());
   plan.place("the Multiboot information", INFO_AT, information(loaderNameAt, commandLineAt, modules, shape));
   plan.place("the GDT", GDT_AT, flatGdt(false));
   return {

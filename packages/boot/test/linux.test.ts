@@ -148,6 +148,12 @@ describe("linux", () => {
     assert.equal(image.registers.rip, 0x100000n);
   });
 
+  it("leaves code at FFFF0h that resets the machine, for a kernel that reboots by a jump to the firmware", async () => {
+    const code = loaded(await boot(bzImage()), 0xffff0, 9);
+    assert.deepEqual([code.getUint8(0), code.getUint16(1, true)], [0xba, 0xcf9]); // mov dx, CF9h
+    assert.deepEqual([code.getUint8(3), code.getUint8(4), code.getUint8(5)], [0xb0, 0x06, 0xee]); // mov al, 6; out dx, al
+  });
+
   it("refuses a garbage file, saying what it looked for", async () => {
     const garbage = Uint8Array.from({ length: 100_000 }, (_, i) => (i * 31) & 0xff);
     await refuses(boot(garbage), "BOOT_FILE_INVALID", "boot.kernel", "kernel", "55 AA", "vmlinuz");
