@@ -17,7 +17,6 @@ namespace rz {
 int timer_signal() { return SIGRTMIN + 2; }
 namespace {
 
-
 // Runs on the vCPU's alternate stack, over translated code: guest GS, guest FPU state. One locked OR and out.
 void on_timer_signal(int, siginfo_t* info, void*) {
   if (info->si_code != SI_TIMER) return;

@@ -219,8 +219,7 @@ TEST("a deadline armed after the host timer fired for a cancelled one still inte
     m.irq->mmio_write(cpu, kApicDefaultBase + 0x320, 4, 0x00041);  // one-shot
     const auto spin_until_signal = [&] {
       const u64 start = monotonic_ns();
-      while (cpu.attention.load(std::memory_order_relaxed) == 0 && monotonic_ns() - start < kPatience) {
-      }
+      while (cpu.attention.load(std::memory_order_relaxed) == 0 && monotonic_ns() - start < kPatience) {}
       return cpu.attention.exchange(0) != 0;
     };
     cpu.attention = 0;
