@@ -68,14 +68,4 @@ describe("the guides", () => {
       assert.deepEqual(absent, []);
     });
   }
-
-  it("docs/decisions/README.md lists every record", () => {
-    const records = readdirSync(join(ROOT, "docs/decisions")).filter((file) => /^\d{4}-/.test(file));
-    const listed = read("docs/decisions/README.md");
-    assert.deepEqual(
-      records.filter((file) => !listed.includes(`(${file})`)),
-      [],
-      "add a line to the index",
-    );
-  });
 });
