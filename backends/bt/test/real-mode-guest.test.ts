@@ -137,6 +137,17 @@ describe("a real-mode guest of the bt backend", () => {
     await vm.dispose();
   });
 
+  it("leaves its stored registers in the flight recorder when the engine is killed", async () => {
+    const vm = await BtVm.create(romMachine(), () => 0x1234);
+    const crash = new Promise<string>((resolve) => vm.on("crashed", ({ flightRecorder }) => resolve(flightRecorder)));
+    burn(vm, ECHO);
+    vm.run();
+    await until(() => vm.memory.view(0, 1)[0]! > 3, "the guest ran");
+    process.kill(vm.enginePid, "SIGKILL");
+    assert.match(await crash, /^stored {5}vcpu0 rax=0x[0-9a-f]+ .* rip=0x[0-9a-f]{1,2} rflags=0x/m);
+    await vm.dispose();
+  });
+
   it("that triple-faults is a shutdown exit", async () => {
     const kinds: string[] = [];
     const vm = await BtVm.create(romMachine(), (exit) => {

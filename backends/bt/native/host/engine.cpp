@@ -55,7 +55,9 @@ bool Engine::share_vcpus(int control_fd, std::string& error) {
       return false;
     }
   }
-  peer_.publish_attention(offsetof(Vcpu, attention), kAttnInvalidate);
+  static_assert(offsetof(Vcpu, rip) == offsetof(Vcpu, regs) + 16 * 8 &&
+                offsetof(Vcpu, rflags) == offsetof(Vcpu, rip) + 8);
+  peer_.publish_page_map(offsetof(Vcpu, attention), kAttnInvalidate, offsetof(Vcpu, regs));
   return true;
 }
 

@@ -193,9 +193,9 @@ void EngineLink::wake_engine(u32 work) {
 
 /// Make the first vCPU look up from what it runs, or wake it from HLT. False when the engine gave no word for that.
 bool EngineLink::wake_vcpu() {
-  const u32 offset = area().attention.offset.load(std::memory_order_acquire);
+  const u32 offset = area().vcpu_map.attention.load(std::memory_order_acquire);
   if (offset == 0 || offset % 4 != 0 || offset > 4096 - 4) return false;
-  const u32 bits = area().attention.bits.load(std::memory_order_relaxed);
+  const u32 bits = area().vcpu_map.host_bits.load(std::memory_order_relaxed);
   auto& word = *reinterpret_cast<std::atomic<u32>*>(area().vcpu_page[0] + offset);
   if ((word.fetch_or(bits, std::memory_order_seq_cst) & bits) != bits) futex_wake(word, 1);
   return true;

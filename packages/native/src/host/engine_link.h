@@ -104,7 +104,7 @@ class EngineLink {
   size_t uart_read(u32 index, u8* into, size_t bytes);
   size_t uart_write(u32 index, const u8* from, size_t bytes);
 
-  std::string flight_text() const { return describe_flight(area().flight); }
+  std::string flight_text() const { return describe_flight(area(), config_.vcpus); }
 
  private:
   EngineLink() = default;

@@ -2,6 +2,7 @@
 #include "flight_text.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <algorithm>
 
@@ -29,9 +30,28 @@ const char* name_of(u32 kind) {
   return nullptr;
 }
 
+/// What the vCPU's page says of its registers. Translated code keeps some in the host's, so that these may be older
+/// than the crash.
+void append_registers(std::string& out, const ControlArea& area, u32 vcpu) {
+  static const char* const kNames[18] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",
+                                         "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip", "rflags"};
+  const u32 at = area.vcpu_map.registers.load(std::memory_order_relaxed);
+  if (area.vcpu_map.known.load(std::memory_order_relaxed) != 1 || at > 4096 - sizeof(u64) * 18) return;
+  out += "stored     vcpu" + std::to_string(vcpu);
+  for (u32 i = 0; i < 18; ++i) {
+    u64 value;
+    memcpy(&value, area.vcpu_page[vcpu] + at + 8 * i, 8);
+    char text[32];
+    snprintf(text, sizeof text, " %s=0x%llx", kNames[i], static_cast<unsigned long long>(value));
+    out += text;
+  }
+  out.push_back('\n');
+}
+
 }  // namespace
 
-std::string describe_flight(const FlightRecorder& recorder) {
+std::string describe_flight(const ControlArea& area, u32 vcpus) {
+  const FlightRecorder& recorder = area.flight;
   std::string out;
   const u32 bytes = std::min(recorder.text_bytes.load(std::memory_order_acquire), kFlightTextBytes);
   out.reserve(bytes + kFlightEvents * 80);
@@ -40,6 +60,7 @@ std::string describe_flight(const FlightRecorder& recorder) {
     out.push_back(c == '\n' || (c >= ' ' && c <= '~') ? c : '?');
   }
   if (!out.empty() && out.back() != '\n') out.push_back('\n');
+  for (u32 vcpu = 0; vcpu < vcpus; ++vcpu) append_registers(out, area, vcpu);
 
   const u32 next = recorder.next.load(std::memory_order_acquire);
   const u32 count = std::min(next, kFlightEvents);

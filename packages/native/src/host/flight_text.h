@@ -8,8 +8,8 @@
 
 namespace rz::host {
 
-/// The crash handler's text, then the last events, oldest first. Printable ASCII and newlines only, at most about 100
-/// KiB, whatever the area holds.
-std::string describe_flight(const shared::FlightRecorder& recorder);
+/// The crash handler's text, the vCPUs' registers as last stored, then the last events, oldest first. Printable ASCII
+/// and newlines only, at most about 100 KiB, whatever the area holds.
+std::string describe_flight(const shared::ControlArea& area, u32 vcpus);
 
 }  // namespace rz::host

@@ -62,9 +62,12 @@ bool EnginePeer::share_page(u32 vcpu, void* page, int control_fd) {
   return mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, control_fd, at) == page;
 }
 
-void EnginePeer::publish_attention(u32 offset, u32 bits) {
-  area_->attention.bits.store(bits, std::memory_order_relaxed);
-  area_->attention.offset.store(offset, std::memory_order_release);
+void EnginePeer::publish_page_map(u32 attention, u32 host_bits, u32 registers) {
+  VcpuPageMap& map = area_->vcpu_map;
+  map.registers.store(registers, std::memory_order_relaxed);
+  map.known.store(1, std::memory_order_relaxed);
+  map.host_bits.store(host_bits, std::memory_order_relaxed);
+  map.attention.store(attention, std::memory_order_release);
 }
 
 bool EnginePeer::check(u64 control_size, u64 ram_size, const char** error) {

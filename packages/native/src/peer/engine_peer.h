@@ -17,8 +17,8 @@ class EnginePeer {
   /// Move the first page of a vCPU object (page-aligned) into the control area, contents and address kept. Before its
   /// thread starts. False when the host refuses.
   bool share_page(u32 vcpu, void* page, int control_fd);
-  /// Tell the host which word of those pages to set; see AttentionWord.
-  void publish_attention(u32 offset, u32 bits);
+  /// Tell the host where things lie in those pages; see VcpuPageMap.
+  void publish_page_map(u32 attention, u32 host_bits, u32 registers);
 
   shared::ControlArea& area() { return *area_; }
   const shared::Header& header() const { return header_; }  // a private, checked copy

@@ -28,7 +28,7 @@
 namespace rz::shared {
 
 inline constexpr u32 kMagic = 0x315a5243;  // "CRZ1"
-inline constexpr u32 kVersion = 2;         // bumped on any change of this file: both sides ship together
+inline constexpr u32 kVersion = 3;         // bumped on any change of this file: both sides ship together
 inline constexpr u32 kMaxVcpus = 64;       // one bit each in HostPending::exits
 inline constexpr u32 kMaxRanges = 32;      // as many as the engine's PhysMemory holds
 inline constexpr u32 kMaxUarts = 4;        // COM1..COM4
@@ -240,11 +240,14 @@ struct alignas(64) FlightRecorder {
   char text[kFlightTextBytes];
 };
 
-/// Where in a vCPU's page the word lies that its thread polls and sleeps on, and what to set in it. Written by the
-/// engine before it is ready.
-struct AttentionWord {
-  std::atomic<u32> offset;  // bytes from the page's start, a multiple of 4; 0: there is none, wake the control thread
-  std::atomic<u32> bits;    // mean "the host has work for the engine"
+/// Where things lie in a vCPU's page. Written by the engine before it is ready.
+struct VcpuPageMap {
+  std::atomic<u32> attention;  // the word that the vCPU's thread polls and sleeps on: bytes from the page's start, a
+                               // multiple of 4; 0: there is none, wake the control thread
+  std::atomic<u32> host_bits;  // what the host sets in it to say "I have work for the engine"
+  std::atomic<u32>
+      registers;  // 16 general registers, RIP, RFLAGS, 8 bytes each, as last stored; 0 or out of range: unknown
+  std::atomic<u32> known;  // 1: `registers` is valid
 };
 
 struct ControlArea {
@@ -254,7 +257,7 @@ struct ControlArea {
   EventCount engine_events;
   EnginePending engine_pending;
   alignas(64) std::atomic<u32> engine_ready;  // 1: the engine mapped everything and serves commands
-  AttentionWord attention;
+  VcpuPageMap vcpu_map;
   ExitMailbox exits[kMaxVcpus];
   CommandMailbox command;
   DoorbellTable doorbells;
