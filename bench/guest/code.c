@@ -1,4 +1,5 @@
-// Code that is made at run time, as just-in-time compilers do: patch a function and call it; emit a new one and call it once.
+// Code that is made at run time, as just-in-time compilers do: patch a function and call it; emit a new one and call it
+// once.
 #include <string.h>
 #include <sys/mman.h>
 
@@ -8,7 +9,10 @@ static uint8_t* code;
 static int prepare(void) {
   if (code) return 0;
   code = mmap(0, 1 << 20, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (code == MAP_FAILED) { code = 0; return -1; }
+  if (code == MAP_FAILED) {
+    code = 0;
+    return -1;
+  }
   return 0;
 }
 static void emit(uint8_t* at, uint32_t value) {
@@ -39,7 +43,6 @@ static void emit_and_call(uint64_t n) {
   sink = sum;
 }
 
-const struct workload code_workloads[] = {
-    {"patch-and-call", "ns/op", 1, prepare, patch_and_call},
-    {"emit-and-call", "ns/op", 1, prepare, emit_and_call},
-    {0}};
+const struct workload code_workloads[] = {{"patch-and-call", "ns/op", 1, prepare, patch_and_call},
+                                          {"emit-and-call", "ns/op", 1, prepare, emit_and_call},
+                                          {0}};

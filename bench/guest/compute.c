@@ -6,23 +6,29 @@
 static void int_mix(uint64_t n) {
   uint64_t a = 0x9e3779b97f4a7c15u, b = 12345, c = 0;
   for (uint64_t i = 0; i < n; i++) {
-    a ^= a << 13; a ^= a >> 7; a ^= a << 17;
+    a ^= a << 13;
+    a ^= a >> 7;
+    a ^= a << 17;
     b = b * 6364136223846793005u + 1442695040888963407u;
     c += (a & 0xff) * (b >> 56);
-    if (c & 1) c = (c >> 3) | (c << 61);
-    else c -= i;
+    if (c & 1)
+      c = (c >> 3) | (c << 61);
+    else
+      c -= i;
   }
   sink = c;
 }
 
 static __attribute__((noinline)) uint64_t fib(unsigned n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
-static void fib_calls(uint64_t n) { for (uint64_t i = 0; i < n; i++) sink = fib(20); }
+static void fib_calls(uint64_t n) {
+  for (uint64_t i = 0; i < n; i++) sink = fib(20);
+}
 
 // A small stack machine, dispatched by a switch: indirect jumps that depend on data.
 enum { kPush, kAdd, kSub, kMul, kDup, kSwap, kDrop, kLoop, kEnd };
 static void interpreter(uint64_t n) {
-  static const uint8_t code[] = {kPush, 3, kPush, 5, kAdd, kDup, kMul, kPush, 7, kSub, kSwap, kAdd, kDup, kPush, 1, kAdd,
-                                 kSwap, kDrop, kPush, 2, kMul, kPush, 9, kSub, kLoop, kEnd};
+  static const uint8_t code[] = {kPush, 3, kPush, 5,     kAdd,  kDup,  kMul, kPush, 7,     kSub, kSwap, kAdd,  kDup,
+                                 kPush, 1, kAdd,  kSwap, kDrop, kPush, 2,    kMul,  kPush, 9,    kSub,  kLoop, kEnd};
   uint64_t stack[64], acc = 1;
   for (uint64_t i = 0; i < n; i++) {
     uint64_t* sp = stack;
@@ -32,13 +38,36 @@ static void interpreter(uint64_t n) {
     for (const uint8_t* pc = code;;) {
       switch (*pc++) {
         case kPush: *sp++ = *pc++; continue;
-        case kAdd: sp--; sp[-1] += *sp; continue;
-        case kSub: sp--; sp[-1] -= *sp; continue;
-        case kMul: sp--; sp[-1] *= *sp; continue;
-        case kDup: *sp = sp[-1]; sp++; continue;
-        case kSwap: { const uint64_t t = sp[-1]; sp[-1] = sp[-2]; sp[-2] = t; continue; }
+        case kAdd:
+          sp--;
+          sp[-1] += *sp;
+          continue;
+        case kSub:
+          sp--;
+          sp[-1] -= *sp;
+          continue;
+        case kMul:
+          sp--;
+          sp[-1] *= *sp;
+          continue;
+        case kDup:
+          *sp = sp[-1];
+          sp++;
+          continue;
+        case kSwap: {
+          const uint64_t t = sp[-1];
+          sp[-1] = sp[-2];
+          sp[-2] = t;
+          continue;
+        }
         case kDrop: sp--; continue;
-        case kLoop: if (--rounds) { *sp = sp[-1]; sp++; pc = code; } continue;
+        case kLoop:
+          if (--rounds) {
+            *sp = sp[-1];
+            sp++;
+            pc = code;
+          }
+          continue;
         case kEnd: break;
       }
       break;
@@ -92,11 +121,10 @@ static void chase(void** p, uint64_t n) {
 static void chase_16k(uint64_t n) { chase(chain_16k, n); }
 static void chase_64m(uint64_t n) { chase(chain_64m, n); }
 
-const struct workload compute_workloads[] = {
-    {"int-mix", "ns/op", 1, 0, int_mix},
-    {"fib-calls", "ns/call", 21891, 0, fib_calls},
-    {"interpreter", "ns/op", 200, 0, interpreter},
-    {"virtual-calls", "ns/op", 1, 0, virtual_calls},
-    {"chase-16k", "ns/op", 1, prepare_16k, chase_16k},
-    {"chase-64m", "ns/op", 1, prepare_64m, chase_64m},
-    {0}};
+const struct workload compute_workloads[] = {{"int-mix", "ns/op", 1, 0, int_mix},
+                                             {"fib-calls", "ns/call", 21891, 0, fib_calls},
+                                             {"interpreter", "ns/op", 200, 0, interpreter},
+                                             {"virtual-calls", "ns/op", 1, 0, virtual_calls},
+                                             {"chase-16k", "ns/op", 1, prepare_16k, chase_16k},
+                                             {"chase-64m", "ns/op", 1, prepare_64m, chase_64m},
+                                             {0}};

@@ -43,25 +43,37 @@ int main(int argc, char** argv) {
   uint64_t round_ms = 100;
   int rounds = 3, list = 0, first_name = argc;
   for (int i = 1; i < argc; i++) {
-    if (!strcmp(argv[i], "--ms") && i + 1 < argc) round_ms = strtoull(argv[++i], 0, 10);
-    else if (!strcmp(argv[i], "--rounds") && i + 1 < argc) rounds = atoi(argv[++i]);
-    else if (!strcmp(argv[i], "--list")) list = 1;
-    else if (!strcmp(argv[i], "--child")) return 0;  // what fork+exec starts
-    else { first_name = i; break; }
+    if (!strcmp(argv[i], "--ms") && i + 1 < argc)
+      round_ms = strtoull(argv[++i], 0, 10);
+    else if (!strcmp(argv[i], "--rounds") && i + 1 < argc)
+      rounds = atoi(argv[++i]);
+    else if (!strcmp(argv[i], "--list"))
+      list = 1;
+    else if (!strcmp(argv[i], "--child"))
+      return 0;  // what fork+exec starts
+    else {
+      first_name = i;
+      break;
+    }
   }
   const struct workload* const tables[] = {compute_workloads, memory_workloads, vector_workloads, hash_workloads,
-                                           kernel_workloads, code_workloads, thread_workloads, shell_workloads};
+                                           kernel_workloads,  code_workloads,   thread_workloads, shell_workloads};
   for (unsigned t = 0; t < sizeof tables / sizeof *tables; t++) {
     for (const struct workload* w = tables[t]; w->name; w++) {
       int wanted = first_name == argc;
       for (int i = first_name; i < argc; i++) wanted |= !strcmp(argv[i], w->name);
       if (!wanted) continue;
-      if (list) { printf("%s %s\n", w->name, w->unit); continue; }
+      if (list) {
+        printf("%s %s\n", w->name, w->unit);
+        continue;
+      }
       // A process each: what one maps must not weigh on the next one's fork or page tables.
       const pid_t child = fork();
       if (child == 0) {
-        if (w->prepare && w->prepare() != 0) printf("%s - unavailable\n", w->name);
-        else printf("%s %.4g %s\n", w->name, measure(w, round_ms * 1000000, rounds), w->unit);
+        if (w->prepare && w->prepare() != 0)
+          printf("%s - unavailable\n", w->name);
+        else
+          printf("%s %.4g %s\n", w->name, measure(w, round_ms * 1000000, rounds), w->unit);
         exit(0);
       }
       if (child > 0) waitpid(child, 0, 0);

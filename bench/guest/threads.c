@@ -9,7 +9,11 @@ static uint64_t guarded;
 static atomic_ullong counter;
 
 static void* lock_loop(void* n) {
-  for (uint64_t i = 0; i < *(uint64_t*)n; i++) { pthread_mutex_lock(&mutex); guarded++; pthread_mutex_unlock(&mutex); }
+  for (uint64_t i = 0; i < *(uint64_t*)n; i++) {
+    pthread_mutex_lock(&mutex);
+    guarded++;
+    pthread_mutex_unlock(&mutex);
+  }
   return 0;
 }
 static void* atomic_loop(void* n) {
@@ -33,8 +37,7 @@ static void mutex2(uint64_t n) { two(lock_loop, n); }
 static void atomic2(uint64_t n) { two(atomic_loop, n); }
 static void parallel2(uint64_t n) { two(private_loop, n); }
 
-const struct workload thread_workloads[] = {
-    {"mutex-2-threads", "ns/op", 1, 0, mutex2},
-    {"atomic-2-threads", "ns/op", 1, 0, atomic2},
-    {"parallel-2-threads", "ns/op", 1, 0, parallel2},
-    {0}};
+const struct workload thread_workloads[] = {{"mutex-2-threads", "ns/op", 1, 0, mutex2},
+                                            {"atomic-2-threads", "ns/op", 1, 0, atomic2},
+                                            {"parallel-2-threads", "ns/op", 1, 0, parallel2},
+                                            {0}};

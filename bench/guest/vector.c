@@ -15,10 +15,15 @@ static void nbody(uint64_t n) {
     for (int i = 0; i < 5; i++)
       for (int j = i + 1; j < 5; j++) {
         const double dx = x[i] - x[j], dy = y[i] - y[j], d2 = dx * dx + dy * dy + 0.01, mag = 0.001 / (d2 * sqrt(d2));
-        vx[i] -= dx * m[j] * mag; vy[i] -= dy * m[j] * mag;
-        vx[j] += dx * m[i] * mag; vy[j] += dy * m[i] * mag;
+        vx[i] -= dx * m[j] * mag;
+        vy[i] -= dy * m[j] * mag;
+        vx[j] += dx * m[i] * mag;
+        vy[j] += dy * m[i] * mag;
       }
-    for (int i = 0; i < 5; i++) { x[i] += 0.001 * vx[i]; y[i] += 0.001 * vy[i]; }
+    for (int i = 0; i < 5; i++) {
+      x[i] += 0.001 * vx[i];
+      y[i] += 0.001 * vy[i];
+    }
   }
   sink = (uint64_t)(int64_t)(x[1] * 1e6);
 }
@@ -38,7 +43,8 @@ static int has_avx2(void) { return __builtin_cpu_supports("avx2") ? 0 : -1; }
 __attribute__((target("avx2,fma"))) static void avx_fp32(uint64_t n) {
   for (uint64_t s = 0; s < n; s++)
     for (int i = 0; i < kCount; i += 8)
-      _mm256_store_ps(fb + i, _mm256_add_ps(_mm256_mul_ps(_mm256_load_ps(fa + i), _mm256_set1_ps(0.5f)), _mm256_load_ps(fb + i)));
+      _mm256_store_ps(
+          fb + i, _mm256_add_ps(_mm256_mul_ps(_mm256_load_ps(fa + i), _mm256_set1_ps(0.5f)), _mm256_load_ps(fb + i)));
 }
 __attribute__((target("avx2"))) static void avx_int(uint64_t n) {
   for (uint64_t s = 0; s < n; s++)
@@ -49,15 +55,18 @@ __attribute__((target("avx2"))) static void avx_int(uint64_t n) {
 }
 static void x87(uint64_t n) {
   long double a = 1.0L, b = 0.5L;
-  for (uint64_t i = 0; i < n; i++) { a = a * 0.999L + b; b = b + 1.0L / a; if (b > 100) b = 0.5L; }
+  for (uint64_t i = 0; i < n; i++) {
+    a = a * 0.999L + b;
+    b = b + 1.0L / a;
+    if (b > 100) b = 0.5L;
+  }
   sink = (uint64_t)(a * 1000);
 }
 
-const struct workload vector_workloads[] = {
-    {"nbody-double", "ns/step", 1, 0, nbody},
-    {"sse-fp32", "ns/KiB", 4, 0, sse_fp32},
-    {"sse-int", "ns/KiB", 4, 0, sse_int},
-    {"avx2-fp32", "ns/KiB", 4, has_avx2, avx_fp32},
-    {"avx2-int", "ns/KiB", 4, has_avx2, avx_int},
-    {"x87", "ns/op", 1, 0, x87},
-    {0}};
+const struct workload vector_workloads[] = {{"nbody-double", "ns/step", 1, 0, nbody},
+                                            {"sse-fp32", "ns/KiB", 4, 0, sse_fp32},
+                                            {"sse-int", "ns/KiB", 4, 0, sse_int},
+                                            {"avx2-fp32", "ns/KiB", 4, has_avx2, avx_fp32},
+                                            {"avx2-int", "ns/KiB", 4, has_avx2, avx_int},
+                                            {"x87", "ns/op", 1, 0, x87},
+                                            {0}};

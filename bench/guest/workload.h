@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 struct workload {
-  const char* name;         // stable: tables and history are keyed by it
-  const char* unit;         // what one iteration is: "ns/op", "ns/MiB"; always time, so lower is better
-  double scale;             // units per iteration
-  int (*prepare)(void);     // returns 0, or -1 when this machine cannot run it; may be null
+  const char* name;      // stable: tables and history are keyed by it
+  const char* unit;      // what one iteration is: "ns/op", "ns/MiB"; always time, so lower is better
+  double scale;          // units per iteration
+  int (*prepare)(void);  // returns 0, or -1 when this machine cannot run it; may be null
   void (*run)(uint64_t iterations);
 };
 

@@ -67,7 +67,10 @@ export function textTable(report: Report): string {
   const all = [head, ...lines.map(({ cells }) => [...cells])];
   const widths = head.map((_, column) => Math.max(...all.map((cells) => cells[column]!.length)));
   const rows = all.map((cells) =>
-    cells.map((cell, column) => (column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join("  ").trimEnd(),
+    cells
+      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .join("  ")
+      .trimEnd(),
   );
   const operations = report.operations.map(({ name, value, unit }) => `${name}: ${figure(value)} ${unit}`);
   const absent = Object.entries(report.absent).map(([name, why]) => `${name} did not run: ${why}`);

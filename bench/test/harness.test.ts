@@ -42,14 +42,19 @@ describe("the benchmark harness", function () {
   it("takes geometric means of ratios", () => assert.equal(geometricMean([2, 8]), 4));
 
   it("reads the guest's lines out of a console full of other things", () => {
-    const values = parseValues("[    0.1] boot\r\nint-mix 3.25 ns/op\r\nmemcpy-8m 1.2e+05 ns/MiB\r\navx2-int - unavailable\r\n# done\r\n");
+    const values = parseValues(
+      "[    0.1] boot\r\nint-mix 3.25 ns/op\r\nmemcpy-8m 1.2e+05 ns/MiB\r\navx2-int - unavailable\r\n# done\r\n",
+    );
     assert.deepEqual([...values.keys()], ["int-mix", "memcpy-8m"]);
     assert.equal(values.get("memcpy-8m")?.value, 120_000);
   });
 
   it("knows exactly the workloads that the guest program has", async () => {
     const binary = await buildGuestPrograms();
-    const listed = execFileSync(binary, ["--list"], { encoding: "utf8" }).trim().split("\n").map((line) => line.split(" ")[0]!);
+    const listed = execFileSync(binary, ["--list"], { encoding: "utf8" })
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" ")[0]!);
     assert.deepEqual([...workloadsOf(SUITE_NAMES)].sort(), listed.sort());
   });
 

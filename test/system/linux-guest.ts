@@ -64,7 +64,9 @@ export class LinuxGuest {
     const n = this.#line;
     // The markers are put together by the shell, so that an echo of the line is not taken for them.
     await console0.write(`echo BEG''IN${n}; ${line}; echo E''ND${n} $?\n`);
-    const [, output, status] = await console0.waitFor(new RegExp(`BEGIN${n}\\r?\\n([\\s\\S]*?)END${n} (\\d+)\\r?\\n`), { timeoutMs });
+    const [, output, status] = await console0.waitFor(new RegExp(`BEGIN${n}\\r?\\n([\\s\\S]*?)END${n} (\\d+)\\r?\\n`), {
+      timeoutMs,
+    });
     if (status !== "0") throw new Error(`in the guest, ${line} ended with ${status}: ${output}`);
     return output!.replaceAll("\r\n", "\n");
   }

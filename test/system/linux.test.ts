@@ -34,7 +34,9 @@ describe("a stock Debian kernel on the binary translator", function () {
   });
 
   it("hashes 64 MiB of zeros as the host does", async () => {
-    const expected = createHash("sha256").update(Buffer.alloc(64 << 20)).digest("hex");
+    const expected = createHash("sha256")
+      .update(Buffer.alloc(64 << 20))
+      .digest("hex");
     assert.equal(await guest.shell("head -c 67108864 /dev/zero | sha256sum"), `${expected}  -\n`);
   });
 

@@ -10,7 +10,9 @@ export function sdkFor(backend: string): Ringzero {
 }
 
 /** What the backend says about this host; one that nobody knows is unavailable too. */
-export async function findBackend(backend: string): Promise<Pick<BackendReport, "name" | "available" | "reason" | "capabilities">> {
+export async function findBackend(
+  backend: string,
+): Promise<Pick<BackendReport, "name" | "available" | "reason" | "capabilities">> {
   await using sdk = sdkFor(backend);
   const reports = await sdk.backends();
   const found = reports.find((report) => report.name === backend) ?? (/[@/.]/.test(backend) ? reports[0] : undefined);

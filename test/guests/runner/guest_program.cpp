@@ -38,8 +38,8 @@ bool parse_number(const std::string& text, std::uint64_t& out) {
 
 bool parse_flags(const std::string& list, std::uint64_t& mask) {
   static const std::map<std::string, std::uint64_t> kFlags = {
-      {"CF", 1}, {"PF", 4}, {"AF", 16}, {"ZF", 64}, {"SF", 128}, {"TF", 256}, {"IF", 512}, {"DF", 1024}, {"OF", 2048},
-      {"NT", 1 << 14}, {"RF", 1 << 16}, {"VM", 1 << 17}, {"AC", 1 << 18}, {"ID", 1 << 21}};
+      {"CF", 1},    {"PF", 4},    {"AF", 16},      {"ZF", 64},      {"SF", 128},     {"TF", 256},     {"IF", 512},
+      {"DF", 1024}, {"OF", 2048}, {"NT", 1 << 14}, {"RF", 1 << 16}, {"VM", 1 << 17}, {"AC", 1 << 18}, {"ID", 1 << 21}};
   std::stringstream in(list);
   for (std::string flag; std::getline(in, flag, '|');) {
     const auto found = kFlags.find(flag);
@@ -52,19 +52,33 @@ bool parse_flags(const std::string& list, std::uint64_t& mask) {
 /// One word of an expect line, but `mem[...]`, whose address may be a symbol known only after linking.
 bool parse_expectation(const std::string& word, Expectation& e, std::vector<std::string>& memory_words) {
   const size_t equals = word.find('=');
-  if (word.rfind("mem[", 0) == 0) { memory_words.push_back(word); return equals != std::string::npos; }
+  if (word.rfind("mem[", 0) == 0) {
+    memory_words.push_back(word);
+    return equals != std::string::npos;
+  }
   if (word == "done") return true;
-  if (word == "shutdown") { e.ending = Ending::kShutdown; return true; }
+  if (word == "shutdown") {
+    e.ending = Ending::kShutdown;
+    return true;
+  }
   if (equals == std::string::npos) return false;
   const std::string key = word.substr(0, equals), value = word.substr(equals + 1);
   if (key == "set") return parse_flags(value, e.flags_set);
   if (key == "clear") return parse_flags(value, e.flags_clear);
   std::uint64_t number = 0;
   if (!parse_number(value, number)) return false;
-  if (key == "exception") { e.ending = Ending::kException; e.vector = static_cast<unsigned>(number); return true; }
-  if (key == "error") { e.has_error = true; e.error = number; return true; }
-  static const char* kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11",
-                                 "r12", "r13", "r14", "r15", "rip"};
+  if (key == "exception") {
+    e.ending = Ending::kException;
+    e.vector = static_cast<unsigned>(number);
+    return true;
+  }
+  if (key == "error") {
+    e.has_error = true;
+    e.error = number;
+    return true;
+  }
+  static const char* kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8",
+                                 "r9",  "r10", "r11", "r12", "r13", "r14", "r15", "rip"};
   if (std::find(std::begin(kNames), std::end(kNames), key) == std::end(kNames)) return false;
   e.registers[key] = number;
   return true;
@@ -72,7 +86,10 @@ bool parse_expectation(const std::string& word, Expectation& e, std::vector<std:
 
 bool parse_header(const std::string& path, Program& p, std::vector<std::string>& memory_words, std::string& why) {
   std::ifstream in(path);
-  if (!in) { why = "cannot read " + path; return false; }
+  if (!in) {
+    why = "cannot read " + path;
+    return false;
+  }
   bool has_start = false, has_expect = false;
   for (std::string line; std::getline(in, line);) {
     if (line.rfind("#!", 0) != 0) continue;
@@ -82,20 +99,35 @@ bool parse_header(const std::string& path, Program& p, std::vector<std::string>&
     if (key == "start:") {
       words >> word;
       has_start = true;
-      if (word == "real16") p.start = StartMode::kReal16;
-      else if (word == "protected32") p.start = StartMode::kProtected32;
-      else if (word == "long64") p.start = StartMode::kLong64;
-      else { why = "unknown start mode " + word; return false; }
+      if (word == "real16")
+        p.start = StartMode::kReal16;
+      else if (word == "protected32")
+        p.start = StartMode::kProtected32;
+      else if (word == "long64")
+        p.start = StartMode::kLong64;
+      else {
+        why = "unknown start mode " + word;
+        return false;
+      }
     } else if (key == "expect:") {
       has_expect = true;
       while (words >> word)
-        if (!parse_expectation(word, p.expect, memory_words)) { why = "cannot parse expectation " + word; return false; }
+        if (!parse_expectation(word, p.expect, memory_words)) {
+          why = "cannot parse expectation " + word;
+          return false;
+        }
     } else if (key == "kvm-differs:") {
       std::getline(words, p.kvm_differs);
       while (!p.kvm_differs.empty() && p.kvm_differs[0] == ' ') p.kvm_differs.erase(0, 1);
-    } else { why = "unknown header line " + key; return false; }
+    } else {
+      why = "unknown header line " + key;
+      return false;
+    }
   }
-  if (!has_start || !has_expect) { why = "header must have `#! start:` and `#! expect:`"; return false; }
+  if (!has_start || !has_expect) {
+    why = "header must have `#! start:` and `#! expect:`";
+    return false;
+  }
   return true;
 }
 
@@ -104,7 +136,10 @@ bool read_elf(const std::string& path, Program& p, std::map<std::string, std::ui
   std::ifstream in(path, std::ios::binary);
   const std::vector<char> file{std::istreambuf_iterator<char>(in), {}};
   Elf64_Ehdr head;
-  if (file.size() < sizeof head) { why = "no ELF file from the linker"; return false; }
+  if (file.size() < sizeof head) {
+    why = "no ELF file from the linker";
+    return false;
+  }
   memcpy(&head, file.data(), sizeof head);
   for (unsigned i = 0; i < head.e_phnum; i++) {
     Elf64_Phdr ph;
@@ -137,8 +172,10 @@ bool parse_memory(const std::string& word, const std::map<std::string, std::uint
   if (!parse_number(word.substr(colon + 1, close - colon - 1), bytes) || bytes < 1 || bytes > 8) return false;
   m.bytes = static_cast<unsigned>(bytes);
   const auto symbol = symbols.find(address);
-  if (symbol != symbols.end()) m.address = symbol->second;
-  else if (!parse_number(address, m.address)) return false;
+  if (symbol != symbols.end())
+    m.address = symbol->second;
+  else if (!parse_number(address, m.address))
+    return false;
   return parse_number(word.substr(close + 2), m.value);
 }
 
@@ -147,7 +184,10 @@ bool parse_memory(const std::string& word, const std::map<std::string, std::uint
 std::vector<std::string> list_programs(const std::string& directory) {
   std::vector<std::string> files;
   DIR* dir = opendir(directory.c_str());
-  if (!dir) { fprintf(stderr, "cannot read directory %s\n", directory.c_str()); return files; }
+  if (!dir) {
+    fprintf(stderr, "cannot read directory %s\n", directory.c_str());
+    return files;
+  }
   while (const dirent* entry = readdir(dir)) {
     const std::string name = entry->d_name;
     if (name.size() > 2 && name.substr(name.size() - 2) == ".s") files.push_back(directory + "/" + name);
@@ -168,19 +208,29 @@ bool load_program(const std::string& path, const std::string& scratch_directory,
   if (!parse_header(path, out, memory_words, why)) return false;
   const std::string stem = scratch_directory + "/" + out.name;
   out.elf_path = stem + ".elf";
-  if (!run_tool({"as", "--64", "-g", "-I", directory + "/include", "-o", stem + ".o", path})) { why = "as failed"; return false; }
+  if (!run_tool({"as", "--64", "-g", "-I", directory + "/include", "-o", stem + ".o", path})) {
+    why = "as failed";
+    return false;
+  }
   char base[32];
   snprintf(base, sizeof base, "-Ttext=%#llx", static_cast<unsigned long long>(kProgramBase));
-  if (!run_tool({"ld", "-m", "elf_x86_64", "-N", "--no-warn-rwx-segments", "-e", "start", base, "-o", out.elf_path, stem + ".o"})) {
+  if (!run_tool({"ld", "-m", "elf_x86_64", "-N", "--no-warn-rwx-segments", "-e", "start", base, "-o", out.elf_path,
+                 stem + ".o"})) {
     why = "ld failed";
     return false;
   }
   std::map<std::string, std::uint64_t> symbols;
   if (!read_elf(out.elf_path, out, symbols, why)) return false;
-  if (symbols["start"] != kProgramBase) { why = "`start` must be the first byte of the program"; return false; }
+  if (symbols["start"] != kProgramBase) {
+    why = "`start` must be the first byte of the program";
+    return false;
+  }
   for (const std::string& word : memory_words) {
     ExpectedMemory m{};
-    if (!parse_memory(word, symbols, m)) { why = "cannot parse expectation " + word; return false; }
+    if (!parse_memory(word, symbols, m)) {
+      why = "cannot parse expectation " + word;
+      return false;
+    }
     out.expect.memory.push_back(m);
   }
   return true;
@@ -188,7 +238,8 @@ bool load_program(const std::string& path, const std::string& scratch_directory,
 
 std::string source_line(const Program& program, std::uint64_t address) {
   char command[4096];
-  snprintf(command, sizeof command, "addr2line -e '%s' %#llx", program.elf_path.c_str(), static_cast<unsigned long long>(address));
+  snprintf(command, sizeof command, "addr2line -e '%s' %#llx", program.elf_path.c_str(),
+           static_cast<unsigned long long>(address));
   FILE* pipe = popen(command, "r");
   if (!pipe) return "?";
   char line[1024] = "?";

@@ -26,11 +26,11 @@ struct ExpectedMemory {
 /// What the header's `expect` lines say.
 struct Expectation {
   Ending ending = Ending::kDone;
-  unsigned vector = 0;                                // of kException
-  bool has_error = false;                             // of kException
+  unsigned vector = 0;     // of kException
+  bool has_error = false;  // of kException
   std::uint64_t error = 0;
-  std::map<std::string, std::uint64_t> registers;     // by lower-case 64-bit name, "rip" too
-  std::uint64_t flags_set = 0, flags_clear = 0;       // EFLAGS masks
+  std::map<std::string, std::uint64_t> registers;  // by lower-case 64-bit name, "rip" too
+  std::uint64_t flags_set = 0, flags_clear = 0;    // EFLAGS masks
   std::vector<ExpectedMemory> memory;
 };
 
@@ -40,13 +40,13 @@ struct Segment {
 };
 
 struct Program {
-  std::string name;         // file name without ".s"
+  std::string name;  // file name without ".s"
   std::string path;
   StartMode start = StartMode::kLong64;
   Expectation expect;
   std::string kvm_differs;  // why the KVM of some hosts is wrong here; empty: it must agree
   std::vector<Segment> segments;
-  std::string elf_path;     // the linked program, for addr2line
+  std::string elf_path;  // the linked program, for addr2line
 };
 
 /// First address of every program; also its entry.

@@ -68,7 +68,8 @@ class KvmMachine {
   bool create() {
     vm_ = ioctl(kvm_, KVM_CREATE_VM, 0);
     if (vm_ < 0) return false;
-    ram = static_cast<std::uint8_t*>(mmap(nullptr, kRamBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    ram =
+        static_cast<std::uint8_t*>(mmap(nullptr, kRamBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     ioctl(vm_, KVM_SET_TSS_ADDR, 0xfffbd000ul);
     kvm_userspace_memory_region region{0, 0, 0, kRamBytes, reinterpret_cast<std::uint64_t>(ram)};
     if (ioctl(vm_, KVM_SET_USER_MEMORY_REGION, &region) < 0 || ioctl(vm_, KVM_CREATE_IRQCHIP, 0) < 0) return false;
@@ -113,9 +114,12 @@ class KvmMachine {
     setitimer(ITIMER_REAL, &limit, nullptr);
     for (bool running = true; running;) {
       if (ioctl(vcpu_, KVM_RUN, 0) < 0) {
-        if (errno == EINTR && run_->immediate_exit) final.why = FinalState::Why::kTimeout;
-        else if (errno == EINTR || errno == EAGAIN) continue;
-        else fail(final, std::string("KVM_RUN: ") + strerror(errno));
+        if (errno == EINTR && run_->immediate_exit)
+          final.why = FinalState::Why::kTimeout;
+        else if (errno == EINTR || errno == EAGAIN)
+          continue;
+        else
+          fail(final, std::string("KVM_RUN: ") + strerror(errno));
         break;
       }
       running = serve(devices, final);
@@ -140,9 +144,11 @@ class KvmMachine {
         std::uint64_t value = 0;
         if (run_->mmio.is_write) {
           memcpy(&value, run_->mmio.data, run_->mmio.len);
-          if (TestDevices::is_mmio(run_->mmio.phys_addr)) devices.mmio_write(run_->mmio.phys_addr, run_->mmio.len, value);
+          if (TestDevices::is_mmio(run_->mmio.phys_addr))
+            devices.mmio_write(run_->mmio.phys_addr, run_->mmio.len, value);
         } else {
-          value = TestDevices::is_mmio(run_->mmio.phys_addr) ? devices.mmio_read(run_->mmio.phys_addr, run_->mmio.len) : ~0ull;
+          value = TestDevices::is_mmio(run_->mmio.phys_addr) ? devices.mmio_read(run_->mmio.phys_addr, run_->mmio.len)
+                                                             : ~0ull;
           memcpy(run_->mmio.data, &value, run_->mmio.len);
         }
         return true;
@@ -156,7 +162,10 @@ class KvmMachine {
           kvm_regs regs{};
           ioctl(vcpu_, KVM_GET_REGS, &regs);
           char byte[4];
-          for (unsigned i = 0; i < 12 && regs.rip + i < kRamBytes; i++) { snprintf(byte, sizeof byte, " %02x", ram[regs.rip + i]); bytes += byte; }
+          for (unsigned i = 0; i < 12 && regs.rip + i < kRamBytes; i++) {
+            snprintf(byte, sizeof byte, " %02x", ram[regs.rip + i]);
+            bytes += byte;
+          }
         }
         fail(final, "KVM internal error " + std::to_string(e.suberror) + bytes);
         return false;
@@ -188,7 +197,8 @@ class KvmMachine {
     kvm_sregs s{};
     ioctl(vcpu_, KVM_GET_REGS, &r);
     ioctl(vcpu_, KVM_GET_SREGS, &s);
-    const std::uint64_t gpr[16] = {r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi, r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15};
+    const std::uint64_t gpr[16] = {r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi,
+                                   r.r8,  r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15};
     memcpy(f.gpr, gpr, sizeof gpr);
     f.rip = r.rip;
     f.rflags = r.rflags;
@@ -212,12 +222,18 @@ class KvmMachine {
 int main(int argc, char** argv) {
   const char* directory = argc > 1 ? argv[1] : GUEST_PROGRAMS_DIR;
   const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-  if (kvm < 0) { printf("skipped: /dev/kvm: %s\n0 passed, 0 failed\n", strerror(errno)); return 0; }
-  struct sigaction action{};
+  if (kvm < 0) {
+    printf("skipped: /dev/kvm: %s\n0 passed, 0 failed\n", strerror(errno));
+    return 0;
+  }
+  struct sigaction action {};
   action.sa_handler = on_alarm;  // no SA_RESTART: KVM_RUN must come back
   sigaction(SIGALRM, &action, nullptr);
   char scratch[] = "/tmp/ringzero-guests-XXXXXX";
-  if (!mkdtemp(scratch)) { perror("mkdtemp"); return 2; }
+  if (!mkdtemp(scratch)) {
+    perror("mkdtemp");
+    return 2;
+  }
   unsigned passed = 0, failed = 0, skipped = 0;
   for (const std::string& path : list_programs(directory)) {
     Program program;
@@ -226,7 +242,11 @@ int main(int argc, char** argv) {
     bool wanted = argc <= 2;
     for (int i = 2; i < argc; i++) wanted |= stem == std::string(argv[i]) + ".s";
     if (!wanted) continue;
-    if (!load_program(path, scratch, program, why)) { printf("FAILED %s: %s\n", path.c_str(), why.c_str()); failed++; continue; }
+    if (!load_program(path, scratch, program, why)) {
+      printf("FAILED %s: %s\n", path.c_str(), why.c_str());
+      failed++;
+      continue;
+    }
     KvmMachine machine(kvm);
     if (!machine.create() || !machine.set(prepare(program, machine.ram))) {
       printf("FAILED %s: cannot make a KVM machine: %s\n", program.name.c_str(), strerror(errno));
@@ -238,11 +258,20 @@ int main(int argc, char** argv) {
     switch (judge(program, final, machine.ram, report)) {
       case Verdict::kPassed:
         passed++;
-        if (!program.kvm_differs.empty()) printf("note   %s: this KVM agrees, although the file says it may not\n", program.name.c_str());
+        if (!program.kvm_differs.empty())
+          printf("note   %s: this KVM agrees, although the file says it may not\n", program.name.c_str());
         break;
-      case Verdict::kSkipped: skipped++; printf("skipped %s: the processor lacks what it tests\n", program.name.c_str()); break;
+      case Verdict::kSkipped:
+        skipped++;
+        printf("skipped %s: the processor lacks what it tests\n", program.name.c_str());
+        break;
       case Verdict::kFailed:
-        if (!program.kvm_differs.empty()) { skipped++; printf("skipped %s: KVM differs: %s\n%s", program.name.c_str(), program.kvm_differs.c_str(), argc > 2 ? report.c_str() : ""); break; }
+        if (!program.kvm_differs.empty()) {
+          skipped++;
+          printf("skipped %s: KVM differs: %s\n%s", program.name.c_str(), program.kvm_differs.c_str(),
+                 argc > 2 ? report.c_str() : "");
+          break;
+        }
         failed++;
         printf("FAILED %s\n%s", program.name.c_str(), report.c_str());
     }

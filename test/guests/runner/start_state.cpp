@@ -7,8 +7,9 @@ namespace guests {
 namespace {
 
 constexpr std::uint64_t descriptor(std::uint32_t base, std::uint32_t limit, std::uint16_t attributes) {
-  return (limit & 0xffffull) | (base & 0xffffffull) << 16 | (attributes & 0xffull) << 40 | ((limit >> 16) & 0xfull) << 48 |
-         ((attributes >> 8) & 0xfull) << 52 | (static_cast<std::uint64_t>(base) >> 24) << 56;
+  return (limit & 0xffffull) | (base & 0xffffffull) << 16 | (attributes & 0xffull) << 40 |
+         ((limit >> 16) & 0xfull) << 48 | ((attributes >> 8) & 0xfull) << 52 |
+         (static_cast<std::uint64_t>(base) >> 24) << 56;
 }
 
 // The order SYSCALL and SYSRET want. Entries from 48h on are the program's.
@@ -29,8 +30,8 @@ void put64(std::uint8_t* at, std::uint64_t value) { memcpy(at, &value, 8); }
 void build_page_tables(std::uint8_t* ram) {
   std::uint8_t* pml4 = ram + kPageTables;
   std::uint8_t* pdpt = pml4 + 0x1000;
-  constexpr std::uint64_t kTable = 0x27;         // present, writable, user, accessed
-  constexpr std::uint64_t kLargePage = 0xe7;     // the same, dirty, 2 MiB
+  constexpr std::uint64_t kTable = 0x27;      // present, writable, user, accessed
+  constexpr std::uint64_t kLargePage = 0xe7;  // the same, dirty, 2 MiB
   put64(pml4, (kPageTables + 0x1000) | kTable);
   for (std::uint64_t gib = 0; gib < 4; gib++) {
     const std::uint64_t pd = kPageTables + 0x2000 + gib * 0x1000;
@@ -62,16 +63,16 @@ StartState prepare(const Program& program, std::uint8_t* ram) {
       state.idt_limit = 0x3ff;
       break;
     case StartMode::kProtected32:
-      state.cr0 = 0x33;  // ET, NE, MP, PE
-      state.cr4 = 0x600; // OSFXSR, OSXMMEXCPT
+      state.cr0 = 0x33;   // ET, NE, MP, PE
+      state.cr4 = 0x600;  // OSFXSR, OSXMMEXCPT
       state.cs = {0x18, 0xc9b, 0xffffffff, 0};
       state.data = {0x10, 0xc93, 0xffffffff, 0};
       break;
     case StartMode::kLong64:
       state.cr0 = 0x80010033;  // PG, WP, ET, NE, MP, PE
       state.cr3 = kPageTables;
-      state.cr4 = 0x620;       // OSFXSR, OSXMMEXCPT, PAE
-      state.efer = 0xd01;      // NXE, LMA, LME, SCE
+      state.cr4 = 0x620;   // OSFXSR, OSXMMEXCPT, PAE
+      state.efer = 0xd01;  // NXE, LMA, LME, SCE
       state.cs = {0x08, 0xa9b, 0xffffffff, 0};
       state.data = {0x10, 0xc93, 0xffffffff, 0};
       break;

@@ -8,11 +8,11 @@
 
 namespace guests {
 
-inline constexpr std::uint64_t kRamBytes = 8 << 20;      // guest RAM, from address 0; nothing else is RAM
-inline constexpr std::uint64_t kGdtAddress = 0x1000;     // 256 bytes; see start_state.cpp
+inline constexpr std::uint64_t kRamBytes = 8 << 20;   // guest RAM, from address 0; nothing else is RAM
+inline constexpr std::uint64_t kGdtAddress = 0x1000;  // 256 bytes; see start_state.cpp
 inline constexpr std::uint64_t kGdtBytes = 256;
-inline constexpr std::uint64_t kIdtAddress = 0x2000;     // empty at the start
-inline constexpr std::uint64_t kPageTables = 0x70000;    // 4-level identity map of 4 GiB in 2 MiB pages, all user+write
+inline constexpr std::uint64_t kIdtAddress = 0x2000;   // empty at the start
+inline constexpr std::uint64_t kPageTables = 0x70000;  // 4-level identity map of 4 GiB in 2 MiB pages, all user+write
 inline constexpr std::uint64_t kStackTop = 0x7c00;
 /// Where include/catch*.inc record the last exception: vector, error, rip, cs, rflags, rsp, cr2, eight bytes each.
 inline constexpr std::uint64_t kCaughtRecord = 0x6f00;

@@ -30,24 +30,31 @@ unsigned long long load(const std::uint8_t* ram, std::uint64_t address, unsigned
 
 void append_registers(std::string& report, const FinalState& s) {
   for (unsigned i = 0; i < 16; i++)
-    append(report, "    %-3s %016llx%s", kGprNames[i], static_cast<unsigned long long>(s.gpr[i]), i % 4 == 3 ? "\n" : "");
-  append(report, "    rip %016llx    rflags %08llx    cs %04x ss %04x    cr2 %llx\n    cr0 %08llx cr3 %llx cr4 %llx efer %llx\n",
-         static_cast<unsigned long long>(s.rip), static_cast<unsigned long long>(s.rflags), s.cs, s.ss,
-         static_cast<unsigned long long>(s.cr2), static_cast<unsigned long long>(s.cr0), static_cast<unsigned long long>(s.cr3),
-         static_cast<unsigned long long>(s.cr4), static_cast<unsigned long long>(s.efer));
+    append(report, "    %-3s %016llx%s", kGprNames[i], static_cast<unsigned long long>(s.gpr[i]),
+           i % 4 == 3 ? "\n" : "");
+  append(
+      report,
+      "    rip %016llx    rflags %08llx    cs %04x ss %04x    cr2 %llx\n    cr0 %08llx cr3 %llx cr4 %llx efer %llx\n",
+      static_cast<unsigned long long>(s.rip), static_cast<unsigned long long>(s.rflags), s.cs, s.ss,
+      static_cast<unsigned long long>(s.cr2), static_cast<unsigned long long>(s.cr0),
+      static_cast<unsigned long long>(s.cr3), static_cast<unsigned long long>(s.cr4),
+      static_cast<unsigned long long>(s.efer));
 }
 
 void append_caught(std::string& report, const std::uint8_t* ram) {
-  append(report, "    caught: vector %llu error %llx rip %llx cs %llx rflags %llx rsp %llx cr2 %llx\n", load(ram, kCaughtRecord, 8),
-         load(ram, kCaughtRecord + 8, 8), load(ram, kCaughtRecord + 16, 8), load(ram, kCaughtRecord + 24, 8),
-         load(ram, kCaughtRecord + 32, 8), load(ram, kCaughtRecord + 40, 8), load(ram, kCaughtRecord + 48, 8));
+  append(report, "    caught: vector %llu error %llx rip %llx cs %llx rflags %llx rsp %llx cr2 %llx\n",
+         load(ram, kCaughtRecord, 8), load(ram, kCaughtRecord + 8, 8), load(ram, kCaughtRecord + 16, 8),
+         load(ram, kCaughtRecord + 24, 8), load(ram, kCaughtRecord + 32, 8), load(ram, kCaughtRecord + 40, 8),
+         load(ram, kCaughtRecord + 48, 8));
 }
 
 /// The ending itself; true when the final registers are worth comparing.
 bool ending_agrees(const Program& p, const FinalState& s, const std::uint8_t* ram, std::string& report) {
   const Ending want = p.expect.ending;
-  if (s.why == FinalState::Why::kTimeout) append(report, "  did not end in time, at %s\n", source_line(p, s.rip).c_str());
-  else if (s.why == FinalState::Why::kEngineError) append(report, "  the engine gave up: %s, at %s\n", s.note.c_str(), source_line(p, s.rip).c_str());
+  if (s.why == FinalState::Why::kTimeout)
+    append(report, "  did not end in time, at %s\n", source_line(p, s.rip).c_str());
+  else if (s.why == FinalState::Why::kEngineError)
+    append(report, "  the engine gave up: %s, at %s\n", s.note.c_str(), source_line(p, s.rip).c_str());
   else if (s.why == FinalState::Why::kShutdown) {
     if (want == Ending::kShutdown) return true;
     append(report, "  triple fault at %s\n", source_line(p, s.rip).c_str());
@@ -58,13 +65,15 @@ bool ending_agrees(const Program& p, const FinalState& s, const std::uint8_t* ra
     append_caught(report, ram);
   } else if (s.end == End::kException) {
     const unsigned long long vector = load(ram, kCaughtRecord, 8), error = load(ram, kCaughtRecord + 8, 8);
-    if (want == Ending::kException && vector == p.expect.vector && (!p.expect.has_error || error == p.expect.error)) return true;
+    if (want == Ending::kException && vector == p.expect.vector && (!p.expect.has_error || error == p.expect.error))
+      return true;
     append(report, "  unexpected exception at %s\n", source_line(p, load(ram, kCaughtRecord + 16, 8)).c_str());
     append_caught(report, ram);
   } else if (want == Ending::kDone) {
     return true;
   } else {
-    append(report, "  ended normally, but %s was expected\n", want == Ending::kShutdown ? "a shutdown" : "an exception");
+    append(report, "  ended normally, but %s was expected\n",
+           want == Ending::kShutdown ? "a shutdown" : "an exception");
   }
   return false;
 }
@@ -82,10 +91,12 @@ Verdict judge(const Program& p, const FinalState& s, const std::uint8_t* ram, st
     };
     for (const auto& [name, want] : e.registers) {
       std::uint64_t got = s.rip;
-      for (unsigned i = 0; i < 16; i++) if (name == kGprNames[i]) got = s.gpr[i];
+      for (unsigned i = 0; i < 16; i++)
+        if (name == kGprNames[i]) got = s.gpr[i];
       if (got != want) differs(name, got, want);
     }
-    if ((s.rflags & e.flags_set) != e.flags_set) differs("rflags, of the flags to be set,", s.rflags & e.flags_set, e.flags_set);
+    if ((s.rflags & e.flags_set) != e.flags_set)
+      differs("rflags, of the flags to be set,", s.rflags & e.flags_set, e.flags_set);
     if ((s.rflags & e.flags_clear) != 0) differs("rflags, of the flags to be clear,", s.rflags & e.flags_clear, 0);
     for (const ExpectedMemory& m : e.memory) {
       const unsigned long long got = m.address + m.bytes <= kRamBytes ? load(ram, m.address, m.bytes) : 0;

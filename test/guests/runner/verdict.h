@@ -12,11 +12,11 @@ namespace guests {
 /// The state in which a program left its engine.
 struct FinalState {
   enum class Why { kEnd, kShutdown, kTimeout, kEngineError } why = Why::kTimeout;
-  End end = End::kNone;           // of kEnd
-  std::uint64_t gpr[16] = {};     // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15
+  End end = End::kNone;        // of kEnd
+  std::uint64_t gpr[16] = {};  // RAX RCX RDX RBX RSP RBP RSI RDI R8..R15
   std::uint64_t rip = 0, rflags = 0, cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0, efer = 0;
   std::uint16_t cs = 0, ss = 0;
-  std::string note;               // of kEngineError
+  std::string note;  // of kEngineError
 };
 
 enum class Verdict { kPassed, kFailed, kSkipped };

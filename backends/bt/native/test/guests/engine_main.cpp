@@ -83,15 +83,19 @@ class GuestBus final : public Bus {
 /// Asks the vCPU to stop when it has run too long.
 class Watchdog {
  public:
-  explicit Watchdog(Vcpu& v) : thread_([this, &v] {
-    std::unique_lock lock(mutex_);
-    if (!wake_.wait_for(lock, std::chrono::seconds(kTimeLimitSeconds), [this] { return through_; })) {
-      fired = true;
-      notify(v, kAttnStop);
-    }
-  }) {}
+  explicit Watchdog(Vcpu& v)
+      : thread_([this, &v] {
+          std::unique_lock lock(mutex_);
+          if (!wake_.wait_for(lock, std::chrono::seconds(kTimeLimitSeconds), [this] { return through_; })) {
+            fired = true;
+            notify(v, kAttnStop);
+          }
+        }) {}
   ~Watchdog() {
-    { std::lock_guard lock(mutex_); through_ = true; }
+    {
+      std::lock_guard lock(mutex_);
+      through_ = true;
+    }
     wake_.notify_all();
     thread_.join();
   }
@@ -167,9 +171,13 @@ class Guest {
     {
       Watchdog watchdog(v);
       const RunExit why = run(v);
-      if (why == RunExit::kShutdown) f.why = FinalState::Why::kShutdown;
-      else if (why == RunExit::kInternalError) { f.why = FinalState::Why::kEngineError; f.note = "internal error"; }
-      else f.why = watchdog.fired ? FinalState::Why::kTimeout : FinalState::Why::kEnd;
+      if (why == RunExit::kShutdown)
+        f.why = FinalState::Why::kShutdown;
+      else if (why == RunExit::kInternalError) {
+        f.why = FinalState::Why::kEngineError;
+        f.note = "internal error";
+      } else
+        f.why = watchdog.fired ? FinalState::Why::kTimeout : FinalState::Why::kEnd;
     }
     irq_->unbind_thread(v);
     f.end = bus_->end;
@@ -214,17 +222,28 @@ bool parse(int argc, char** argv, Arguments& a) {
   for (int i = 1; i < argc; i++) {
     const std::string arg = argv[i];
     auto number = [&] { return i + 1 < argc ? strtoul(argv[++i], nullptr, 0) : 0; };
-    if (arg == "--no-opt") a.options.no_opt = true;
-    else if (arg == "--one") a.options.max_block_insts = 1;
-    else if (arg == "--stress-tlb") a.options.stress_flush_tlb = static_cast<u32>(number());
-    else if (arg == "--stress-code") a.options.stress_flush_code = static_cast<u32>(number());
-    else if (arg == "--stress-irq") a.options.stress_interrupts = true;
-    else if (arg == "--cache") a.options.code_cache_bytes = number() << 10;
-    else if (arg == "--cpu" && i + 1 < argc) a.cpu = argv[++i];
-    else if (arg == "--verbose") a.verbose = true;
-    else if (arg.rfind("--", 0) == 0) return false;
-    else if (a.directory.empty()) a.directory = arg;
-    else a.names.push_back(arg);
+    if (arg == "--no-opt")
+      a.options.no_opt = true;
+    else if (arg == "--one")
+      a.options.max_block_insts = 1;
+    else if (arg == "--stress-tlb")
+      a.options.stress_flush_tlb = static_cast<u32>(number());
+    else if (arg == "--stress-code")
+      a.options.stress_flush_code = static_cast<u32>(number());
+    else if (arg == "--stress-irq")
+      a.options.stress_interrupts = true;
+    else if (arg == "--cache")
+      a.options.code_cache_bytes = number() << 10;
+    else if (arg == "--cpu" && i + 1 < argc)
+      a.cpu = argv[++i];
+    else if (arg == "--verbose")
+      a.verbose = true;
+    else if (arg.rfind("--", 0) == 0)
+      return false;
+    else if (a.directory.empty())
+      a.directory = arg;
+    else
+      a.names.push_back(arg);
   }
   if (a.directory.empty()) a.directory = GUEST_PROGRAMS_DIR;
   return true;
@@ -233,13 +252,23 @@ bool parse(int argc, char** argv, Arguments& a) {
 void run_all(const Arguments& arguments, const std::vector<guests::Program>& programs, Count& count) {
   for (const guests::Program& program : programs) {
     std::string report;
-    if (arguments.verbose) { printf("run    %s\n", program.name.c_str()); fflush(stdout); }
+    if (arguments.verbose) {
+      printf("run    %s\n", program.name.c_str());
+      fflush(stdout);
+    }
     auto guest = std::make_unique<Guest>(arguments.options, arguments.cpu.c_str());
-    if (!guest->good) { printf("FAILED %s: cannot make a machine\n", program.name.c_str()); count.failed++; continue; }
+    if (!guest->good) {
+      printf("FAILED %s: cannot make a machine\n", program.name.c_str());
+      count.failed++;
+      continue;
+    }
     const FinalState final = guest->go(program);
     switch (guests::judge(program, final, guest->ram, report)) {
       case guests::Verdict::kPassed: count.passed++; break;
-      case guests::Verdict::kSkipped: count.skipped++; printf("skipped %s: the CPU profile lacks what it tests\n", program.name.c_str()); break;
+      case guests::Verdict::kSkipped:
+        count.skipped++;
+        printf("skipped %s: the CPU profile lacks what it tests\n", program.name.c_str());
+        break;
       case guests::Verdict::kFailed: count.failed++; printf("FAILED %s\n%s", program.name.c_str(), report.c_str());
     }
     fflush(stdout);
@@ -265,12 +294,17 @@ constexpr StressMode kStressModes[] = {
 int main(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
-    fprintf(stderr, "usage: %s [DIRECTORY] [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq] [--cache KIB] "
-                    "[--cpu PROFILE] [--verbose] [NAME...]\n", argv[0]);
+    fprintf(stderr,
+            "usage: %s [DIRECTORY] [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq] [--cache KIB] "
+            "[--cpu PROFILE] [--verbose] [NAME...]\n",
+            argv[0]);
     return 2;
   }
   char scratch[] = "/tmp/ringzero-guests-XXXXXX";
-  if (!mkdtemp(scratch)) { perror("mkdtemp"); return 2; }
+  if (!mkdtemp(scratch)) {
+    perror("mkdtemp");
+    return 2;
+  }
   Count count;
   std::vector<guests::Program> programs;
   for (const std::string& path : guests::list_programs(arguments.directory)) {
@@ -280,8 +314,12 @@ int main(int argc, char** argv) {
     bool wanted = arguments.names.empty();
     for (const std::string& name : arguments.names) wanted |= file == name + ".s";
     if (!wanted) continue;
-    if (guests::load_program(path, scratch, program, why)) programs.push_back(std::move(program));
-    else { printf("FAILED %s: %s\n", file.c_str(), why.c_str()); count.failed++; }
+    if (guests::load_program(path, scratch, program, why))
+      programs.push_back(std::move(program));
+    else {
+      printf("FAILED %s: %s\n", file.c_str(), why.c_str());
+      count.failed++;
+    }
   }
   if (argc == 1) {
     for (const StressMode& mode : kStressModes) {
