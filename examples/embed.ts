@@ -19,7 +19,7 @@ if (report.ok) {
   await machine.start({ timeoutMs: 300_000 });
 
   const shell = machine.console();
-  await shell.waitFor(/# $/);
+  await shell.waitFor(/~ # /);
   await shell.write("uname -m\n");
   const [, answer] = await shell.waitFor(/\n(x86\w*)\r/);
   console.log("the guest is", answer);
