@@ -37,6 +37,12 @@ Outcome spawn(const EngineProcess::Launch& launch, int peer_socket, pid_t& pid) 
   posix_spawnattr_init(&attributes);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  // Node marks its own standard streams close-on-exec; onto itself, dup2 takes that mark off in the child.
+  if (fcntl(STDERR_FILENO, F_GETFD) >= 0) {
+    posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDERR_FILENO);
+  } else {
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  }
   posix_spawn_file_actions_adddup2(&actions, peer_socket, kFirstFd);
   for (size_t i = 0; i < launch.fds.size(); ++i) {
     posix_spawn_file_actions_adddup2(&actions, launch.fds[i], kFirstFd + 1 + static_cast<int>(i));

@@ -1,5 +1,6 @@
 // Processes: wake-ups across them, and the nursery that starts and reaps them.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,6 +69,17 @@ CASE(reaping, "a process that ends, is killed or cannot start is reported once")
   CHECK(!outcome.ok() && outcome.host_errno == ENOENT);
   for (int i = 0; i < 100 && ended != 2; ++i) usleep(10'000);
   CHECK(ended == 2);
+}
+
+CASE(standard_streams, "a started process has its three standard streams open, also when ours are close-on-exec") {
+  fcntl(STDERR_FILENO, F_SETFD, FD_CLOEXEC);
+  std::shared_ptr<host::EngineProcess> process;
+  host::EngineProcess::Launch launch;
+  launch.path = "/bin/sh";
+  launch.args = {"-c", "[ -e /proc/self/fd/0 ] && [ -e /proc/self/fd/1 ] && [ -e /proc/self/fd/2 ]"};
+  CHECK(host::EngineProcess::start(launch, process).ok());
+  host::ExitStatus status;
+  CHECK(process->wait_reaped(5000) && process->exited(&status) && status.signal == 0 && status.code == 0);
 }
 
 CASE(deserter, "a process that closes its life line without ending is ended") {
