@@ -4,10 +4,10 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { defineMachine, Ringzero } from "@ringzero/core";
+import { defineMachine, type MachineSpec, Ringzero } from "@ringzero/core";
 import { median } from "../statistics.js";
 import type { ProbeResult } from "./port-probe.js";
-import { probeFirmware } from "./probe-firmware.js";
+import { consoleFirmware, probeFirmware } from "./probe-firmware.js";
 import { timeOperation } from "./stopwatch.js";
 
 export interface OperationResult {
@@ -18,6 +18,7 @@ export interface OperationResult {
 
 const READS = 20_000;
 const MACHINES = 5;
+const CONSOLE_BYTES = 1 << 20;
 const PLUGIN = fileURLToPath(new URL("./port-probe.js", import.meta.url));
 
 /** Each machine is created, makes its exits and goes; figures are medians over all of them. */
@@ -60,13 +61,37 @@ export async function measureOperations(backend: string): Promise<OperationResul
       },
       1,
     );
+    const consoleImage = join(folder, "console.rom");
+    await writeFile(consoleImage, consoleFirmware(CONSOLE_BYTES));
+    const consoleMs: number[] = [];
+    for (let i = 0; i < 3; i += 1) {
+      consoleMs.push(await consoleRun(sdk, { ...spec, boot: { kind: "firmware", image: consoleImage }, devices: [] }, chosen));
+    }
     return [
       { name: `${backend}: exit round trip, port read`, value: median(roundTripsUs), unit: "µs" },
       { name: `${backend}: create to first guest instruction`, value: median(firstInstructionMs), unit: "ms" },
       { name: `${backend}: life of a machine with ${READS} exits`, value: median(lifeSeconds) * 1000, unit: "ms" },
+      { name: `${backend}: 1 MiB of console output to a reader`, value: median(consoleMs), unit: "ms" },
       { name: `${backend}: validate`, value: median(validations) * 1000, unit: "ms" },
     ];
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Milliseconds from the first chunk of console output to the last byte. @throws Error when any byte is missing */
+async function consoleRun(sdk: Ringzero, spec: MachineSpec, chosen: { readonly backend?: string }): Promise<number> {
+  await using machine = await sdk.create(spec, chosen);
+  let bytes = 0;
+  let first = 0;
+  await machine.start({ timeoutMs: 60_000 });
+  for await (const chunk of machine.console()) {
+    if (bytes === 0) first = performance.now();
+    bytes += chunk.length;
+    if (bytes >= CONSOLE_BYTES) break;
+  }
+  const spent = performance.now() - first;
+  if (bytes !== CONSOLE_BYTES) throw new Error(`${bytes} of ${CONSOLE_BYTES} bytes of console output arrived`);
+  await machine.exited;
+  return spent;
 }
