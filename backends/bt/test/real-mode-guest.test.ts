@@ -144,7 +144,9 @@ describe("a real-mode guest of the bt backend", () => {
     vm.run();
     await until(() => vm.memory.view(0, 1)[0]! > 3, "the guest ran");
     process.kill(vm.enginePid, "SIGKILL");
-    assert.match(await crash, /^stored {5}vcpu0 rax=0x[0-9a-f]+ .* rip=0x[0-9a-f]{1,2} rflags=0x/m);
+    const report = await crash;
+    assert.match(report, /^control {4}last looked \d+ ms before/m);
+    assert.match(report, /^stored {5}vcpu0 rax=0x[0-9a-f]+ .* rip=0x[0-9a-f]{1,2} rflags=0x/m);
     await vm.dispose();
   });
 

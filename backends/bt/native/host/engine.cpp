@@ -71,6 +71,7 @@ void Engine::serve() {
   peer_.notify_host();
   for (;;) {
     peer_.wait_for_work(1'000'000'000);
+    peer_.area().heartbeat_ns.store(shared::monotonic_ns(), std::memory_order_relaxed);
     const u32 work = peer_.take_work(~0u);
     // Invalidations first: an interrupt may send the guest into the memory that they are about.
     if (work & kWorkInvalidate) {

@@ -60,6 +60,13 @@ std::string describe_flight(const ControlArea& area, u32 vcpus) {
     out.push_back(c == '\n' || (c >= ' ' && c <= '~') ? c : '?');
   }
   if (!out.empty() && out.back() != '\n') out.push_back('\n');
+  const u64 beat_ns = area.heartbeat_ns.load(std::memory_order_relaxed);
+  if (beat_ns != 0) {
+    char line[96];
+    snprintf(line, sizeof line, "control    last looked %lld ms before this report\n",
+             static_cast<long long>(static_cast<i64>(monotonic_ns() - beat_ns) / 1'000'000));
+    out += line;
+  }
   for (u32 vcpu = 0; vcpu < vcpus; ++vcpu) append_registers(out, area, vcpu);
 
   const u32 next = recorder.next.load(std::memory_order_acquire);

@@ -28,7 +28,7 @@
 namespace rz::shared {
 
 inline constexpr u32 kMagic = 0x315a5243;  // "CRZ1"
-inline constexpr u32 kVersion = 3;         // bumped on any change of this file: both sides ship together
+inline constexpr u32 kVersion = 4;         // bumped on any change of this file: both sides ship together
 inline constexpr u32 kMaxVcpus = 64;       // one bit each in HostPending::exits
 inline constexpr u32 kMaxRanges = 32;      // as many as the engine's PhysMemory holds
 inline constexpr u32 kMaxUarts = 4;        // COM1..COM4
@@ -257,6 +257,7 @@ struct ControlArea {
   EventCount engine_events;
   EnginePending engine_pending;
   alignas(64) std::atomic<u32> engine_ready;  // 1: the engine mapped everything and serves commands
+  std::atomic<u64> heartbeat_ns;  // CLOCK_MONOTONIC when the control thread last looked, at least once a second
   VcpuPageMap vcpu_map;
   ExitMailbox exits[kMaxVcpus];
   CommandMailbox command;

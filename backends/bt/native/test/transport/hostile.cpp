@@ -68,6 +68,7 @@ CASE(recorder_of_noise, "a flight recorder full of noise is described in bounds 
   for (int round = 0; round < 50; ++round) {
     auto* words = reinterpret_cast<u64*>(&pair.peer.area().flight);
     for (size_t i = 0; i < sizeof(FlightRecorder) / 8; ++i) words[i] = random();
+    pair.peer.area().heartbeat_ns = random();
     pair.peer.publish_page_map(0, 0, static_cast<u32>(random() >> (round % 64)));
     const std::string text = pair.link->flight_text();
     CHECK(text.size() < kFlightTextBytes + kFlightEvents * 160 + 3 * 1000);
