@@ -1,8 +1,9 @@
 // The console on a real terminal: raw mode, Ctrl-A X, and the terminal put back. The pseudo-terminal is made by util-linux's `script`.
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { COMMAND, PROGRAM_FOLDER, Scratch, said } from "./scripted-run.js";
+import { spawnSync } from "node:child_process";
+import { COMMAND, Scratch } from "./scripted-run.js";
+import { haveTerminal, onTerminal } from "./terminal.js";
 
 /** Shell words that print the terminal's mode as one line. */
 const MODE = 'stty -a | tr -s " ;\\n" "\\n" | grep -xE -e "-?(icanon|echo|isig|opost)" | tr "\\n" " "; echo .';
@@ -10,39 +11,12 @@ const MODE = 'stty -a | tr -s " ;\\n" "\\n" | grep -xE -e "-?(icanon|echo|isig|o
 describe("ringzero run on a terminal", () => {
   let scratch: Scratch;
   before(function () {
-    if (spawnSync("script", ["--version"]).status === 0) return;
-    console.log("        skipped: util-linux's script is not installed, and makes the pseudo-terminal");
-    this.skip();
+    if (!haveTerminal()) this.skip();
   });
   beforeEach(() => {
     scratch = new Scratch();
   });
   afterEach(() => scratch.remove());
-
-  /** Run a shell command on a new terminal. `type` is called with a function that presses keys. */
-  async function onTerminal(
-    shell: string,
-    use: (terminal: { press(keys: string): void; said(text: string): Promise<void>; pid: number }) => Promise<void>,
-  ): Promise<string> {
-    const child = spawn("script", ["-qefc", shell, "/dev/null"], {
-      cwd: PROGRAM_FOLDER,
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    let output = "";
-    child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString("latin1")));
-    const closed = new Promise<void>((resolve) => child.on("close", () => resolve()));
-    try {
-      await use({
-        press: (keys) => void child.stdin.write(keys),
-        said: (text) => said(child.stdout, text),
-        pid: child.pid!,
-      });
-      await closed;
-    } finally {
-      child.kill("SIGKILL");
-    }
-    return output;
-  }
 
   const shellOf = (spec: string): string =>
     `${MODE}; "${process.execPath}" "${COMMAND}" run --backend fake --spec "${spec}"; echo "status $?"; ${MODE}`;

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { type Ended, ended, Scratch } from "./scripted-run.js";
 import { stockGuest } from "./stock-guest.js";
+import { haveTerminal, onTerminal } from "./terminal.js";
 
 const START = fileURLToPath(new URL("../../../../tools/start.mjs", import.meta.url));
 
@@ -58,5 +59,24 @@ describe("npm start without a terminal", function () {
     const { status, stdout } = await start(["--help"]);
     assert.equal(status, 0);
     assert.match(stdout, /--busybox F/);
+  });
+});
+
+describe("npm start on a terminal", function () {
+  this.timeout(180_000);
+
+  it("gives a shell of the terminal's size, and ends with 0 when it is left", async function () {
+    if (!haveTerminal() || !(await stockGuest())) return this.skip();
+    const output = await onTerminal(
+      `stty rows 33 columns 99; "${process.execPath}" "${START}"; echo "status $?"`,
+      async (terminal) => {
+        await terminal.said("~ # ");
+        terminal.press("stty size\n");
+        await terminal.said("33 99");
+        terminal.press("exit\n");
+        await terminal.said("status");
+      },
+    );
+    assert.match(output, /status 0/);
   });
 });
