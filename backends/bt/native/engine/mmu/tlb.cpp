@@ -29,6 +29,16 @@ unsigned region_hash(u64 linear, unsigned shift) {
   return static_cast<unsigned>(((linear >> shift) * 0x9e3779b97f4a7c15ull) >> 54) & (kTlbEntries - 1);
 }
 
+unsigned half_of(u64 linear) { return linear >> 63; }
+
+// Remember that a large page was filled, for INVLPG.
+void note_large(TlbTable& t, u64 linear, u64 page_bytes) {
+  if (page_bytes == kPageBytes) return;
+  t.large_half[half_of(linear)] = true;
+  set_bit(t.region_seen, region_hash(linear, page_bytes == 1u << 30 ? 30 : 21));
+  if (page_bytes == 4u << 20) set_bit(t.region_seen, region_hash(linear ^ (2u << 20), 21));
+}
+
 void drop_data(TlbTable& t, unsigned i) {
   t.entries[i].read_tag = tlb_invalid(i);
   t.entries[i].write_tag = tlb_invalid(i);
@@ -45,21 +55,27 @@ void drop_exec(TlbTable& t, unsigned i) {
 void empty_jump(Vcpu& vcpu, Context& c, unsigned cls) {
   fill_words(c.jump[cls].host, reinterpret_cast<u64>(jump_miss_thunk(*vcpu.machine)), kJumpEntries);
   TlbTable& t = c.tlb[cls];
-  for (unsigned w = 0; w < TlbTable::kWords; ++w) t.exec_seen[w] = t.exec_filled[w];
+  bool any = false;
   t.jump_non_global = false;
-  for (unsigned w = 0; w < TlbTable::kWords; ++w) t.jump_non_global |= (t.exec_filled[w] & ~t.exec_global[w]) != 0;
+  for (unsigned w = 0; w < TlbTable::kWords; ++w) {
+    t.exec_lost[w] = 0;
+    any |= t.exec_filled[w] != 0;
+    t.jump_non_global |= (t.exec_filled[w] & ~t.exec_global[w]) != 0;
+  }
+  // Pages that stay filled can become jump targets again without being filled again.
+  if (!any) t.exec_half[0] = t.exec_half[1] = false;
 }
 
 void flush_context(Vcpu& vcpu, Context& c) {
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
-    bool had_code = false;
+    const bool had_code = t.exec_half[0] || t.exec_half[1];
     for (unsigned w = 0; w < TlbTable::kWords; ++w) {
-      had_code |= t.exec_seen[w] != 0;
       for_each_bit(t.filled[w], w * 64, [&](unsigned i) { drop_data(t, i); });
       for_each_bit(t.exec_filled[w], w * 64, [&](unsigned i) { drop_exec(t, i); });
       t.region_seen[w] = 0;
     }
+    t.large_half[0] = t.large_half[1] = false;
     if (had_code) empty_jump(vcpu, c, cls);
   }
   c.stale = false;
@@ -84,27 +100,35 @@ void flush_large(TlbTable& t, u64 linear, unsigned shift, const u64* members) {
     });
 }
 
-// INVLPG drops every entry of the page that holds `linear`, whatever the page's size.
+// Drops the data entries of the large page that holds `linear`; true when its code may be in the jump table.
+bool flush_large_page(TlbTable& t, u64 linear) {
+  if (!t.large_half[half_of(linear)]) return false;
+  const bool in_2m = test_bit(t.region_seen, region_hash(linear, 21));
+  const bool in_1g = test_bit(t.region_seen, region_hash(linear, 30));
+  if (in_2m) flush_large(t, linear, 22, t.large_2m);  // 4 MiB granularity covers both sizes
+  if (in_1g) flush_large(t, linear, 30, t.large_1g);
+  if (!(in_2m || in_1g) || !t.exec_half[half_of(linear)]) return false;
+  bool code = false;
+  for (unsigned w = 0; w < TlbTable::kWords; ++w) {
+    code |= t.exec_lost[w] != 0;  // a lost page may have been part of it
+    for_each_bit(t.exec_filled[w] & t.exec_large[w], w * 64, [&](unsigned i) {
+      if ((t.exec_tag[i] ^ linear) >> 30 == 0) drop_exec(t, i), code = true;
+    });
+  }
+  return code;
+}
+
+// INVLPG drops every entry of the page that holds `linear`, whatever the page's size. The jump table is emptied only
+// when the page's code may be in it: it is in its slot, or something in the same half was pushed out of that slot.
 void flush_page_in(Vcpu& vcpu, Context& c, u64 linear) {
   const unsigned index = tlb_index(linear);
   const u64 page = linear & kPageMask;
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
     if (t.entries[index].read_tag == page) drop_data(t, index);
-    bool code = test_bit(t.exec_seen, index);
-    if (t.exec_tag[index] == page) drop_exec(t, index);
-    const bool in_2m = test_bit(t.region_seen, region_hash(linear, 21));
-    const bool in_1g = test_bit(t.region_seen, region_hash(linear, 30));
-    if (in_2m) flush_large(t, linear, 22, t.large_2m);  // 4 MiB granularity covers both sizes
-    if (in_1g) flush_large(t, linear, 30, t.large_1g);
-    if (in_2m || in_1g) {
-      for (unsigned w = 0; w < TlbTable::kWords; ++w)
-        for_each_bit(t.exec_filled[w] & t.exec_large[w], w * 64, [&](unsigned i) {
-          if ((t.exec_tag[i] ^ linear) >> 30 == 0) drop_exec(t, i), code = true;
-        });
-      // A code page of the same large page may have been evicted from its slot and still be a jump target.
-      for (unsigned w = 0; w < TlbTable::kWords && !code; ++w) code = (t.exec_seen[w] & ~t.exec_filled[w]) != 0;
-    }
+    bool code = t.exec_half[half_of(linear)] && test_bit(t.exec_lost, index);
+    if (t.exec_tag[index] == page) drop_exec(t, index), code = true;
+    code |= flush_large_page(t, linear);
     if (code) empty_jump(vcpu, c, cls);
   }
 }
@@ -163,34 +187,23 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {
   assign_bit(table.writable, index, write);
   assign_bit(table.global, index, t.global);
   assign_bit(table.user, index, t.user && vcpu.paging());
-  const bool giant = t.page_bytes == 1u << 30;
-  const bool large = t.page_bytes > kPageBytes && !giant;
-  assign_bit(table.large_2m, index, large);
-  assign_bit(table.large_1g, index, giant);
-  if (large) {
-    set_bit(table.region_seen, region_hash(linear, 21));
-    if (t.page_bytes == 4u << 20) set_bit(table.region_seen, region_hash(linear ^ (2u << 20), 21));
-  } else if (giant) {
-    set_bit(table.region_seen, region_hash(linear, 30));
-  }
+  assign_bit(table.large_2m, index, t.page_bytes > kPageBytes && t.page_bytes < 1u << 30);
+  assign_bit(table.large_1g, index, t.page_bytes == 1u << 30);
+  note_large(table, linear, t.page_bytes);
 }
 
 void tlb_fill_exec(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {
   const unsigned index = tlb_index(linear);
   TlbTable& table = vcpu.context->tlb[cls];
+  if (test_bit(table.exec_filled, index) && table.exec_tag[index] != (linear & kPageMask)) set_bit(table.exec_lost, index);
   table.exec_tag[index] = linear & kPageMask;
   table.entries[index].exec_page = (t.gpa & kPageMask) | 1;
   set_bit(table.exec_filled, index);
-  set_bit(table.exec_seen, index);
+  table.exec_half[half_of(linear)] = true;
   assign_bit(table.exec_global, index, t.global);
   assign_bit(table.exec_large, index, t.page_bytes > kPageBytes);
   if (!t.global) table.jump_non_global = true;
-  if (t.page_bytes == 1u << 30) {
-    set_bit(table.region_seen, region_hash(linear, 30));
-  } else if (t.page_bytes > kPageBytes) {
-    set_bit(table.region_seen, region_hash(linear, 21));
-    if (t.page_bytes == 4u << 20) set_bit(table.region_seen, region_hash(linear ^ (2u << 20), 21));
-  }
+  note_large(table, linear, t.page_bytes);
 }
 
 void tlb_flush_all(Vcpu& vcpu) {

@@ -40,16 +40,18 @@ struct TlbTable {
   u64 exec_filled[kWords];  // code side holds a page
   u64 exec_global[kWords];
   u64 exec_large[kWords];   // ... that is part of a page above 4 KiB
-  u64 exec_seen[kWords];    // code side held a page since the jump table was last emptied
+  u64 exec_lost[kWords];    // code side lost a page to another since the jump table was last emptied
   u64 region_seen[kWords];  // Bloom filter over the large pages filled since the last flush
   bool jump_non_global;     // the jump table may hold targets on non-global pages
+  bool exec_half[2];        // code was entered in the lower, upper half of the address space since then
+  bool large_half[2];       // large pages were filled in the lower, upper half since the last flush
 };
 
 constexpr unsigned tlb_index(u64 linear) { return static_cast<unsigned>(linear >> 12) & (kTlbEntries - 1); }
 
 /// Host code addresses by linear RIP; an entry that is not filled points at the miss thunk. The target
 /// block compares the RIP itself, so an entry may be stale for another RIP but never for its own.
-inline constexpr unsigned kJumpBits = 12;
+inline constexpr unsigned kJumpBits = 14;
 inline constexpr unsigned kJumpEntries = 1u << kJumpBits;
 struct JumpTable { const u8* host[kJumpEntries]; };
 constexpr unsigned jump_index(u64 rip) { return static_cast<unsigned>(rip ^ (rip >> 9)) & (kJumpEntries - 1); }
