@@ -203,6 +203,11 @@ void CodeCache::connect(u32 link_index, u32 target) {
   Assembler::patch(rw_ + link.field, rw_ + (link.backward ? to.code_polled : to.code_direct));
 }
 
+void CodeCache::connect_code(u32 link_index, const u8* end) {
+  Assembler::patch(rw_ + links_[link_index].field, begin_code());
+  used_ = (offset_of(end) + 15) & ~15u;
+}
+
 void CodeCache::unlink_page(u32 index, unsigned which) {
   const u64 gpa = which ? blocks_[index].gpa2 : blocks_[index].gpa;
   const u64 page = gpa >> 12;

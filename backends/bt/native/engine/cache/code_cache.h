@@ -98,6 +98,8 @@ class CodeCache {
   void publish(u32 index, const u8* end);
   /// Point a link at a block (patches the jump).
   void connect(u32 link, u32 target);
+  /// Point a link at code that was just emitted at begin_code() and ends at `end`; it lives as long as the blocks do.
+  void connect_code(u32 link, const u8* end);
   /// Keep what was emitted so far as thunks that survive flushes.
   void seal_thunks(const u8* end);
 

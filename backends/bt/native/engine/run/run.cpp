@@ -214,11 +214,13 @@ RunExit run(Vcpu& v) {
     const Block& block = code.block(index);
     if (!(mode & kModeSingle)) {
       if ((v.mode & kModeFlat) && !options.no_opt) v.jump->host[jump_index(v.rip)] = code.rx(block.code_indirect);
-      if (pending_link && link_generation == code.generation() && block.linkable && code.link(pending_link).target == 0 &&
-          code.link(pending_link).target_rip == v.rip && code.block(code.link(pending_link).source).valid &&
-          code.block(code.link(pending_link).source).mode == mode &&
-          ((code.block(code.link(pending_link).source).gpa ^ block.gpa) & kPageMask) == 0)
-        code.connect(pending_link, index);
+      if (pending_link && link_generation == code.generation()) {
+        const Link& link = code.link(pending_link);
+        const Block& source = code.block(link.source);
+        const bool wanted = link.target == 0 && link.target_rip == v.rip && source.valid && source.mode == mode;
+        if (wanted && block.linkable && ((source.gpa ^ block.gpa) & kPageMask) == 0) code.connect(pending_link, index);
+        else if (wanted && !block.linkable && (v.mode & kModeFlat) && !code.nearly_full()) link_through_table(code, pending_link);
+      }
     }
     pending_link = 0;
     if (options.stress_interrupts && !polled) v.request(kAttnStep);  // every other time, so that the guest gets on

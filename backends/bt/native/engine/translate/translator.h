@@ -57,6 +57,10 @@ extern Thunks g_thunks_layout;  // identical for every machine of the process
 /// Emit the thunks at the start of the code cache. Once per machine.
 void emit_thunks(CodeCache& code);
 
+/// A link whose target may not be entered directly (its instruction lies on two pages, each with a mapping of its own):
+/// send it through the jump table from now on, instead of to the run loop every time.
+void link_through_table(CodeCache& code, u32 link);
+
 class Translator {
  public:
   Translator(Vcpu& vcpu, CodeCache& code) : vcpu_(vcpu), code_(code), a_(code.begin_code()) {}
