@@ -20,7 +20,8 @@ constexpr u64 kRoomPerBlock = 256 << 10;  // upper bound of one block's code, wi
 
 template <typename T>
 T* reserve(u64 count) {
-  void* at = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* at =
+      mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return at == MAP_FAILED ? nullptr : static_cast<T*>(at);
 }
 
@@ -99,7 +100,8 @@ void CodeCache::flush() {
       if (gpa == ~0ull) continue;
       const u64 page = gpa >> 12;
       pages_[page] = {};
-      if (page < shared_pages_) __atomic_fetch_and(&shared_bitmap_[page >> 6], ~(1ull << (page & 63)), __ATOMIC_RELEASE);
+      if (page < shared_pages_)
+        __atomic_fetch_and(&shared_bitmap_[page >> 6], ~(1ull << (page & 63)), __ATOMIC_RELEASE);
     }
   }
   madvise(hash_, kHashSlots * sizeof(u32), MADV_DONTNEED);
@@ -131,7 +133,10 @@ u32 CodeCache::find_host(const void* host) const {
   u32 lo = 1, hi = block_count_;
   while (lo < hi) {
     const u32 mid = lo + (hi - lo) / 2;
-    if (blocks_[mid].code_end <= offset) lo = mid + 1; else hi = mid;
+    if (blocks_[mid].code_end <= offset)
+      lo = mid + 1;
+    else
+      hi = mid;
   }
   return lo < block_count_ && blocks_[lo].code_indirect <= offset ? lo : 0;
 }
@@ -298,8 +303,12 @@ void CodeCache::invalidate(u64 gpa, unsigned bytes) {
 }
 
 bool code_page(const Machine& machine, u64 gpa) { return machine.code && machine.code->page_has_code(gpa); }
-bool code_hit(const Machine& machine, u64 gpa, unsigned bytes) { return machine.code && machine.code->hits(gpa, bytes); }
-void code_invalidate(Machine& machine, u64 gpa, unsigned bytes) { if (machine.code) machine.code->invalidate(gpa, bytes); }
+bool code_hit(const Machine& machine, u64 gpa, unsigned bytes) {
+  return machine.code && machine.code->hits(gpa, bytes);
+}
+void code_invalidate(Machine& machine, u64 gpa, unsigned bytes) {
+  if (machine.code) machine.code->invalidate(gpa, bytes);
+}
 const u8* jump_miss_thunk(const Machine& machine) { return machine.code ? machine.code->jump_miss : nullptr; }
 
 }  // namespace rz

@@ -11,46 +11,50 @@ namespace rz {
 
 /// A translated run of guest instructions. Index 0 means none.
 struct Block {
-  u64 rip;             // guest RIP (offset in CS) of the first instruction
-  u64 gpa;             // guest-physical address of the first byte
-  u64 mode;            // mode key
-  u64 gpa2;            // physical page of the second part of a page-crossing instruction, or ~0
-  u32 code_indirect;   // offset: entry for jumps through the table (RIP in T0, flags parked)
-  u32 code_polled;     // offset: entry that looks at `attention` (flags in the host)
-  u32 code_direct;     // offset: entry without poll (flags in the host)
-  u32 code_end;        // offset past the last byte of code
-  u32 hash_next;       // next block in the hash chain
-  u32 page_next[2];    // next block on the physical page of gpa / gpa2
-  u32 links_in;        // first link that points here
-  u32 map;             // index of the first InstMap
+  u64 rip;            // guest RIP (offset in CS) of the first instruction
+  u64 gpa;            // guest-physical address of the first byte
+  u64 mode;           // mode key
+  u64 gpa2;           // physical page of the second part of a page-crossing instruction, or ~0
+  u32 code_indirect;  // offset: entry for jumps through the table (RIP in T0, flags parked)
+  u32 code_polled;    // offset: entry that looks at `attention` (flags in the host)
+  u32 code_direct;    // offset: entry without poll (flags in the host)
+  u32 code_end;       // offset past the last byte of code
+  u32 hash_next;      // next block in the hash chain
+  u32 page_next[2];   // next block on the physical page of gpa / gpa2
+  u32 links_in;       // first link that points here
+  u32 map;            // index of the first InstMap
   u16 guest_bytes;
   u16 insts;
-  u8 live_in;          // Flag mask read before written
+  u8 live_in;  // Flag mask read before written
   bool valid;
-  bool linkable;       // may be entered by a direct link from its own page
+  bool linkable;  // may be entered by a direct link from its own page
 };
 
 /// A patchable direct jump to another block of the same page.
 struct Link {
   u64 target_rip;
-  u32 source;          // block that holds the jump
-  u32 field;           // offset of the 32-bit displacement
-  u32 stub;            // offset of the code that leaves to the run loop
-  u32 target;          // block it is linked to, or 0
-  u32 next_in;         // next link that points to the same target
-  bool backward;       // enters through the poll
+  u32 source;     // block that holds the jump
+  u32 field;      // offset of the 32-bit displacement
+  u32 stub;       // offset of the code that leaves to the run loop
+  u32 target;     // block it is linked to, or 0
+  u32 next_in;    // next link that points to the same target
+  bool backward;  // enters through the poll
 };
 
 /// Where one guest instruction begins in host code.
 struct InstMap {
-  u32 host;            // code offset
-  u16 guest;           // bytes from the block's start
-  u8 parked;           // 1: guest flags are in parked_flags at its first faulting host instruction, else in EFLAGS
-  u8 unit;             // 0 general, 1 x87/MMX, 2 SSE/AVX: which exception a floating-point trap is
+  u32 host;   // code offset
+  u16 guest;  // bytes from the block's start
+  u8 parked;  // 1: guest flags are in parked_flags at its first faulting host instruction, else in EFLAGS
+  u8 unit;    // 0 general, 1 x87/MMX, 2 SSE/AVX: which exception a floating-point trap is
 };
 
 /// What a physical page was translated from.
-struct PageCode { u64 granules; u32 first_block; u32 pad; };
+struct PageCode {
+  u64 granules;
+  u32 first_block;
+  u32 pad;
+};
 
 inline constexpr unsigned kGranuleShift = 6;  // 64-byte granules, 64 to a page
 
@@ -74,7 +78,10 @@ class CodeCache {
   void invalidate(u64 gpa, unsigned bytes);
   /// False for addresses beyond all memory, from which no code can be cached.
   bool covers(u64 gpa) const { return gpa >> 12 < pages_count_; }
-  bool page_has_code(u64 gpa) const { const u64 n = gpa >> 12; return n < pages_count_ && pages_[n].granules != 0; }
+  bool page_has_code(u64 gpa) const {
+    const u64 n = gpa >> 12;
+    return n < pages_count_ && pages_[n].granules != 0;
+  }
   bool hits(u64 gpa, unsigned bytes) const;
 
   u32 find(u64 gpa, u64 rip, u64 mode) const;
@@ -103,13 +110,16 @@ class CodeCache {
   /// Keep what was emitted so far as thunks that survive flushes.
   void seal_thunks(const u8* end);
 
-  u64 generation() const { return generation_; }      // counts flushes
-  u64 invalidations() const { return invalidations_; } // counts dropped blocks
+  u64 generation() const { return generation_; }        // counts flushes
+  u64 invalidations() const { return invalidations_; }  // counts dropped blocks
   u32 block_count() const { return block_count_; }
   /// Bit a page, shared with outside writers of guest memory; may be null.
-  void set_shared_bitmap(u64* bitmap, u64 pages) { shared_bitmap_ = bitmap; shared_pages_ = pages; }
+  void set_shared_bitmap(u64* bitmap, u64 pages) {
+    shared_bitmap_ = bitmap;
+    shared_pages_ = pages;
+  }
 
-  const u8* jump_miss = nullptr;   // RX address of the miss thunk
+  const u8* jump_miss = nullptr;  // RX address of the miss thunk
 
  private:
   void remove(u32 index);

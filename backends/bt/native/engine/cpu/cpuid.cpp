@@ -82,7 +82,8 @@ void brand_of_host(CpuidProfile& p) {
 }
 
 u64 allowed_cr4(const CpuidProfile& p) {
-  u64 cr4 = kCr4VME | kCr4PVI | kCr4TSD | kCr4DE | kCr4PSE | kCr4PAE | kCr4MCE | kCr4PGE | kCr4PCE | kCr4OSFXSR | kCr4OSXMMEXCPT;
+  u64 cr4 = kCr4VME | kCr4PVI | kCr4TSD | kCr4DE | kCr4PSE | kCr4PAE | kCr4MCE | kCr4PGE | kCr4PCE | kCr4OSFXSR |
+            kCr4OSXMMEXCPT;
   if (p.f7_ecx >> 2 & 1) cr4 |= kCr4UMIP;
   if (p.f7_ecx >> 16 & 1) cr4 |= kCr4LA57;
   if (p.f7_ebx & 1) cr4 |= kCr4FSGSBASE;
@@ -115,19 +116,22 @@ unsigned bits_for(u32 n) {  // smallest k with 2^k >= n
 
 CpuidResult topology(const Vcpu& v, u32 subleaf) {
   const u32 n = v.machine->cpuid->vcpus;
-  if (subleaf == 0) return {0, 1, 0x100, v.index};                       // SMT level: one thread
-  if (subleaf == 1) return {bits_for(n), n, 0x201, v.index};             // core level
+  if (subleaf == 0) return {0, 1, 0x100, v.index};            // SMT level: one thread
+  if (subleaf == 1) return {bits_for(n), n, 0x201, v.index};  // core level
   return {0, 0, subleaf & 0xff, v.index};
 }
 
 // Deterministic cache parameters: leaf 4 (Intel) and 8000001Dh (AMD) share their layout.
 CpuidResult cache_leaf(const Vcpu& v, u32 subleaf) {
-  struct Cache { u32 type, level, ways, sets; bool shared; };
+  struct Cache {
+    u32 type, level, ways, sets;
+    bool shared;
+  };
   static constexpr Cache kCaches[] = {
-      {1, 1, 8, 64, false},      // L1 data, 32 KiB
-      {2, 1, 8, 64, false},      // L1 instruction, 32 KiB
-      {3, 2, 8, 1024, false},    // L2, 512 KiB
-      {3, 3, 16, 16384, true},   // L3, 16 MiB
+      {1, 1, 8, 64, false},     // L1 data, 32 KiB
+      {2, 1, 8, 64, false},     // L1 instruction, 32 KiB
+      {3, 2, 8, 1024, false},   // L2, 512 KiB
+      {3, 3, 16, 16384, true},  // L3, 16 MiB
   };
   if (subleaf >= sizeof kCaches / sizeof kCaches[0]) return {};
   const Cache& c = kCaches[subleaf];
@@ -141,21 +145,22 @@ CpuidResult cache_leaf(const Vcpu& v, u32 subleaf) {
 CpuidResult xsave_leaf(const Vcpu& v, u32 subleaf) {
   const CpuidProfile& p = *v.machine->cpuid;
   if (!p.xcr0) return {};
-  if (subleaf == 0) return {static_cast<u32>(p.xcr0), xsave_size(p, v.xcr0), xsave_size(p, p.xcr0), static_cast<u32>(p.xcr0 >> 32)};
+  if (subleaf == 0)
+    return {static_cast<u32>(p.xcr0), xsave_size(p, v.xcr0), xsave_size(p, p.xcr0), static_cast<u32>(p.xcr0 >> 32)};
   if (subleaf == 1) return {p.xd1_eax, xsave_compact_size(p, v.xcr0), 0, 0};
   if (subleaf < 63 && (p.xcr0 >> subleaf & 1)) return {p.xsave_bytes[subleaf], p.xsave_offset[subleaf], 0, 0};
   return {};
 }
 
 CpuidResult text4(const char* ebx, const char* ecx, const char* edx, u32 eax) {
-  return {eax, static_cast<u32>(load_bytes(ebx, 4)), static_cast<u32>(load_bytes(ecx, 4)), static_cast<u32>(load_bytes(edx, 4))};
+  return {eax, static_cast<u32>(load_bytes(ebx, 4)), static_cast<u32>(load_bytes(ecx, 4)),
+          static_cast<u32>(load_bytes(edx, 4))};
 }
 
 CpuidResult basic_leaf(const Vcpu& v, u32 leaf, u32 subleaf) {
   const CpuidProfile& p = *v.machine->cpuid;
   switch (leaf) {
-    case 0:
-      return p.intel ? text4("Genu", "ntel", "ineI", kMaxBasic) : text4("Auth", "cAMD", "enti", kMaxBasicAmd);
+    case 0: return p.intel ? text4("Genu", "ntel", "ineI", kMaxBasic) : text4("Auth", "cAMD", "enti", kMaxBasicAmd);
     case 1: {
       u32 ecx = p.f1_ecx;
       if (v.cr4 & kCr4OSXSAVE) ecx |= 1u << 27;
@@ -205,15 +210,19 @@ CpuidResult extended_leaf(const Vcpu& v, u32 leaf, u32 subleaf) {
       if (!p.intel && p.vcpus > 1) ecx |= 1u << 1;  // CmpLegacy
       return {p.intel ? 0 : p.fms, 0, ecx, edx};
     }
-    case 0x80000002: case 0x80000003: case 0x80000004: {
+    case 0x80000002:
+    case 0x80000003:
+    case 0x80000004: {
       CpuidResult r;
       copy_bytes(&r, p.brand + (leaf - 0x80000002) * 16, 16);
       return r;
     }
     case 0x80000005:  // L1: 64 KiB pages of TLB are not told; 32 KiB, 8 ways, 64-byte lines
       return p.intel ? CpuidResult{} : CpuidResult{0xff40ff40, 0xff40ff40, 0x20080140, 0x20080140};
-    case 0x80000006: return p.intel ? CpuidResult{0, 0, 512u << 16 | 6u << 12 | 64, 0}
-                                    : CpuidResult{0, 0x48006400, 512u << 16 | 6u << 12 | 1u << 8 | 64, 32u << 18 | 8u << 12 | 1u << 8 | 64};
+    case 0x80000006:
+      return p.intel ? CpuidResult{0, 0, 512u << 16 | 6u << 12 | 64, 0}
+                     : CpuidResult{0, 0x48006400, 512u << 16 | 6u << 12 | 1u << 8 | 64,
+                                   32u << 18 | 8u << 12 | 1u << 8 | 64};
     case 0x80000007: return {0, 0, 0, 1u << 8};  // invariant TSC
     case 0x80000008: {
       const u32 ecx = p.intel ? 0 : (p.vcpus - 1) | bits_for(p.vcpus) << 12;
@@ -237,10 +246,14 @@ CpuidResult host_cpuid(u32 leaf, u32 subleaf) {
 
 bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
   Since level;
-  if (equal_text(name, "x86-64-v2")) level = kV2, name = "x86-64-v2";
-  else if (equal_text(name, "x86-64-v3")) level = kV3, name = "x86-64-v3";
-  else if (equal_text(name, "host")) level = kHost, name = "host";
-  else return false;
+  if (equal_text(name, "x86-64-v2"))
+    level = kV2, name = "x86-64-v2";
+  else if (equal_text(name, "x86-64-v3"))
+    level = kV3, name = "x86-64-v3";
+  else if (equal_text(name, "host"))
+    level = kHost, name = "host";
+  else
+    return false;
 
   fill_bytes(&out, 0, sizeof out);
   out.name = name;

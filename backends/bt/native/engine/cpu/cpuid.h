@@ -9,28 +9,30 @@ namespace rz {
 
 struct Vcpu;
 
-struct CpuidResult { u32 eax, ebx, ecx, edx; };
+struct CpuidResult {
+  u32 eax, ebx, ecx, edx;
+};
 
 /// CPUID of the host. About 15 us inside a virtual machine: never on a hot path.
 CpuidResult host_cpuid(u32 leaf, u32 subleaf);
 
 struct CpuidProfile {
   const char* name;
-  bool intel;              // vendor GenuineIntel, else AuthenticAMD
-  u32 fms;                 // leaf 1 EAX: family, model, stepping
-  u32 vcpus;               // for the topology leaves
-  u8 phys_bits;            // guest-physical address width
-  u8 linear_bits;          // 48, or 57 with LA57
-  bool gigantic_pages;     // 1 GiB pages
+  bool intel;           // vendor GenuineIntel, else AuthenticAMD
+  u32 fms;              // leaf 1 EAX: family, model, stepping
+  u32 vcpus;            // for the topology leaves
+  u8 phys_bits;         // guest-physical address width
+  u8 linear_bits;       // 48, or 57 with LA57
+  bool gigantic_pages;  // 1 GiB pages
   char brand[48];
   u64 tsc_hz;
   // Feature words, by leaf and register.
   u32 f1_ecx, f1_edx, f7_ebx, f7_ecx, f7_edx, f7_1_eax, x1_ecx, x1_edx, x8_ebx, x21_eax, xd1_eax;
-  u64 xcr0;                // bits that XSETBV may set; 0 without XSAVE
-  u64 cr4;                 // bits that MOV CR4 may set
-  u64 efer;                // bits that WRMSR EFER may set
-  u32 xsave_bytes[64];     // per state component: size ...
-  u32 xsave_offset[64];    // ... and offset in the standard format
+  u64 xcr0;              // bits that XSETBV may set; 0 without XSAVE
+  u64 cr4;               // bits that MOV CR4 may set
+  u64 efer;              // bits that WRMSR EFER may set
+  u32 xsave_bytes[64];   // per state component: size ...
+  u32 xsave_offset[64];  // ... and offset in the standard format
 
   u32 signature() const { return fms; }
 };

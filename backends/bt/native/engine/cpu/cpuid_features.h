@@ -7,13 +7,32 @@
 
 namespace rz {
 
-enum class Word : u8 { kF1Ecx, kF1Edx, kF7Ebx, kF7Ecx, kF7Edx, kF71Eax, kX1Ecx, kX1Edx, kX8Ebx, kX21Eax, kXd1Eax, kCount };
+enum class Word : u8 {
+  kF1Ecx,
+  kF1Edx,
+  kF7Ebx,
+  kF7Ecx,
+  kF7Edx,
+  kF71Eax,
+  kX1Ecx,
+  kX1Edx,
+  kX8Ebx,
+  kX21Eax,
+  kXd1Eax,
+  kCount
+};
 enum Need : u8 { kEngine, kNative };
 // Lowest profile that has the bit.
 enum Since : u8 { kV2, kV3, kHost };
 enum Vendor : u8 { kBoth, kAmd, kIntel };
 
-struct FeatureRow { Word word; u8 bit; Need need; Since since; Vendor vendor; };
+struct FeatureRow {
+  Word word;
+  u8 bit;
+  Need need;
+  Since since;
+  Vendor vendor;
+};
 
 // clang-format off
 inline constexpr FeatureRow kFeatureRows[] = {

@@ -96,7 +96,8 @@ bool deliver_protected(Vcpu& v, const Event& e) {
   if (gate.is_code_or_data() || !(task || gate16 || gate32)) return fail(v, kGP, idt_error(e));
   if (!check_gate(v, e, gate)) return false;
   const u32 ext = external_bit(e);
-  if (task) return task_switch(v, gate.gate_selector(), TaskSwitch::kGate, e.return_rip, ext, e.has_error ? &e.error : nullptr);
+  if (task)
+    return task_switch(v, gate.gate_selector(), TaskSwitch::kGate, e.return_rip, ext, e.has_error ? &e.error : nullptr);
 
   Descriptor code;
   const u16 selector = gate.gate_selector();
@@ -214,8 +215,12 @@ void deliver_exception(Vcpu& v) {
     if (now.vector == kPFx) v.cr2 = now.cr2;
     if (now.vector == kDB) v.dr[7] &= ~(1ull << 13);  // general detect
     const bool fault = !now.software && now.vector != kDB && now.vector != kBP && now.vector != kOFx;
-    const Event event{.vector = now.vector, .kind = now.software ? EventKind::kSoftware : EventKind::kException,
-                      .has_error = now.has_error, .error = now.error, .return_rip = v.rip, .resume = fault};
+    const Event event{.vector = now.vector,
+                      .kind = now.software ? EventKind::kSoftware : EventKind::kException,
+                      .has_error = now.has_error,
+                      .error = now.error,
+                      .return_rip = v.rip,
+                      .resume = fault};
     if (deliver_event(v, event)) {
       v.shadow_rip = ~0ull;
       return;
@@ -229,8 +234,10 @@ void deliver_exception(Vcpu& v) {
     }
     const bool both = contributory(now.vector) && contributory(second.vector);
     const bool page = now.vector == kPFx && (second.vector == kPFx || contributory(second.vector));
-    if (both || page) now = PendingException{.vector = kDF, .has_error = true};
-    else now = second;
+    if (both || page)
+      now = PendingException{.vector = kDF, .has_error = true};
+    else
+      now = second;
   }
 }
 

@@ -14,16 +14,18 @@ namespace {
 struct [[gnu::packed]] SystemTime {
   u32 version;
   u32 pad0;
-  u64 tsc_timestamp;   // guest TSC ...
-  u64 system_time;     // ... and ns of machine time at the same moment
+  u64 tsc_timestamp;      // guest TSC ...
+  u64 system_time;        // ... and ns of machine time at the same moment
   u32 tsc_to_system_mul;  // ns = ((tsc << shift) * mul) >> 32
   i8 tsc_shift;
-  u8 flags;            // 1: stable, comparable across vCPUs
+  u8 flags;  // 1: stable, comparable across vCPUs
   u8 pad[2];
 };
 static_assert(sizeof(SystemTime) == 32);
 
-struct [[gnu::packed]] WallClock { u32 version, sec, nsec; };
+struct [[gnu::packed]] WallClock {
+  u32 version, sec, nsec;
+};
 
 // Scale so that the multiplier keeps 32 significant bits: hz is brought into (1e9 / 2, 1e9] * 2^shift.
 void scale(u64 hz, u32& mul, i8& shift) {
@@ -65,7 +67,8 @@ void pvclock_write_system_time(Vcpu& vcpu, u64 msr) {
 void pvclock_write_wall_clock(Vcpu& vcpu, u64 gpa) {
   timespec real;
   clock_gettime(CLOCK_REALTIME, &real);
-  const u64 ns = static_cast<u64>(real.tv_sec) * 1'000'000'000ull + static_cast<u64>(real.tv_nsec) - machine_time_ns(vcpu, host_tsc());
+  const u64 ns = static_cast<u64>(real.tv_sec) * 1'000'000'000ull + static_cast<u64>(real.tv_nsec) -
+                 machine_time_ns(vcpu, host_tsc());
   WallClock w = {2, static_cast<u32>(ns / 1'000'000'000ull), static_cast<u32>(ns % 1'000'000'000ull)};
   (void)phys_write(*vcpu.machine, gpa, &w, sizeof w);
 }

@@ -100,13 +100,13 @@ void vcpu_reset(Vcpu& v) {
   const bool first = v.machine->vcpus.empty() || v.machine->vcpus[0] == &v;
   v.boot_tsc = first ? host_tsc() : v.machine->vcpus[0]->boot_tsc;
   v.msr.tsc_offset = 0 - v.boot_tsc;
-  v.msr.de_cfg = 2;       // LFENCE is serialising
+  v.msr.de_cfg = 2;  // LFENCE is serialising
   v.pvclock_version = 0;
   // x87, SSE image: FCW 37Fh would be FNINIT; RESET leaves 40h and all tags empty-but-zero.
   fill_bytes(v.xsave, 0, sizeof v.xsave);
   store_bytes(v.xsave + 0, 0x0040, 2);
   store_bytes(v.xsave + 24, 0x1f80, 4);
-  v.xsave[4] = 0xff;      // abridged tag word: all valid (FTW = 5555h)
+  v.xsave[4] = 0xff;                 // abridged tag word: all valid (FTW = 5555h)
   store_bytes(v.xsave + 512, 3, 8);  // header: x87 and SSE present
   v.fpu_live = false;
   init_core(v);

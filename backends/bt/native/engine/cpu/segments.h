@@ -35,8 +35,18 @@ struct Descriptor {
 
 // System descriptor types.
 enum SystemType : unsigned {
-  kTss16 = 1, kLdt = 2, kTss16Busy = 3, kCallGate16 = 4, kTaskGate = 5, kInterruptGate16 = 6, kTrapGate16 = 7,
-  kTss32 = 9, kTss32Busy = 11, kCallGate32 = 12, kInterruptGate32 = 14, kTrapGate32 = 15,
+  kTss16 = 1,
+  kLdt = 2,
+  kTss16Busy = 3,
+  kCallGate16 = 4,
+  kTaskGate = 5,
+  kInterruptGate16 = 6,
+  kTrapGate16 = 7,
+  kTss32 = 9,
+  kTss32Busy = 11,
+  kCallGate32 = 12,
+  kInterruptGate32 = 14,
+  kTrapGate32 = 15,
 };
 
 inline bool null_selector(u16 selector) { return (selector & ~3) == 0; }
@@ -62,13 +72,15 @@ void refresh_segment(Vcpu& vcpu, u8 seg);
 /// MOV Sreg, POP Sreg, LDS... with all checks of the current mode. `seg` is not CS.
 [[nodiscard]] bool load_segment(Vcpu& vcpu, u8 seg, u16 selector);
 /// SS for a given new privilege level (stack switch, IRET, far return); faults as `vector`.
-[[nodiscard]] bool check_stack_segment(Vcpu& vcpu, u16 selector, unsigned cpl, u8 vector, u32 external, Descriptor& out);
+[[nodiscard]] bool check_stack_segment(Vcpu& vcpu, u16 selector, unsigned cpl, u8 vector, u32 external,
+                                       Descriptor& out);
 /// ES, DS, FS, GS become null when they may not be used at the new CPL (return to an outer level).
 void drop_privileged_segments(Vcpu& vcpu);
 /// Commit a code segment at privilege `cpl`; the selector's RPL becomes `cpl`.
 void set_code_segment(Vcpu& vcpu, u16 selector, const Descriptor& descriptor, unsigned cpl);
 
-/// True when an instruction pointer may be used with this code segment: canonical in 64-bit code, else inside the limit.
+/// True when an instruction pointer may be used with this code segment: canonical in 64-bit code, else inside the
+/// limit.
 bool valid_rip(const Vcpu& vcpu, const Descriptor& code, u64 rip);
 
 }  // namespace rz

@@ -31,7 +31,8 @@ class StackFrame {
       if (!linear_write(vcpu_, low, image, static_cast<unsigned>(bytes), cls_)) return false;
     } else if (low <= ((sp_ - 1) & mask)) {
       if (!inside(low, bytes)) return fail(error);
-      if (!linear_write(vcpu_, static_cast<u32>(ss_.base + low), image, static_cast<unsigned>(bytes), cls_)) return false;
+      if (!linear_write(vcpu_, static_cast<u32>(ss_.base + low), image, static_cast<unsigned>(bytes), cls_))
+        return false;
     } else {  // wraps around the top of a 16-bit stack
       for (unsigned i = 0; i < count_; ++i) {
         const u64 at = (low + i * item_) & mask;

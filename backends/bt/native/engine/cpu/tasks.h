@@ -12,6 +12,7 @@ enum class TaskSwitch : u8 { kJump, kCall, kIret, kGate };
 /// @param error     pushed on the new task's stack when not null
 /// False: a fault is pending; before the commit point in the old task, after it in the new one (vcpu.rip is then
 /// the new task's first instruction).
-[[nodiscard]] bool task_switch(Vcpu& vcpu, u16 selector, TaskSwitch reason, u64 return_rip, u32 external, const u32* error);
+[[nodiscard]] bool task_switch(Vcpu& vcpu, u16 selector, TaskSwitch reason, u64 return_rip, u32 external,
+                               const u32* error);
 
 }  // namespace rz

@@ -23,10 +23,10 @@ inline constexpr u64 kArithFlags = kFlagCF | kFlagPF | kFlagAF | kFlagZF | kFlag
 // Control-register bits.
 inline constexpr u64 kCr0PE = 1, kCr0MP = 2, kCr0EM = 4, kCr0TS = 8, kCr0ET = 16, kCr0NE = 32, kCr0WP = 1 << 16,
                      kCr0AM = 1 << 18, kCr0NW = 1 << 29, kCr0CD = 1 << 30, kCr0PG = 1ull << 31;
-inline constexpr u64 kCr4VME = 1, kCr4PVI = 2, kCr4TSD = 4, kCr4DE = 8, kCr4PSE = 16, kCr4PAE = 32, kCr4MCE = 64, kCr4PGE = 128,
-                     kCr4PCE = 256, kCr4OSFXSR = 512, kCr4OSXMMEXCPT = 1024, kCr4UMIP = 1 << 11, kCr4LA57 = 1 << 12,
-                     kCr4FSGSBASE = 1 << 16, kCr4PCIDE = 1 << 17, kCr4OSXSAVE = 1 << 18, kCr4SMEP = 1 << 20,
-                     kCr4SMAP = 1 << 21, kCr4PKE = 1 << 22;
+inline constexpr u64 kCr4VME = 1, kCr4PVI = 2, kCr4TSD = 4, kCr4DE = 8, kCr4PSE = 16, kCr4PAE = 32, kCr4MCE = 64,
+                     kCr4PGE = 128, kCr4PCE = 256, kCr4OSFXSR = 512, kCr4OSXMMEXCPT = 1024, kCr4UMIP = 1 << 11,
+                     kCr4LA57 = 1 << 12, kCr4FSGSBASE = 1 << 16, kCr4PCIDE = 1 << 17, kCr4OSXSAVE = 1 << 18,
+                     kCr4SMEP = 1 << 20, kCr4SMAP = 1 << 21, kCr4PKE = 1 << 22;
 inline constexpr u64 kEferSCE = 1, kEferLME = 1 << 8, kEferLMA = 1 << 10, kEferNXE = 1 << 11, kEferFFXSR = 1 << 14,
                      kEferAIBRSE = 1 << 21;
 
@@ -36,8 +36,9 @@ struct Segment {
   u16 attributes;  // descriptor bits 40..47 in 0..7 (type, S, DPL, P) and 52..55 in 8..11 (AVL, L, D/B, G)
   u32 limit;       // bytes - 1, granularity applied
   u64 base;
-  u32 fast_limit;  // last offset that translated code may touch without a helper; for expand-down, null or odd segments 0
-  u32 fast_ok;     // 1: offsets 0..fast_limit are readable, and writable unless fast_read_only; 0: always take the helper
+  u32 fast_limit;  // last offset that translated code may touch without a helper; for expand-down, null or odd segments
+                   // 0
+  u32 fast_ok;  // 1: offsets 0..fast_limit are readable, and writable unless fast_read_only; 0: always take the helper
   u32 fast_read_only;
   u32 pad;
 
@@ -49,7 +50,10 @@ struct Segment {
   bool big() const { return (attributes & 0x400) != 0; }  // D/B
 };
 
-struct DescriptorTable { u64 base; u16 limit; };
+struct DescriptorTable {
+  u64 base;
+  u16 limit;
+};
 
 /// Exception waiting to be delivered. vector 0..31; kNone when nothing is pending.
 struct PendingException {
@@ -58,19 +62,20 @@ struct PendingException {
   bool has_error = false;
   bool software = false;  // INT n / INT3 / INTO: gate DPL is checked, return RIP is the next instruction
   u32 error = 0;
-  u64 cr2 = 0;            // linear address, for #PF
+  u64 cr2 = 0;  // linear address, for #PF
 };
 
 // Bits of Vcpu::attention: reasons to leave translated code at the next poll.
 enum Attention : u32 {
-  kAttnInterrupt = 1,   // the interrupt controllers may have something for this vCPU
-  kAttnTimer = 2,       // a deadline passed: run the timers
-  kAttnStop = 4,        // the host wants the vCPU out of run()
+  kAttnInterrupt = 1,  // the interrupt controllers may have something for this vCPU
+  kAttnTimer = 2,      // a deadline passed: run the timers
+  kAttnStop = 4,       // the host wants the vCPU out of run()
   kAttnNmi = 8,
-  kAttnInvalidate = 16, // an outside writer touched pages with translated code; see Machine
-  kAttnFlush = 32,      // flush the code cache (stress mode, low memory)
-  kAttnInit = 64, kAttnSipi = 128,
-  kAttnStep = 256,      // single-step (TF) or debugger
+  kAttnInvalidate = 16,  // an outside writer touched pages with translated code; see Machine
+  kAttnFlush = 32,       // flush the code cache (stress mode, low memory)
+  kAttnInit = 64,
+  kAttnSipi = 128,
+  kAttnStep = 256,  // single-step (TF) or debugger
 };
 
 /// FS/GS base and other MSRs that live outside the segment array.
@@ -82,25 +87,28 @@ struct Msrs {
 };
 
 /// One entry of the flight recorder: a block that the run loop entered (linked blocks follow unseen).
-struct FlightBlock { u64 rip; u64 mode; };
+struct FlightBlock {
+  u64 rip;
+  u64 mode;
+};
 inline constexpr u32 kFlightBlocks = 256;
 
 struct alignas(64) Vcpu {
   // ---- read and written by translated code -------------------------------------------------------
-  u64 regs[16];            // homes of RAX..R15; authoritative outside translated code
-  u64 rip;                 // linear-in-segment instruction pointer; authoritative outside translated code
-  u64 rflags;              // full EFLAGS outside translated code; inside, its arithmetic bits are stale
-  u32 parked_flags;        // AH,AL of LAHF/SETO: guest arithmetic flags while the host's are clobbered
+  u64 regs[16];                // homes of RAX..R15; authoritative outside translated code
+  u64 rip;                     // linear-in-segment instruction pointer; authoritative outside translated code
+  u64 rflags;                  // full EFLAGS outside translated code; inside, its arithmetic bits are stale
+  u32 parked_flags;            // AH,AL of LAHF/SETO: guest arithmetic flags while the host's are clobbered
   std::atomic<u32> attention;  // Attention bits; polled at loop back-edges
-  TlbTable* tlb;           // table of the current context and privilege class
-  JumpTable* jump;         // likewise
-  u64 scratch[8];          // spill slots of the code generator
-  u64 host_rsp;            // host stack while in translated code
-  Segment seg[kSegCount];  // bases are added inline for FS/GS and for non-flat segments
-  void* thunks[16];        // C++ entry points called from translated code
-  u64 mode;                // current translation mode key (translate/mode.h)
-  u64 exit_meta;           // what the leaving stub wants to tell the run loop
-  alignas(64) u8 bounce[128];   // operand of a page-crossing or MMIO access
+  TlbTable* tlb;               // table of the current context and privilege class
+  JumpTable* jump;             // likewise
+  u64 scratch[8];              // spill slots of the code generator
+  u64 host_rsp;                // host stack while in translated code
+  Segment seg[kSegCount];      // bases are added inline for FS/GS and for non-flat segments
+  void* thunks[16];            // C++ entry points called from translated code
+  u64 mode;                    // current translation mode key (translate/mode.h)
+  u64 exit_meta;               // what the leaving stub wants to tell the run loop
+  alignas(64) u8 bounce[128];  // operand of a page-crossing or MMIO access
 
   // ---- the rest of the architecture ---------------------------------------------------------------
   u64 cr0, cr2, cr3, cr4, cr8, xcr0;
@@ -108,40 +116,40 @@ struct alignas(64) Vcpu {
   DescriptorTable gdtr, idtr;
   Segment ldtr, tr;
   Msrs msr;
-  u8 cpl;                  // always seg[kCS].selector & 3 in protected mode, 0 in real mode, 3 in V8086
+  u8 cpl;  // always seg[kCS].selector & 3 in protected mode, 0 in real mode, 3 in V8086
   bool halted;
   bool nmi_blocked;
-  bool fpu_live;           // guest FPU/vector state is in the host registers (else in `xsave`)
-  u64 shadow_rip;          // interrupts are held off while rip == shadow_rip (STI, MOV SS); ~0: none
+  bool fpu_live;   // guest FPU/vector state is in the host registers (else in `xsave`)
+  u64 shadow_rip;  // interrupts are held off while rip == shadow_rip (STI, MOV SS); ~0: none
   PendingException exception;
-  u64 pdpte[4];            // PAE page-directory pointers, loaded with CR3
+  u64 pdpte[4];  // PAE page-directory pointers, loaded with CR3
 
   // ---- engine ---------------------------------------------------------------------------------------
   Machine* machine;
-  u32 index;               // 0-based number; also the initial APIC id
-  Context* context;        // current address space; vcpu.tlb/jump point into it
-  Context* contexts;       // kContexts of them
+  u32 index;          // 0-based number; also the initial APIC id
+  Context* context;   // current address space; vcpu.tlb/jump point into it
+  Context* contexts;  // kContexts of them
   u64 context_clock;
-  u64 bounce_linear;       // linear address of the access in `bounce`
+  u64 bounce_linear;  // linear address of the access in `bounce`
   u32 bounce_bytes;
   Access bounce_access;
-  u64 counters[64];        // run/counters.inc
+  u64 counters[64];            // run/counters.inc
   alignas(64) u8 xsave[8192];  // guest FPU/SSE/AVX image in standard format while !fpu_live
   struct BounceSpan {
-    u64 gpa;       // guest-physical address of this part
-    u8* host;      // its host address, null for MMIO
+    u64 gpa;   // guest-physical address of this part
+    u8* host;  // its host address, null for MMIO
     u32 bytes;
     bool read_only;
-  } bounce_span[2];          // where bounce_commit scatters to
+  } bounce_span[2];  // where bounce_commit scatters to
   u32 bounce_spans;
-  bool shutdown;             // triple fault: the vCPU runs no more until reset
+  bool shutdown;  // triple fault: the vCPU runs no more until reset
   u32 pvclock_version;
-  u64 boot_tsc;              // host TSC at machine time zero; equal on all vCPUs of a machine
-  std::atomic<u32> sleeping;   // 1 while the thread is (about to be) asleep in wait_for_attention (irq/wait.h)
+  u64 boot_tsc;               // host TSC at machine time zero; equal on all vCPUs of a machine
+  std::atomic<u32> sleeping;  // 1 while the thread is (about to be) asleep in wait_for_attention (irq/wait.h)
 
-  Vcpu* self;              // this object, for code that only has GS
-  FlightBlock* flight;     // kFlightBlocks entries; the embedder may point it at memory that survives a crash
-  u32 flight_next;         // entries written so far
+  Vcpu* self;           // this object, for code that only has GS
+  FlightBlock* flight;  // kFlightBlocks entries; the embedder may point it at memory that survives a crash
+  u32 flight_next;      // entries written so far
   FlightBlock flight_own[kFlightBlocks];
   bool nmi_waiting;        // an NMI came while NMIs were blocked; IRET makes it kAttnNmi again
   bool single_block;       // the block being run is a single-instruction one: return to the run loop after it
@@ -161,7 +169,9 @@ struct alignas(64) Vcpu {
 
   /// Record an exception for the current instruction; the caller returns OpResult::kFault.
   void raise(u8 vector) { exception = PendingException{.vector = vector}; }
-  void raise(u8 vector, u32 error) { exception = PendingException{.vector = vector, .has_error = true, .error = error}; }
+  void raise(u8 vector, u32 error) {
+    exception = PendingException{.vector = vector, .has_error = true, .error = error};
+  }
   void raise_page_fault(u64 linear, u32 error) {
     exception = PendingException{.vector = 14, .has_error = true, .error = error, .cr2 = linear};
   }
@@ -170,7 +180,7 @@ struct alignas(64) Vcpu {
 };
 
 // Vector numbers of the exceptions.
-inline constexpr u8 kDE = 0, kDB = 1, kNMI = 2, kBP = 3, kOFx = 4, kBR = 5, kUD = 6, kNM = 7, kDF = 8, kTS = 10, kNP = 11,
-                    kSSx = 12, kGP = 13, kPFx = 14, kMF = 16, kAC = 17, kMC = 18, kXM = 19;
+inline constexpr u8 kDE = 0, kDB = 1, kNMI = 2, kBP = 3, kOFx = 4, kBR = 5, kUD = 6, kNM = 7, kDF = 8, kTS = 10,
+                    kNP = 11, kSSx = 12, kGP = 13, kPFx = 14, kMF = 16, kAC = 17, kMC = 18, kXM = 19;
 
 }  // namespace rz

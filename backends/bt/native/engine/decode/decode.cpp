@@ -17,7 +17,9 @@ using namespace decode_index;
 // What a byte is before the opcode.
 enum PrefixKind : u8 { kNotPrefix, kSegPrefix, k66Prefix, k67Prefix, kLockPrefix, kRepPrefix, kRexPrefix, kVexEscape };
 
-struct PrefixTable { u8 kind[256]; };
+struct PrefixTable {
+  u8 kind[256];
+};
 
 constexpr PrefixTable prefix_table() {
   PrefixTable t{};
@@ -43,7 +45,9 @@ constexpr u8 segment_of_prefix(u8 b) {
   }
 }
 
-struct Base16 { u8 base, index; };
+struct Base16 {
+  u8 base, index;
+};
 constexpr Base16 kBase16[8] = {{3, 6}, {3, 7}, {5, 6}, {5, 7}, {6, kNoReg}, {7, kNoReg}, {5, kNoReg}, {3, kNoReg}};
 
 template <typename T>
@@ -65,7 +69,8 @@ u8 memory_width(const Field& f, const Inst& inst, bool is64) {
     case Width::k16: n = 16; break;
     case Width::k32: n = 32; break;
     case Width::k64: n = 64; break;
-    case Width::kV: case Width::kStack: n = v; break;
+    case Width::kV:
+    case Width::kStack: n = v; break;
     case Width::kZ: n = v == 8 ? 4 : v; break;
     case Width::kY: n = inst.rex_w ? 8 : 4; break;
     case Width::kVec: n = vector; break;
@@ -77,7 +82,9 @@ u8 memory_width(const Field& f, const Inst& inst, bool is64) {
     case Width::kDescriptor: n = is64 ? 10 : 6; break;
     case Width::kX87Env: n = v == 2 ? 14 : 28; break;
     case Width::kX87State: n = v == 2 ? 94 : 108; break;
-    case Width::kNone: case Width::kFxState: case Width::kXState: break;
+    case Width::kNone:
+    case Width::kFxState:
+    case Width::kXState: break;
   }
   return static_cast<u8>(n);
 }
@@ -100,12 +107,9 @@ bool registers_allowed(const Row& row, const Inst& inst) {
     case RegClass::kSegment:
       if ((inst.reg & 7) > kGS) return false;
       return !(row.helper == Helper::k_mov_to_seg && (inst.reg & 7) == kCS);
-    case RegClass::kControl:
-      return inst.reg == 0 || inst.reg == 2 || inst.reg == 3 || inst.reg == 4 || inst.reg == 8;
-    case RegClass::kDebug:
-      return inst.reg < 8;
-    default:
-      break;
+    case RegClass::kControl: return inst.reg == 0 || inst.reg == 2 || inst.reg == 3 || inst.reg == 4 || inst.reg == 8;
+    case RegClass::kDebug: return inst.reg < 8;
+    default: break;
   }
   if (row.attrs & kVsib) {
     if ((inst.modrm & 7) != 4 || inst.address_bytes == 2) return false;
@@ -120,7 +124,8 @@ DecodeStatus decode(const u8* bytes, unsigned available, CodeSize size, Inst& ou
   const bool is64 = size == CodeSize::k64;
   const u8* p = bytes;
   const u8* const end = bytes + (available < kMaxInstBytes ? available : kMaxInstBytes);
-  const DecodeStatus short_of_bytes = available >= kMaxInstBytes ? DecodeStatus::kTooLong : DecodeStatus::kNeedMoreBytes;
+  const DecodeStatus short_of_bytes =
+      available >= kMaxInstBytes ? DecodeStatus::kTooLong : DecodeStatus::kNeedMoreBytes;
 
   out = Inst{};
   out.seg_override = out.base = out.index = kNoReg;
@@ -233,7 +238,10 @@ DecodeStatus decode(const u8* bytes, unsigned available, CodeSize size, Inst& ou
   out.row = row;
   if (vex) {
     if (!(row->attrs & kVvvvUsed) && vvvv_given) return DecodeStatus::kInvalid;
-    if (!is64 && (row->attrs & kVexWGpr)) { out.rex_w = false; out.rex = rex &= 0x47; }
+    if (!is64 && (row->attrs & kVexWGpr)) {
+      out.rex_w = false;
+      out.rex = rex &= 0x47;
+    }
   }
   out.operand_bytes = operand_size(*row, out, size);
 
@@ -272,7 +280,10 @@ DecodeStatus decode(const u8* bytes, unsigned available, CodeSize size, Inst& ou
           base = sib & 7;
           out.scale = sib >> 6;
           out.index = static_cast<u8>(((sib >> 3) & 7) | x_bit);
-          if (out.index == 4 && !(row->attrs & kVsib)) { out.index = kNoReg; out.scale = 0; }
+          if (out.index == 4 && !(row->attrs & kVsib)) {
+            out.index = kNoReg;
+            out.scale = 0;
+          }
         }
         if (base == 5 && out.mod == 0) {
           disp_bytes = 4;
@@ -298,15 +309,32 @@ DecodeStatus decode(const u8* bytes, unsigned available, CodeSize size, Inst& ou
     unsigned n = 0, extra = 0;
     bool is_signed = false;
     switch (row->imm) {
-      case Imm::k8: case Imm::kIs4: n = 1; break;
-      case Imm::k8s: case Imm::kRel8: n = 1; is_signed = true; break;
+      case Imm::k8:
+      case Imm::kIs4: n = 1; break;
+      case Imm::k8s:
+      case Imm::kRel8:
+        n = 1;
+        is_signed = true;
+        break;
       case Imm::k16: n = 2; break;
-      case Imm::kZ: n = z; is_signed = true; break;
-      case Imm::kRelZ: n = z; is_signed = true; break;
+      case Imm::kZ:
+        n = z;
+        is_signed = true;
+        break;
+      case Imm::kRelZ:
+        n = z;
+        is_signed = true;
+        break;
       case Imm::kV: n = v; break;
       case Imm::kMoffs: n = out.address_bytes; break;
-      case Imm::kFar: n = v; extra = 2; break;
-      case Imm::k16_8: n = 2; extra = 1; break;
+      case Imm::kFar:
+        n = v;
+        extra = 2;
+        break;
+      case Imm::k16_8:
+        n = 2;
+        extra = 1;
+        break;
       case Imm::kNone: break;
     }
     if (static_cast<unsigned>(end - p) < n + extra) return short_of_bytes;

@@ -17,7 +17,9 @@ class Text {
     if (at_ + 1 < bytes_) out_[at_] = ch;
     at_++;
   }
-  void s(const char* text) { while (*text) c(*text++); }
+  void s(const char* text) {
+    while (*text) c(*text++);
+  }
   void hex(u64 v) {
     s("0x");
     unsigned digits = 1;
@@ -64,7 +66,9 @@ unsigned width_bytes(const Inst& inst, Width w) {
     case Width::k32: return 32;
     case Width::kY: return inst.rex_w ? 8 : 4;
     case Width::kVec: return 16u << inst.vex_l;
-    case Width::kHalfVec: case Width::kQuarterVec: case Width::kEighthVec: return 16;
+    case Width::kHalfVec:
+    case Width::kQuarterVec:
+    case Width::kEighthVec: return 16;
     default: return inst.operand_bytes;
   }
 }
@@ -81,7 +85,10 @@ void memory(Text& t, const Inst& inst, u64 rip) {
     case 32: t.s("ymmword "); break;
     default: break;
   }
-  if (inst.seg_override != kNoReg) { t.s(kSegs[inst.seg]); t.c(':'); }
+  if (inst.seg_override != kNoReg) {
+    t.s(kSegs[inst.seg]);
+    t.c(':');
+  }
   t.c('[');
   if (inst.rip_relative) {
     t.hex(rip + inst.length + static_cast<u64>(static_cast<i64>(inst.disp)));
@@ -89,17 +96,28 @@ void memory(Text& t, const Inst& inst, u64 rip) {
     return;
   }
   bool first = true;
-  if (inst.base != kNoReg) { gpr(t, inst.base, inst.address_bytes, true); first = false; }
+  if (inst.base != kNoReg) {
+    gpr(t, inst.base, inst.address_bytes, true);
+    first = false;
+  }
   if (inst.index != kNoReg) {
     if (!first) t.c('+');
-    if (inst.row->attrs & kVsib) { t.s(inst.vex_l ? "ymm" : "xmm"); t.dec(inst.index); }
-    else gpr(t, inst.index, inst.address_bytes, true);
-    if (inst.scale) { t.c('*'); t.dec(1u << inst.scale); }
+    if (inst.row->attrs & kVsib) {
+      t.s(inst.vex_l ? "ymm" : "xmm");
+      t.dec(inst.index);
+    } else
+      gpr(t, inst.index, inst.address_bytes, true);
+    if (inst.scale) {
+      t.c('*');
+      t.dec(1u << inst.scale);
+    }
     first = false;
   }
   const i64 disp = inst.disp;
   if (first) {
-    t.hex(inst.address_bytes == 8 ? static_cast<u64>(disp) : inst.address_bytes == 4 ? static_cast<u32>(disp) : static_cast<u16>(disp));
+    t.hex(inst.address_bytes == 8   ? static_cast<u64>(disp)
+          : inst.address_bytes == 4 ? static_cast<u32>(disp)
+                                    : static_cast<u16>(disp));
   } else if (disp) {
     t.c(disp < 0 ? '-' : '+');
     t.hex(static_cast<u64>(disp < 0 ? -disp : disp));
@@ -123,13 +141,31 @@ void string_operand(Text& t, const Inst& inst, char kind) {
 void operand(Text& t, const Inst& inst, u64 rip, const char* p, unsigned n) {
   const Row& row = *inst.row;
   switch (*p) {
-    case 'E': case 'R': case 'W': case 'U': case 'Q': case 'N': case 'M': case 'F': case 'Z':
-      if (inst.has_memory) { memory(t, inst, rip); break; }
+    case 'E':
+    case 'R':
+    case 'W':
+    case 'U':
+    case 'Q':
+    case 'N':
+    case 'M':
+    case 'F':
+    case 'Z':
+      if (inst.has_memory) {
+        memory(t, inst, rip);
+        break;
+      }
       switch (row.rm.cls) {
         case RegClass::kGpr: gpr(t, inst.rm, width_bytes(inst, row.rm.width), inst.rex != 0); break;
         case RegClass::kVector: vector(t, inst, inst.rm, row.rm.width); break;
-        case RegClass::kMmx: t.s("mm"); t.dec(inst.rm); break;
-        default: t.s("st("); t.dec(inst.rm); t.c(')'); break;
+        case RegClass::kMmx:
+          t.s("mm");
+          t.dec(inst.rm);
+          break;
+        default:
+          t.s("st(");
+          t.dec(inst.rm);
+          t.c(')');
+          break;
       }
       break;
     case 'G': gpr(t, inst.reg, width_bytes(inst, row.reg.width), inst.rex != 0); break;
@@ -137,30 +173,58 @@ void operand(Text& t, const Inst& inst, u64 rip, const char* p, unsigned n) {
     case 'V': vector(t, inst, inst.reg, row.reg.width); break;
     case 'H': vector(t, inst, inst.vvvv, row.vvvv.width); break;
     case 'L': vector(t, inst, static_cast<unsigned>(inst.imm >> 4), Width::kVec); break;
-    case 'P': t.s("mm"); t.dec(inst.reg); break;
+    case 'P':
+      t.s("mm");
+      t.dec(inst.reg);
+      break;
     case 'S': t.s(kSegs[inst.reg & 7]); break;
-    case 'C': t.s("cr"); t.dec(inst.reg); break;
-    case 'D': t.s("dr"); t.dec(inst.reg); break;
-    case 'X': case 'Y': string_operand(t, inst, *p); break;
+    case 'C':
+      t.s("cr");
+      t.dec(inst.reg);
+      break;
+    case 'D':
+      t.s("dr");
+      t.dec(inst.reg);
+      break;
+    case 'X':
+    case 'Y': string_operand(t, inst, *p); break;
     case 'O':
-      if (inst.seg_override != kNoReg) { t.s(kSegs[inst.seg]); t.c(':'); }
-      t.c('['); t.hex(inst.imm); t.c(']');
+      if (inst.seg_override != kNoReg) {
+        t.s(kSegs[inst.seg]);
+        t.c(':');
+      }
+      t.c('[');
+      t.hex(inst.imm);
+      t.c(']');
       break;
     case 'J': {
       const u64 target = rip + inst.length + inst.imm;
-      t.hex(inst.operand_bytes == 2 ? static_cast<u16>(target) : inst.operand_bytes == 4 ? static_cast<u32>(target) : target);
+      t.hex(inst.operand_bytes == 2   ? static_cast<u16>(target)
+            : inst.operand_bytes == 4 ? static_cast<u32>(target)
+                                      : target);
       break;
     }
-    case 'A': t.hex(inst.imm2); t.c(':'); t.hex(inst.imm); break;
+    case 'A':
+      t.hex(inst.imm2);
+      t.c(':');
+      t.hex(inst.imm);
+      break;
     case 'I':
       t.hex(row.imm == Imm::k8 || row.imm == Imm::k16 || row.imm == Imm::k16_8 ? inst.imm
-            : inst.operand_bytes == 1 ? static_cast<u8>(inst.imm)
-            : inst.operand_bytes == 2 ? static_cast<u16>(inst.imm)
-            : inst.operand_bytes == 4 ? static_cast<u32>(inst.imm) : inst.imm);
-      if (row.imm == Imm::k16_8) { t.c(','); t.hex(inst.imm2); }
+            : inst.operand_bytes == 1                                          ? static_cast<u8>(inst.imm)
+            : inst.operand_bytes == 2                                          ? static_cast<u16>(inst.imm)
+            : inst.operand_bytes == 4                                          ? static_cast<u32>(inst.imm)
+                                                                               : inst.imm);
+      if (row.imm == Imm::k16_8) {
+        t.c(',');
+        t.hex(inst.imm2);
+      }
       break;
     default:
-      if (n == 3 && p[0] == 'a' && p[1] == 'c') { gpr(t, 0, inst.operand_bytes, true); break; }
+      if (n == 3 && p[0] == 'a' && p[1] == 'c') {
+        gpr(t, 0, inst.operand_bytes, true);
+        break;
+      }
       for (unsigned i = 0; i < n; i++) t.c(p[i]);
       break;
   }

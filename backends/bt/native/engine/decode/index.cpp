@@ -49,7 +49,11 @@ constexpr Index build() {
   u16 at = 0;
   for (auto& map : index.entry)
     for (auto& entries : map)
-      for (Entry& e : entries) { e.first = at; at = static_cast<u16>(at + e.count); e.count = 0; }
+      for (Entry& e : entries) {
+        e.first = at;
+        at = static_cast<u16>(at + e.count);
+        e.count = 0;
+      }
   u16 number = 0;
   for (const Row& r : isa::kRows) {
     for (unsigned i = 0; i < r.count; i++) {
@@ -92,7 +96,8 @@ constexpr bool unambiguous() {
 constexpr bool modrm_agrees() {
   for (const Row& r : isa::kRows)
     for (unsigned i = 0; i < r.count; i++)
-      if (kBuilt.entry[r.encoding == Encoding::kVex][static_cast<u8>(r.map)][r.opcode + i].has_modrm != r.has_modrm) return false;
+      if (kBuilt.entry[r.encoding == Encoding::kVex][static_cast<u8>(r.map)][r.opcode + i].has_modrm != r.has_modrm)
+        return false;
   return true;
 }
 

@@ -7,12 +7,12 @@
 namespace rz::decode_index {
 
 // Bit groups of a candidate's mask and of the query.
-inline constexpr unsigned kPrefixShift = 0;   // none, 66, F3, F2
-inline constexpr unsigned kExtShift = 4;      // ModRM.reg, eight bits
-inline constexpr unsigned kModShift = 12;     // memory, register
-inline constexpr unsigned kWModeShift = 14;   // (64-bit, W0), (64-bit, W1), (other, W0), (other, W1)
-inline constexpr unsigned kLShift = 18;       // VEX.L 0, 1
-inline constexpr unsigned kBShift = 20;       // REX.B 0, 1
+inline constexpr unsigned kPrefixShift = 0;  // none, 66, F3, F2
+inline constexpr unsigned kExtShift = 4;     // ModRM.reg, eight bits
+inline constexpr unsigned kModShift = 12;    // memory, register
+inline constexpr unsigned kWModeShift = 14;  // (64-bit, W0), (64-bit, W1), (other, W0), (other, W1)
+inline constexpr unsigned kLShift = 18;      // VEX.L 0, 1
+inline constexpr unsigned kBShift = 20;      // REX.B 0, 1
 inline constexpr unsigned kMaskBits = 22;
 
 struct Candidate {
@@ -22,8 +22,8 @@ struct Candidate {
 };
 
 struct Entry {
-  u16 first;       // in `candidates`
-  u8 count;        // 0: undefined opcode
+  u16 first;  // in `candidates`
+  u8 count;   // 0: undefined opcode
   bool has_modrm;
 };
 

@@ -12,8 +12,8 @@ inline constexpr Host kT0 = hRbp;  // host address of a memory operand: needs no
 inline constexpr Host kT1 = hR15;  // address of a TLB entry, return address of a thunk, temporary
 
 /// Guest register -> host register, or hNone when it lives at home (Vcpu::regs).
-inline constexpr Host kRegMap[16] = {hRax, hRcx, hRdx, hRbx, hRsp, hR14, hRsi, hRdi,
-                                    hR8, hR9, hR10, hR11, hR12, hR13, hNone, hNone};
+inline constexpr Host kRegMap[16] = {hRax, hRcx, hRdx, hRbx, hRsp, hR14, hRsi,  hRdi,
+                                     hR8,  hR9,  hR10, hR11, hR12, hR13, hNone, hNone};
 
 /// Guest registers whose host register a C++ callee may clobber.
 inline constexpr u16 kCallerSaved = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11;

@@ -17,7 +17,10 @@ class ThunkWriter {
  public:
   explicit ThunkWriter(CodeCache& code) : code_(code), a_(code.begin_code()) {}
 
-  u32 here() { while (code_.offset_of(a_.at()) & 15) a_.b(0xcc); return code_.offset_of(a_.at()); }
+  u32 here() {
+    while (code_.offset_of(a_.at()) & 15) a_.b(0xcc);
+    return code_.offset_of(a_.at());
+  }
 
   void save_guest() {
     for (unsigned g = 0; g < 16; g++)

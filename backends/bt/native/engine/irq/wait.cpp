@@ -22,8 +22,8 @@ void wait_for_attention(Vcpu& vcpu, u64 deadline_ns) {
     }
     // Not FUTEX_PRIVATE: the word may lie in memory shared with the host process, which wakes it too.
     // FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time; any of EAGAIN, EINTR, ETIMEDOUT is settled by the loop.
-    syscall(SYS_futex, &vcpu.attention, FUTEX_WAIT_BITSET, 0,
-            deadline_ns == kNever ? nullptr : &until, nullptr, FUTEX_BITSET_MATCH_ANY);
+    syscall(SYS_futex, &vcpu.attention, FUTEX_WAIT_BITSET, 0, deadline_ns == kNever ? nullptr : &until, nullptr,
+            FUTEX_BITSET_MATCH_ANY);
   }
   vcpu.sleeping.store(0, std::memory_order_relaxed);
 }

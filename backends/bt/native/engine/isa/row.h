@@ -27,12 +27,30 @@ enum class RegClass : u8 { kNone, kGpr, kVector, kMmx, kX87, kSegment, kControl,
 /// kY: 4, or 8 with REX.W/VEX.W; kVec: 16/32/64 by VEX.L; kHalfVec, kQuarterVec: parts of that;
 /// kStack: operand size with the 64-bit default of stack operations.
 enum class Width : u8 {
-  kNone, k1, k2, k4, k8, k10, k16, k32, k64,
-  kV, kZ, kY, kVec, kHalfVec, kQuarterVec, kEighthVec, kStack,
-  kFar,        // 16:16, 16:32 or 16:64 pointer in memory
-  kBound,      // two operand-size values
-  kDescriptor, // 2+4 or 2+8 bytes (LGDT and friends)
-  kX87Env, kX87State, kFxState, kXState,  // 14/28, 94/108, 512, XSAVE area
+  kNone,
+  k1,
+  k2,
+  k4,
+  k8,
+  k10,
+  k16,
+  k32,
+  k64,
+  kV,
+  kZ,
+  kY,
+  kVec,
+  kHalfVec,
+  kQuarterVec,
+  kEighthVec,
+  kStack,
+  kFar,         // 16:16, 16:32 or 16:64 pointer in memory
+  kBound,       // two operand-size values
+  kDescriptor,  // 2+4 or 2+8 bytes (LGDT and friends)
+  kX87Env,
+  kX87State,
+  kFxState,
+  kXState,  // 14/28, 94/108, 512, XSAVE area
 };
 
 enum class Operand : u8 { kUnused = 0, kReads = 1, kWrites = 2, kReadsWrites = 3 };
@@ -56,49 +74,64 @@ struct Flags {
 
 /// How the translator realises a row. Everything that the host can do itself is kIdentity.
 enum class Sem : u16 {
-  kUndefined = 0,   // #UD
-  kIdentity,        // re-encode: same opcode, mapped registers, memory operand -> host operand
-  kNop,             // NOP, PAUSE, PREFETCH*, ENDBR, multi-byte NOP: no effect, no memory access
-  kIncDecShort,     // 40..4F outside 64-bit mode: the host needs FE/FF form
-  kMovOffs,         // A0..A3: accumulator <-> moffs
+  kUndefined = 0,  // #UD
+  kIdentity,       // re-encode: same opcode, mapped registers, memory operand -> host operand
+  kNop,            // NOP, PAUSE, PREFETCH*, ENDBR, multi-byte NOP: no effect, no memory access
+  kIncDecShort,    // 40..4F outside 64-bit mode: the host needs FE/FF form
+  kMovOffs,        // A0..A3: accumulator <-> moffs
   kLea,
-  kMovImm,          // B0..BF, C6/C7: move immediate
-  kBitTest,         // BT/BTS/BTR/BTC r/m, reg: a memory operand is addressed by the bit offset
-  kPushReg, kPushImm, kPushRm, kPopReg, kPopRm,
+  kMovImm,   // B0..BF, C6/C7: move immediate
+  kBitTest,  // BT/BTS/BTR/BTC r/m, reg: a memory operand is addressed by the bit offset
+  kPushReg,
+  kPushImm,
+  kPushRm,
+  kPopReg,
+  kPopRm,
   kLeave,
-  kCallRel, kCallRm, kJmpRel, kJmpRm, kJcc, kLoop, kLoope, kLoopne, kJcxz,
-  kRet, kRetImm,
-  kPushf, kClc, kStc, kCmc, kCld, kStd, kLahf, kSahf,  // kClc/kStc/kCmc/kLahf/kSahf run natively
-  kX87Identity,     // x87 whose state image is not written to memory
-  kHelper,          // calls the C++ function of `helper`; goes on with the next instruction
-  kHelperEnds,      // as kHelper, and the block ends (mode, mapping or control may have changed)
+  kCallRel,
+  kCallRm,
+  kJmpRel,
+  kJmpRm,
+  kJcc,
+  kLoop,
+  kLoope,
+  kLoopne,
+  kJcxz,
+  kRet,
+  kRetImm,
+  kPushf,
+  kClc,
+  kStc,
+  kCmc,
+  kCld,
+  kStd,
+  kLahf,
+  kSahf,         // kClc/kStc/kCmc/kLahf/kSahf run natively
+  kX87Identity,  // x87 whose state image is not written to memory
+  kHelper,       // calls the C++ function of `helper`; goes on with the next instruction
+  kHelperEnds,   // as kHelper, and the block ends (mode, mapping or control may have changed)
 };
 
 // X-list of the C++ helpers (ops/ops.h declares each as `OpResult op_NAME(Vcpu&, const Inst&)`).
-#define RZ_HELPERS(X)                                                                              \
-  X(none)                                                                                          \
-  /* string instructions, with and without REP, all sizes */                                       \
-  X(movs) X(stos) X(lods) X(scas) X(cmps) X(ins) X(outs)                                           \
-  /* port I/O, processor control */                                                                \
-  X(in) X(out) X(hlt) X(cli) X(sti) X(cpuid) X(rdtsc) X(rdtscp) X(rdpmc) X(rdmsr) X(wrmsr)         \
-  X(mov_from_cr) X(mov_to_cr) X(mov_from_dr) X(mov_to_dr) X(clts) X(lmsw) X(smsw)                  \
-  X(lgdt) X(lidt) X(sgdt) X(sidt) X(lldt) X(sldt) X(ltr) X(str) X(lar) X(lsl) X(verr) X(verw)      \
-  X(invd) X(wbinvd) X(invlpg) X(invpcid) X(swapgs) X(rdfsbase) X(wrfsbase) X(xgetbv) X(xsetbv)     \
-  X(clac) X(stac) X(rdpkru) X(wrpkru) X(monitor) X(mwait) X(vmcall) X(rdpid) X(arpl)               \
-  X(rdrand) X(rdseed)                                                                              \
-  /* control transfer */                                                                           \
-  X(int_imm) X(int3) X(int1) X(into) X(iret) X(syscall) X(sysret) X(sysenter) X(sysexit)           \
-  X(call_far) X(jmp_far) X(ret_far) X(ud) X(rsm)                                                   \
-  /* segment registers and stack */                                                                \
-  X(mov_from_seg) X(mov_to_seg) X(push_seg) X(pop_seg) X(load_far_ptr) X(popf) X(pusha) X(popa)    \
-  X(enter) X(bound)                                                                                \
-  /* not in 64-bit mode */                                                                         \
-  X(daa) X(das) X(aaa) X(aas) X(aam) X(aad) X(xlat) X(salc)                                        \
-  /* state images whose layout or pointers must not leak the host's */                             \
-  X(fnstenv) X(fldenv) X(fnsave) X(frstor) X(fxsave) X(fxrstor)                                    \
-  X(xsave) X(xsaveopt) X(xsavec) X(xrstor) X(ldmxcsr) X(fwait)                                     \
-  /* vector memory operands that are not one range */                                              \
-  X(maskmov) X(gather) X(vmaskmov)
+#define RZ_HELPERS(X)                                                                                                 \
+  X(none)                                                                                                             \
+  /* string instructions, with and without REP, all sizes */                                                          \
+  X(movs)                                                                                                             \
+  X(stos) X(lods) X(scas) X(cmps) X(ins) X(outs) /* port I/O, processor control */                                    \
+      X(in) X(out) X(hlt) X(cli) X(sti) X(cpuid) X(rdtsc) X(rdtscp) X(rdpmc) X(rdmsr) X(wrmsr) X(mov_from_cr)         \
+          X(mov_to_cr) X(mov_from_dr) X(mov_to_dr) X(clts) X(lmsw) X(smsw) X(lgdt) X(lidt) X(sgdt) X(sidt) X(lldt)    \
+              X(sldt) X(ltr) X(str) X(lar) X(lsl) X(verr) X(verw) X(invd) X(wbinvd) X(invlpg) X(invpcid) X(swapgs)    \
+                  X(rdfsbase) X(wrfsbase) X(xgetbv) X(xsetbv) X(clac) X(stac) X(rdpkru) X(wrpkru) X(monitor) X(mwait) \
+                      X(vmcall) X(rdpid) X(arpl) X(rdrand) X(rdseed) /* control transfer */                           \
+      X(int_imm) X(int3) X(int1) X(into) X(iret) X(syscall) X(sysret) X(sysenter) X(sysexit) X(call_far) X(jmp_far)   \
+          X(ret_far) X(ud) X(rsm) /* segment registers and stack */                                                   \
+      X(mov_from_seg) X(mov_to_seg) X(push_seg) X(pop_seg) X(load_far_ptr) X(popf) X(pusha) X(popa) X(enter)          \
+          X(bound) /* not in 64-bit mode */                                                                           \
+      X(daa) X(das) X(aaa) X(aas) X(aam) X(aad) X(xlat)                                                               \
+          X(salc) /* state images whose layout or pointers must not leak the host's */                                \
+      X(fnstenv) X(fldenv) X(fnsave) X(frstor) X(fxsave) X(fxrstor) X(xsave) X(xsaveopt) X(xsavec) X(xrstor)          \
+          X(ldmxcsr) X(fwait) /* vector memory operands that are not one range */                                     \
+      X(maskmov) X(gather) X(vmaskmov)
 
 enum class Helper : u8 {
 #define RZ_HELPER_ENUM(name) k_##name,
@@ -121,15 +154,15 @@ enum Attr : u32 {
   kNeedsSse = 1u << 9,      // #UD when CR0.EM or !CR4.OSFXSR, #NM when CR0.TS
   kNeedsAvx = 1u << 10,     // #UD when !CR4.OSXSAVE or XCR0 lacks AVX, #NM when CR0.TS
   kNeedsAvx512 = 1u << 11,
-  kAligned = 1u << 12,      // memory operand must be aligned to its width (#GP)
-  kVexWGpr = 1u << 13,      // VEX.W selects 64-bit general registers (BMI)
-  kVvvvUsed = 1u << 14,     // VEX.vvvv names an operand (else it must be 1111b)
+  kAligned = 1u << 12,   // memory operand must be aligned to its width (#GP)
+  kVexWGpr = 1u << 13,   // VEX.W selects 64-bit general registers (BMI)
+  kVvvvUsed = 1u << 14,  // VEX.vvvv names an operand (else it must be 1111b)
   kRepIgnored = 1u << 15,
-  kOpcodeReg = 1u << 16,    // low three opcode bits (+REX.B) name a register; described by `rm`
+  kOpcodeReg = 1u << 16,  // low three opcode bits (+REX.B) name a register; described by `rm`
   kVsib = 1u << 17,
   kBndOrRep = 1u << 18,
-  kWide64 = 1u << 20,       // operand size is 8 in 64-bit mode, else 4, whatever the prefixes say
-  kByteForm = 1u << 19,     // the operand size is one byte whatever the prefixes say
+  kWide64 = 1u << 20,    // operand size is 8 in 64-bit mode, else 4, whatever the prefixes say
+  kByteForm = 1u << 19,  // the operand size is one byte whatever the prefixes say
 };
 
 /// Immediate operand: its width in the encoding. kImm8s is sign-extended to the operand size.
@@ -138,27 +171,27 @@ enum class Imm : u8 { kNone, k8, k8s, k16, kZ, kV, kRel8, kRelZ, kMoffs, kFar, k
 struct Row {
   const char* mnemonic = nullptr;
   Map map = Map::kOne;
-  u8 opcode = 0;                           // first opcode of the row
-  u8 count = 1;                            // consecutive opcodes with the same row (8 for +r, 16 for Jcc)
+  u8 opcode = 0;  // first opcode of the row
+  u8 count = 1;   // consecutive opcodes with the same row (8 for +r, 16 for Jcc)
   Mandatory prefix = Mandatory::kAny;
   Encoding encoding = Encoding::kLegacy;
-  i8 ext = -1;                             // ModRM.reg that selects the row, or -1
-  i16 modrm = -1;                          // whole ModRM byte that selects the row (0F 01 C0 ...), or -1
+  i8 ext = -1;     // ModRM.reg that selects the row, or -1
+  i16 modrm = -1;  // whole ModRM byte that selects the row (0F 01 C0 ...), or -1
   Mod mod = Mod::kAny;
-  i8 vex_w = -1;                           // required VEX.W/EVEX.W (or REX.W for legacy), or -1
-  i8 vex_l = -1;                           // required VEX.L, or -1
-  Field reg;                               // ModRM.reg
-  Field rm;                                // ModRM.rm, memory or register; or the opcode register
-  Field vvvv;                              // VEX.vvvv
+  i8 vex_w = -1;  // required VEX.W/EVEX.W (or REX.W for legacy), or -1
+  i8 vex_l = -1;  // required VEX.L, or -1
+  Field reg;      // ModRM.reg
+  Field rm;       // ModRM.rm, memory or register; or the opcode register
+  Field vvvv;     // VEX.vvvv
   Imm imm = Imm::kNone;
   Flags flags;
   Sem sem = Sem::kUndefined;
   Helper helper = Helper::k_none;
   u32 attrs = kAttrNone;
-  u8 feature = 0;                          // isa/features.h: CPUID bit without which the row is #UD; 0: always there
+  u8 feature = 0;  // isa/features.h: CPUID bit without which the row is #UD; 0: always there
   bool has_modrm = false;
-  i8 rex_b = -1;                           // required REX.B, or -1 (90 is NOP only without it)
-  const char* operands = "";               // the manual's operand codes in Intel order; notation in isa/build.h
+  i8 rex_b = -1;              // required REX.B, or -1 (90 is NOP only without it)
+  const char* operands = "";  // the manual's operand codes in Intel order; notation in isa/build.h
 };
 
 }  // namespace rz

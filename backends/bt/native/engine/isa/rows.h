@@ -27,14 +27,16 @@ template <size_t... N>
 constexpr auto join(const std::array<Row, N>&... parts) {
   std::array<Row, (N + ...)> all{};
   size_t at = 0;
-  auto append = [&](const auto& part) { for (const Row& row : part) all[at++] = row; };
+  auto append = [&](const auto& part) {
+    for (const Row& row : part) all[at++] = row;
+  };
   (append(parts), ...);
   return all;
 }
 
-inline constexpr auto kRows = join(kArith, kLogic, kShift, kMove, kStackRows, kControlRows, kStringRows, kSystemRows,
-                                   kX87, kMmx, kSse, kSse2Int, kSsse3, kSse4, kCryptoRows, kAvx, kAvxInt, kAvx2, kAvxCrypto,
-                                   kFma, kBmi);
+inline constexpr auto kRows =
+    join(kArith, kLogic, kShift, kMove, kStackRows, kControlRows, kStringRows, kSystemRows, kX87, kMmx, kSse, kSse2Int,
+         kSsse3, kSse4, kCryptoRows, kAvx, kAvxInt, kAvx2, kAvxCrypto, kFma, kBmi);
 
 /// What can be said about one row by itself.
 constexpr bool sound(const Row& r) {
@@ -45,7 +47,8 @@ constexpr bool sound(const Row& r) {
   if ((r.attrs & kOpcodeReg) && (r.has_modrm || r.count != 8)) return false;
   if ((r.sem == Sem::kHelper || r.sem == Sem::kHelperEnds) != (r.helper != Helper::k_none)) return false;
   if ((r.attrs & kNo64) && (r.attrs & kOnly64)) return false;
-  if (r.encoding != Encoding::kLegacy && (r.prefix == Mandatory::kAny || !(r.attrs & (kNeedsAvx | kVexWGpr)))) return false;
+  if (r.encoding != Encoding::kLegacy && (r.prefix == Mandatory::kAny || !(r.attrs & (kNeedsAvx | kVexWGpr))))
+    return false;
   if ((r.attrs & kLockable) && !(static_cast<u8>(r.rm.use) & 2)) return false;  // LOCK needs a memory destination
   if ((r.attrs & kAligned) && !(r.attrs & kFaultsOnHost)) return false;
   if (r.ext >= 0 && r.reg.cls != RegClass::kNone) return false;
@@ -53,7 +56,8 @@ constexpr bool sound(const Row& r) {
 }
 
 constexpr bool all_sound() {
-  for (const Row& r : kRows) if (!sound(r)) return false;
+  for (const Row& r : kRows)
+    if (!sound(r)) return false;
   return true;
 }
 static_assert(all_sound(), "a row contradicts itself");

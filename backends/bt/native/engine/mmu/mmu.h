@@ -27,7 +27,10 @@ struct Translation {
 
 /// Outcome of a miss in the inline check.
 enum class SlowAccess : u8 { kHost, kFault, kBounce };
-struct SlowResult { u8* host; SlowAccess kind; };
+struct SlowResult {
+  u8* host;
+  SlowAccess kind;
+};
 /// Serve an access that missed the inline check. kHost: `host` is the operand (the TLB was filled when allowed).
 /// kBounce: the access crosses a page, is MMIO, or hits translated code: re-execute through a bounce buffer.
 SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access);
@@ -62,13 +65,14 @@ u64 effective_offset(const Vcpu& vcpu, const Inst& inst);
 [[nodiscard]] bool linear_address(Vcpu& vcpu, u8 seg, u64 offset, unsigned bytes, Access access, u64& linear);
 
 // Architectural flushes. Each also empties the jump tables that depended on the mapping.
-void tlb_flush_all(Vcpu& vcpu);                  // CR0/CR4 changes, CR3 write with PGE toggled
-void tlb_flush_non_global(Vcpu& vcpu);           // MOV CR3
-void tlb_flush_page(Vcpu& vcpu, u64 linear);     // INVLPG: in all contexts
+void tlb_flush_all(Vcpu& vcpu);                                   // CR0/CR4 changes, CR3 write with PGE toggled
+void tlb_flush_non_global(Vcpu& vcpu);                            // MOV CR3
+void tlb_flush_page(Vcpu& vcpu, u64 linear);                      // INVLPG: in all contexts
 void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries);  // CR3 write, with PCID bit 63
 /// vcpu.tlb and vcpu.jump for the current context, CPL and mode; call after any change of CPL or mode.
 void tlb_select(Vcpu& vcpu);
-/// Drop write permission for a physical page in every table of every context (it now holds translated code, or dirty logging restarted).
+/// Drop write permission for a physical page in every table of every context (it now holds translated code, or dirty
+/// logging restarted).
 void tlb_protect_physical(Vcpu& vcpu, u64 gpa_page);
 /// Make every jump table point at the miss thunk (code was freed).
 void jump_flush_all(Vcpu& vcpu);
@@ -90,9 +94,9 @@ bool phys_write(Machine& machine, u64 gpa, const void* from, unsigned bytes);
 bool phys_read(Machine& machine, u64 gpa, void* into, unsigned bytes);
 
 // Provided by cache/ (the code cache): which physical pages hold translated code, in granules of 64 bytes.
-bool code_page(const Machine& machine, u64 gpa);                        // any translated code on this page
-bool code_hit(const Machine& machine, u64 gpa, unsigned bytes);         // any on these granules
-void code_invalidate(Machine& machine, u64 gpa, unsigned bytes);        // drop the blocks under these bytes
-const u8* jump_miss_thunk(const Machine& machine);                      // may be null while no code cache exists
+bool code_page(const Machine& machine, u64 gpa);                  // any translated code on this page
+bool code_hit(const Machine& machine, u64 gpa, unsigned bytes);   // any on these granules
+void code_invalidate(Machine& machine, u64 gpa, unsigned bytes);  // drop the blocks under these bytes
+const u8* jump_miss_thunk(const Machine& machine);                // may be null while no code cache exists
 
 }  // namespace rz

@@ -33,9 +33,12 @@ const MemorySlot* PhysMemory::find(u64 gpa) const {
   while (low < high) {
     const unsigned middle = (low + high) / 2;
     const MemorySlot& s = slots_[middle];
-    if (gpa < s.base) high = middle;
-    else if (gpa - s.base >= s.bytes) low = middle + 1;
-    else return &s;
+    if (gpa < s.base)
+      high = middle;
+    else if (gpa - s.base >= s.bytes)
+      low = middle + 1;
+    else
+      return &s;
   }
   return nullptr;
 }

@@ -22,7 +22,10 @@ class PhysMemory {
   /// The slot that holds `gpa`, or null for MMIO.
   const MemorySlot* find(u64 gpa) const;
   /// Host address of `gpa` when it is RAM or ROM, else null.
-  u8* host(u64 gpa) const { const MemorySlot* s = find(gpa); return s ? s->host + (gpa - s->base) : nullptr; }
+  u8* host(u64 gpa) const {
+    const MemorySlot* s = find(gpa);
+    return s ? s->host + (gpa - s->base) : nullptr;
+  }
   unsigned count() const { return count_; }
   const MemorySlot& slot(unsigned i) const { return slots_[i]; }
 

@@ -195,7 +195,8 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {
 void tlb_fill_exec(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {
   const unsigned index = tlb_index(linear);
   TlbTable& table = vcpu.context->tlb[cls];
-  if (test_bit(table.exec_filled, index) && table.exec_tag[index] != (linear & kPageMask)) set_bit(table.exec_lost, index);
+  if (test_bit(table.exec_filled, index) && table.exec_tag[index] != (linear & kPageMask))
+    set_bit(table.exec_lost, index);
   table.exec_tag[index] = linear & kPageMask;
   table.entries[index].exec_page = (t.gpa & kPageMask) | 1;
   set_bit(table.exec_filled, index);
@@ -235,8 +236,10 @@ void tlb_flush_page_pcid(Vcpu& vcpu, u16 pcid, u64 linear) {
 void tlb_flush_pcid(Vcpu& vcpu, u16 pcid) {
   Context* c = pcid_on(vcpu) ? find_context(vcpu, pcid) : vcpu.context;
   if (!c) return;
-  if (c == vcpu.context) flush_context_non_global(vcpu, *c);
-  else c->stale = true;
+  if (c == vcpu.context)
+    flush_context_non_global(vcpu, *c);
+  else
+    c->stale = true;
 }
 
 void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries) {
@@ -248,12 +251,17 @@ void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries) {
     if (!c) {
       c = &vcpu.contexts[0];
       for (unsigned i = 0; i < kContexts; ++i) {
-        if (vcpu.contexts[i].cr3 == kNoSpace) { c = &vcpu.contexts[i]; break; }
+        if (vcpu.contexts[i].cr3 == kNoSpace) {
+          c = &vcpu.contexts[i];
+          break;
+        }
         if (vcpu.contexts[i].last_used < c->last_used) c = &vcpu.contexts[i];
       }
       // Global entries of the evicted space stay valid for the new one.
-      if (c->stale) flush_context(vcpu, *c);
-      else flush_context_non_global(vcpu, *c);
+      if (c->stale)
+        flush_context(vcpu, *c);
+      else
+        flush_context_non_global(vcpu, *c);
     } else if (c->stale) {
       flush_context(vcpu, *c);
     } else if (!keep_entries || c->cr3 != cr3) {

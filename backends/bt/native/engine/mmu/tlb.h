@@ -17,10 +17,10 @@ constexpr u64 tlb_invalid(unsigned index) { return static_cast<u64>(index ^ 1) <
 /// One page of one address space. An access hits when its page address equals the tag for its kind.
 /// A page that must be noticed (MMIO, code on it, not yet dirty, watched) has tlb_invalid() in that tag.
 struct alignas(32) TlbEntry {
-  u64 read_tag;    // linear page address, or tlb_invalid()
-  u64 write_tag;   // linear page address, or tlb_invalid()
-  u64 host_page;   // host address of the page's first byte
-  u64 exec_page;   // guest-physical page address | 1 when executable and valid for code fetch, else 0
+  u64 read_tag;   // linear page address, or tlb_invalid()
+  u64 write_tag;  // linear page address, or tlb_invalid()
+  u64 host_page;  // host address of the page's first byte
+  u64 exec_page;  // guest-physical page address | 1 when executable and valid for code fetch, else 0
 };
 static_assert(sizeof(TlbEntry) == 1u << kTlbEntryShift);
 
@@ -53,7 +53,9 @@ constexpr unsigned tlb_index(u64 linear) { return static_cast<unsigned>(linear >
 /// block compares the RIP itself, so an entry may be stale for another RIP but never for its own.
 inline constexpr unsigned kJumpBits = 14;
 inline constexpr unsigned kJumpEntries = 1u << kJumpBits;
-struct JumpTable { const u8* host[kJumpEntries]; };
+struct JumpTable {
+  const u8* host[kJumpEntries];
+};
 constexpr unsigned jump_index(u64 rip) { return static_cast<unsigned>(rip ^ (rip >> 9)) & (kJumpEntries - 1); }
 
 /// Privilege classes with separate tables: supervisor accesses, user accesses (CPL 3).

@@ -35,8 +35,10 @@ enum class Find : u8 { kFound, kNotPresent, kReserved };
 bool read_entry(const Vcpu& vcpu, Leaf& leaf, u64 gpa, u64& entry) {
   const u8* host = vcpu.machine->memory->host(gpa);
   if (!host) return false;  // tables outside RAM read as not present
-  if (leaf.entry_bytes == 8) entry = __atomic_load_n(reinterpret_cast<const u64*>(host), __ATOMIC_RELAXED);
-  else entry = __atomic_load_n(reinterpret_cast<const u32*>(host), __ATOMIC_RELAXED);
+  if (leaf.entry_bytes == 8)
+    entry = __atomic_load_n(reinterpret_cast<const u64*>(host), __ATOMIC_RELAXED);
+  else
+    entry = __atomic_load_n(reinterpret_cast<const u32*>(host), __ATOMIC_RELAXED);
   leaf.steps[leaf.count++] = {gpa, entry};
   return true;
 }
@@ -50,7 +52,8 @@ void narrow(Leaf& leaf, u64 entry, bool has_nx) {
 Find find_32(const Vcpu& vcpu, u32 linear, Leaf& leaf) {
   leaf.entry_bytes = 4;
   u64 entry;
-  if (!read_entry(vcpu, leaf, (vcpu.cr3 & 0xfffff000) + (linear >> 22) * 4, entry) || !(entry & kPresent)) return Find::kNotPresent;
+  if (!read_entry(vcpu, leaf, (vcpu.cr3 & 0xfffff000) + (linear >> 22) * 4, entry) || !(entry & kPresent))
+    return Find::kNotPresent;
   narrow(leaf, entry, false);
   if ((entry & kLarge) && (vcpu.cr4 & kCr4PSE)) {
     // PSE-36: bits 13..20 are address bits 32..39, bit 21 is reserved.
@@ -60,7 +63,8 @@ Find find_32(const Vcpu& vcpu, u32 linear, Leaf& leaf) {
     leaf.gpa = (entry & 0xffc00000) | ((entry >> 13 & 0xff) << 32) | (linear & 0x3fffff);
     return Find::kFound;
   }
-  if (!read_entry(vcpu, leaf, (entry & 0xfffff000) + (linear >> 12 & 0x3ff) * 4, entry) || !(entry & kPresent)) return Find::kNotPresent;
+  if (!read_entry(vcpu, leaf, (entry & 0xfffff000) + (linear >> 12 & 0x3ff) * 4, entry) || !(entry & kPresent))
+    return Find::kNotPresent;
   narrow(leaf, entry, false);
   leaf.global = (entry & kGlobalBit) != 0;
   leaf.gpa = (entry & 0xfffff000) | (linear & 0xfff);
@@ -91,7 +95,8 @@ Find find_64(const Vcpu& vcpu, u64 linear, Leaf& leaf) {
   for (;; --level) {
     const unsigned shift = 12 + 9 * (level - 1);
     u64 entry;
-    if (!read_entry(vcpu, leaf, table + (linear >> shift & 0x1ff) * 8, entry) || !(entry & kPresent)) return Find::kNotPresent;
+    if (!read_entry(vcpu, leaf, table + (linear >> shift & 0x1ff) * 8, entry) || !(entry & kPresent))
+      return Find::kNotPresent;
     if (entry & reserved) return Find::kReserved;
     narrow(leaf, entry, nxe);
     if (level == 1) {
@@ -125,10 +130,12 @@ bool set_bits(Vcpu& vcpu, const Leaf& leaf, Step& step, u64 bits) {
   bool done;
   if (leaf.entry_bytes == 8) {
     u64 old = step.entry;
-    done = __atomic_compare_exchange_n(reinterpret_cast<u64*>(host), &old, step.entry | bits, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    done = __atomic_compare_exchange_n(reinterpret_cast<u64*>(host), &old, step.entry | bits, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
   } else {
     u32 old = static_cast<u32>(step.entry);
-    done = __atomic_compare_exchange_n(reinterpret_cast<u32*>(host), &old, static_cast<u32>(step.entry | bits), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    done = __atomic_compare_exchange_n(reinterpret_cast<u32*>(host), &old, static_cast<u32>(step.entry | bits), false,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
   }
   if (!done) return false;
   step.entry |= bits;
@@ -163,7 +170,8 @@ bool canonical(const Vcpu& vcpu, u64 linear) {
 bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out) {
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (!vcpu.paging()) {
-    out = {.gpa = linear, .page_bytes = kPageBytes, .user = true, .writable = true, .global = false, .no_execute = false};
+    out = {
+        .gpa = linear, .page_bytes = kPageBytes, .user = true, .writable = true, .global = false, .no_execute = false};
     return true;
   }
   if (!canonical(vcpu, linear)) {
@@ -190,9 +198,12 @@ bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out
     if (!raced) raced = !set_bits(vcpu, leaf, last, writes(access) ? kAccessed | kDirty : kAccessed);
     if (raced) continue;
     const bool may_write = leaf.writable || (cls == kSupervisor && !(vcpu.cr0 & kCr0WP));
-    out = {.gpa = leaf.gpa, .page_bytes = leaf.page_bytes, .user = leaf.user,
+    out = {.gpa = leaf.gpa,
+           .page_bytes = leaf.page_bytes,
+           .user = leaf.user,
            .writable = may_write && (last.entry & kDirty) != 0,
-           .global = leaf.global && (vcpu.cr4 & kCr4PGE) != 0, .no_execute = leaf.no_execute};
+           .global = leaf.global && (vcpu.cr4 & kCr4PGE) != 0,
+           .no_execute = leaf.no_execute};
     return true;
   }
 }
@@ -200,14 +211,19 @@ bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out
 bool peek_walk(const Vcpu& vcpu, u64 linear, Translation& out) {
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (!vcpu.paging()) {
-    out = {.gpa = linear, .page_bytes = kPageBytes, .user = true, .writable = true, .global = false, .no_execute = false};
+    out = {
+        .gpa = linear, .page_bytes = kPageBytes, .user = true, .writable = true, .global = false, .no_execute = false};
     return true;
   }
   if (!canonical(vcpu, linear)) return false;
   Leaf leaf;
   if (find_leaf(vcpu, linear, leaf) != Find::kFound) return false;
-  out = {.gpa = leaf.gpa, .page_bytes = leaf.page_bytes, .user = leaf.user, .writable = leaf.writable,
-         .global = leaf.global, .no_execute = leaf.no_execute};
+  out = {.gpa = leaf.gpa,
+         .page_bytes = leaf.page_bytes,
+         .user = leaf.user,
+         .writable = leaf.writable,
+         .global = leaf.global,
+         .no_execute = leaf.no_execute};
   return true;
 }
 

@@ -26,8 +26,10 @@ OpResult decimal(Vcpu& v, bool subtract) {
   const bool adjust = (old & 15) > 9 || (v.rflags & kFlagAF);
   const bool high = old > 0x99 || carry;
   const u8 by = static_cast<u8>((adjust ? 6 : 0) + (high ? 0x60 : 0));
-  if (subtract) set_compare_flags(v, old, by, 1);
-  else set_add_flags(v, old, by, 1);
+  if (subtract)
+    set_compare_flags(v, old, by, 1);
+  else
+    set_add_flags(v, old, by, 1);
   put_al(v, static_cast<u8>(subtract ? old - by : old + by));
   set_flag(v, kFlagCF, high || (subtract && adjust && old < 6));
   set_flag(v, kFlagAF, adjust);
@@ -39,8 +41,10 @@ OpResult ascii(Vcpu& v, bool subtract) {
   const u16 ax = static_cast<u16>(v.regs[kRax]);
   const bool adjust = (ax & 15) > 9 || (v.rflags & kFlagAF);
   const u16 by = adjust ? 0x106 : 0;
-  if (subtract) set_compare_flags(v, ax, by, 2);
-  else set_add_flags(v, ax, by, 2);
+  if (subtract)
+    set_compare_flags(v, ax, by, 2);
+  else
+    set_add_flags(v, ax, by, 2);
   put_ax(v, static_cast<u16>((subtract ? ax - by : ax + by) & 0xff0f));
   set_flag(v, kFlagAF, adjust);
   set_flag(v, kFlagCF, adjust);

@@ -11,7 +11,8 @@
 namespace rz {
 namespace {
 
-constexpr u64 kCr0Writable = kCr0PE | kCr0MP | kCr0EM | kCr0TS | kCr0ET | kCr0NE | kCr0WP | kCr0AM | kCr0NW | kCr0CD | kCr0PG;
+constexpr u64 kCr0Writable =
+    kCr0PE | kCr0MP | kCr0EM | kCr0TS | kCr0ET | kCr0NE | kCr0WP | kCr0AM | kCr0NW | kCr0CD | kCr0PG;
 constexpr u64 kCr4FlushAll = kCr4PGE | kCr4PAE | kCr4PSE | kCr4LA57 | kCr4SMEP | kCr4SMAP | kCr4PKE;
 constexpr u64 kCr4Pdptes = kCr4PGE | kCr4PAE | kCr4PSE | kCr4SMEP;
 

@@ -155,7 +155,8 @@ OpResult op_lar(Vcpu& v, const Inst& inst) {
   }
   found = found && visible(v, static_cast<u16>(selector), d);
   set_flag(v, kFlagZF, found);
-  if (found) write_reg(v, inst, inst.reg, inst.operand_bytes, (d.low >> 32) & (inst.operand_bytes == 2 ? 0xff00u : 0x00ffff00u));
+  if (found)
+    write_reg(v, inst, inst.reg, inst.operand_bytes, (d.low >> 32) & (inst.operand_bytes == 2 ? 0xff00u : 0x00ffff00u));
   return OpResult::kNext;
 }
 

@@ -10,7 +10,10 @@
 namespace rz {
 namespace {
 
-struct FarTarget { u16 selector; u64 offset; };
+struct FarTarget {
+  u16 selector;
+  u64 offset;
+};
 
 bool read_target(Vcpu& v, const Inst& inst, FarTarget& target) {
   if (!inst.has_memory) {
@@ -44,7 +47,12 @@ bool check_direct(Vcpu& v, u16 selector, const Descriptor& code, u64 rip) {
   return true;
 }
 
-struct Gate { u16 selector; u64 offset; unsigned item_bytes; unsigned parameters; };
+struct Gate {
+  u16 selector;
+  u64 offset;
+  unsigned item_bytes;
+  unsigned parameters;
+};
 
 // The gate itself and the code segment behind it.
 bool read_gate(Vcpu& v, u16 selector, Descriptor& d, Gate& gate, Descriptor& code) {
@@ -219,8 +227,10 @@ OpResult op_ret_far(Vcpu& v, const Inst& inst) {
   if (!mark_accessed(v, code)) return OpResult::kFault;
   const bool wide = v.code64();
   set_code_segment(v, cs, code, rpl);
-  if (null_ss) set_null_segment(v, kSS, ss);
-  else set_segment(v, kSS, ss, ss_descriptor);
+  if (null_ss)
+    set_null_segment(v, kSS, ss);
+  else
+    set_segment(v, kSS, ss, ss_descriptor);
   v.regs[kRsp] = wide || inst.operand_bytes == 8 ? rsp : with_stack_pointer(v, v.regs[kRsp], rsp);
   v.regs[kRsp] = with_stack_pointer(v, v.regs[kRsp], v.regs[kRsp] + release);
   v.rip = v.code64() ? rip : static_cast<u32>(rip);

@@ -10,7 +10,9 @@ namespace {
 
 constexpr unsigned kMaxVector = 32;
 
-bool enabled(const u8* mask, unsigned element, unsigned bytes) { return (mask[element * bytes + bytes - 1] & 0x80) != 0; }
+bool enabled(const u8* mask, unsigned element, unsigned bytes) {
+  return (mask[element * bytes + bytes - 1] & 0x80) != 0;
+}
 
 // A page fault on the first page reports the operand's first byte, enabled or not, as processors do.
 OpResult maskmov_fault(Vcpu& v, u8 seg, u64 offset) {
@@ -69,9 +71,11 @@ OpResult op_vmaskmov(Vcpu& v, const Inst& inst) {
   if (store) {
     read_ymm(inst.reg, value);
     for (unsigned i = 0; i < count; ++i)
-      if (enabled(mask, i, data) && !mem_probe_write(v, inst.seg, memory_offset(v, inst, i * data), data)) return OpResult::kFault;
+      if (enabled(mask, i, data) && !mem_probe_write(v, inst.seg, memory_offset(v, inst, i * data), data))
+        return OpResult::kFault;
     for (unsigned i = 0; i < count; ++i)
-      if (enabled(mask, i, data) && !mem_write(v, inst.seg, memory_offset(v, inst, i * data), data, load_bytes(value + i * data, data)))
+      if (enabled(mask, i, data) &&
+          !mem_write(v, inst.seg, memory_offset(v, inst, i * data), data, load_bytes(value + i * data, data)))
         return OpResult::kFault;
     return OpResult::kNext;
   }
@@ -100,7 +104,8 @@ OpResult op_maskmov(Vcpu& v, const Inst& inst) {
   const u8 seg = inst.seg_override == kNoReg ? static_cast<u8>(kDS) : inst.seg_override;
   const u64 limit = low_mask(inst.address_bytes);
   for (unsigned i = 0; i < count; ++i)
-    if ((mask[i] & 0x80) && !mem_probe_write(v, seg, (v.regs[kRdi] + i) & limit, 1)) return maskmov_fault(v, seg, v.regs[kRdi] & limit);
+    if ((mask[i] & 0x80) && !mem_probe_write(v, seg, (v.regs[kRdi] + i) & limit, 1))
+      return maskmov_fault(v, seg, v.regs[kRdi] & limit);
   for (unsigned i = 0; i < count; ++i)
     if ((mask[i] & 0x80) && !mem_write(v, seg, (v.regs[kRdi] + i) & limit, 1, value[i])) return OpResult::kFault;
   return OpResult::kNext;

@@ -115,12 +115,14 @@ OpResult iret_protected(Vcpu& v, const Inst& inst) {
     if (v.long_mode()) return fault(v, kGP, 0);
     u16 link;
     if (!linear_read(v, v.tr.base, &link, 2, kSupervisor)) return OpResult::kFault;
-    return task_switch(v, link, TaskSwitch::kIret, next_instruction(v, inst), 0, nullptr) ? OpResult::kJump : OpResult::kFault;
+    return task_switch(v, link, TaskSwitch::kIret, next_instruction(v, inst), 0, nullptr) ? OpResult::kJump
+                                                                                          : OpResult::kFault;
   }
   Popper stack(v, bytes);
   u64 rip, cs_value, image;
   if (!stack.pop(rip) || !stack.pop(cs_value) || !stack.pop(image)) return OpResult::kFault;
-  if (!v.long_mode() && (image & kFlagVM) && bytes == 4 && v.cpl == 0) return iret_to_v86(v, stack, rip, cs_value, image);
+  if (!v.long_mode() && (image & kFlagVM) && bytes == 4 && v.cpl == 0)
+    return iret_to_v86(v, stack, rip, cs_value, image);
 
   const u16 cs = static_cast<u16>(cs_value);
   const unsigned rpl = cs & 3;
@@ -151,10 +153,14 @@ OpResult iret_protected(Vcpu& v, const Inst& inst) {
   v.rip = v.long_mode() && code.long_code() ? rip : static_cast<u32>(rip);
   set_code_segment(v, cs, code, rpl);
   if (pops_stack) {
-    if (null_ss) set_null_segment(v, kSS, static_cast<u16>(ss_value));
-    else set_segment(v, kSS, static_cast<u16>(ss_value), ss);
-    if (from_64 || v.code64() || v.seg[kSS].big()) v.regs[kRsp] = from_64 ? rsp : static_cast<u32>(rsp);
-    else merge_reg(v.regs[kRsp], rsp, 2);
+    if (null_ss)
+      set_null_segment(v, kSS, static_cast<u16>(ss_value));
+    else
+      set_segment(v, kSS, static_cast<u16>(ss_value), ss);
+    if (from_64 || v.code64() || v.seg[kSS].big())
+      v.regs[kRsp] = from_64 ? rsp : static_cast<u32>(rsp);
+    else
+      merge_reg(v.regs[kRsp], rsp, 2);
   } else {
     stack.commit();
   }
@@ -183,9 +189,12 @@ OpResult op_int1(Vcpu& v, const Inst& inst) {
 
 OpResult op_iret(Vcpu& v, const Inst& inst) {
   OpResult result;
-  if (!v.protected_mode()) result = iret_real(v, inst.operand_bytes);
-  else if (v.v8086()) result = iret_v86(v, inst.operand_bytes);
-  else result = iret_protected(v, inst);
+  if (!v.protected_mode())
+    result = iret_real(v, inst.operand_bytes);
+  else if (v.v8086())
+    result = iret_v86(v, inst.operand_bytes);
+  else
+    result = iret_protected(v, inst);
   if (result != OpResult::kJump) return result;
   v.nmi_blocked = false;
   refresh_mode(v);

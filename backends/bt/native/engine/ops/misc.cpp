@@ -105,8 +105,10 @@ OpResult op_mwait(Vcpu&, const Inst&) { return OpResult::kNext; }
 
 // Hypercalls: none is offered; -KVM_ENOSYS.
 OpResult op_vmcall(Vcpu& v, const Inst&) {
-  if (v.cpl != 0 && v.protected_mode()) v.regs[kRax] = static_cast<u64>(-1);  // -KVM_EPERM
-  else v.regs[kRax] = static_cast<u64>(-1000);
+  if (v.cpl != 0 && v.protected_mode())
+    v.regs[kRax] = static_cast<u64>(-1);  // -KVM_EPERM
+  else
+    v.regs[kRax] = static_cast<u64>(-1000);
   return OpResult::kNext;
 }
 

@@ -11,16 +11,25 @@ namespace rz {
 
 inline constexpr u8 kRax = 0, kRcx = 1, kRdx = 2, kRbx = 3, kRsp = 4, kRbp = 5, kRsi = 6, kRdi = 7;
 
-inline OpResult fault(Vcpu& v, u8 vector) { v.raise(vector); return OpResult::kFault; }
-inline OpResult fault(Vcpu& v, u8 vector, u32 error) { v.raise(vector, error); return OpResult::kFault; }
+inline OpResult fault(Vcpu& v, u8 vector) {
+  v.raise(vector);
+  return OpResult::kFault;
+}
+inline OpResult fault(Vcpu& v, u8 vector, u32 error) {
+  v.raise(vector, error);
+  return OpResult::kFault;
+}
 
 constexpr u64 low_mask(unsigned bytes) { return bytes >= 8 ? ~0ull : (1ull << (bytes * 8)) - 1; }
 
 /// Replace the low bytes of a register the way the architecture does (32-bit writes zero the upper half).
 inline void merge_reg(u64& reg, u64 value, unsigned bytes) {
-  if (bytes == 8) reg = value;
-  else if (bytes == 4) reg = static_cast<u32>(value);
-  else reg = (reg & ~low_mask(bytes)) | (value & low_mask(bytes));
+  if (bytes == 8)
+    reg = value;
+  else if (bytes == 4)
+    reg = static_cast<u32>(value);
+  else
+    reg = (reg & ~low_mask(bytes)) | (value & low_mask(bytes));
 }
 
 /// Register `number` at a width; byte registers 4..7 without REX are AH, CH, DH, BH.

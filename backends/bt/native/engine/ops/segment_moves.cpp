@@ -20,8 +20,10 @@ void loaded(Vcpu& v, const Inst& inst, u8 seg) {
 // Which segment a one- or two-byte push/pop opcode names.
 u8 named_segment(const Inst& inst) {
   switch (inst.opcode) {
-    case 0xa0: case 0xa1: return kFS;
-    case 0xa8: case 0xa9: return kGS;
+    case 0xa0:
+    case 0xa1: return kFS;
+    case 0xa8:
+    case 0xa9: return kGS;
     default: return inst.opcode >> 3;  // 06/07 ES, 0E CS, 16/17 SS, 1E/1F DS
   }
 }

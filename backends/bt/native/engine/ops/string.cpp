@@ -23,8 +23,12 @@ struct Cursor {
   u8 source_seg;
 
   Cursor(Vcpu& vcpu, const Inst& inst)
-      : v(vcpu), address_bytes(inst.address_bytes), width(inst.operand_bytes), down((vcpu.rflags & kFlagDF) != 0),
-        mask(low_mask(inst.address_bytes)), repeated(inst.rep || inst.repne),
+      : v(vcpu),
+        address_bytes(inst.address_bytes),
+        width(inst.operand_bytes),
+        down((vcpu.rflags & kFlagDF) != 0),
+        mask(low_mask(inst.address_bytes)),
+        repeated(inst.rep || inst.repne),
         source_seg(inst.seg_override == kNoReg ? static_cast<u8>(kDS) : inst.seg_override) {}
 
   u64 count() const { return repeated ? v.regs[kRcx] & mask : 1; }
@@ -87,7 +91,8 @@ struct Cursor {
   // Host address of the run's first element; null when the access must be made by mem_*(), which also reports faults.
   u8* host_of(u64 linear, u64 n, Access access) {
     const TlbEntry& e = v.tlb->entries[tlb_index(linear)];
-    if ((writes(access) ? e.write_tag : e.read_tag) == (linear & kPageMask)) return reinterpret_cast<u8*>(e.host_page + (linear & (kPageBytes - 1)));
+    if ((writes(access) ? e.write_tag : e.read_tag) == (linear & kPageMask))
+      return reinterpret_cast<u8*>(e.host_page + (linear & (kPageBytes - 1)));
     const unsigned bytes = static_cast<unsigned>(n * width);
     const u64 low = down ? linear - (bytes - width) : linear;
     const SlowResult r = slow_access(v, low, bytes, access);
@@ -241,7 +246,8 @@ OpResult op_lods(Vcpu& v, const Inst& inst) {
     u64 value;
     u64 n = c.run(c.source_seg, c.si(), Access::kRead, c.count(), from);
     if (n) {  // only the last element of a run survives
-      value = load_bytes(from + (c.down ? -static_cast<i64>((n - 1) * c.width) : static_cast<i64>((n - 1) * c.width)), c.width);
+      value = load_bytes(from + (c.down ? -static_cast<i64>((n - 1) * c.width) : static_cast<i64>((n - 1) * c.width)),
+                         c.width);
     } else {
       if (!mem_read(v, c.source_seg, c.si(), c.width, value)) return OpResult::kFault;
       n = 1;
@@ -270,7 +276,8 @@ OpResult op_scas(Vcpu& v, const Inst& inst) {
     if (n) {
       u64 same = scan(at, n, key, c.width, c.down, while_equal);
       if (same < n) stop = true, n = same + 1;  // the element that ends the loop is consumed too
-      last = load_bytes(at + (c.down ? -static_cast<i64>((n - 1) * c.width) : static_cast<i64>((n - 1) * c.width)), c.width);
+      last = load_bytes(at + (c.down ? -static_cast<i64>((n - 1) * c.width) : static_cast<i64>((n - 1) * c.width)),
+                        c.width);
     } else {
       if (!mem_read(v, kES, c.di(), c.width, last)) return OpResult::kFault;
       n = 1;

@@ -56,7 +56,8 @@ OpResult op_sysret(Vcpu& v, const Inst& inst) {
   if (intel && to_64 && !canonical(v, rip)) return fault(v, kGP, 0);  // AMD faults at the fetch, at CPL 3
   if (v.long_mode()) {
     // RF and VM are cleared, reserved bits keep their fixed values.
-    constexpr u64 kSettable = kArithFlags | kFlagTF | kFlagIF | kFlagDF | kFlagIOPL | kFlagNT | kFlagAC | kFlagVIF | kFlagVIP | kFlagID;
+    constexpr u64 kSettable =
+        kArithFlags | kFlagTF | kFlagIF | kFlagDF | kFlagIOPL | kFlagNT | kFlagAC | kFlagVIF | kFlagVIP | kFlagID;
     v.rflags = (v.regs[11] & kSettable) | 2;
   } else {
     v.rflags |= kFlagIF;

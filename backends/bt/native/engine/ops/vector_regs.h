@@ -12,7 +12,8 @@ namespace rz {
 /// Low 16 bytes of vector register `n` (0..15).
 inline void read_xmm(unsigned n, u8 (&to)[16]) {
   switch (n) {
-#define RZ_CASE(i) case i: asm volatile("movdqu %%xmm" #i ", %0" : "=m"(to)); return;
+#define RZ_CASE(i) \
+  case i: asm volatile("movdqu %%xmm" #i ", %0" : "=m"(to)); return;
     RZ_SIXTEEN(RZ_CASE)
 #undef RZ_CASE
   }
@@ -21,7 +22,8 @@ inline void read_xmm(unsigned n, u8 (&to)[16]) {
 /// All 32 bytes. Only when the guest has AVX (so the host does).
 inline void read_ymm(unsigned n, u8 (&to)[32]) {
   switch (n) {
-#define RZ_CASE(i) case i: asm volatile("vmovdqu %%ymm" #i ", %0" : "=m"(to)); return;
+#define RZ_CASE(i) \
+  case i: asm volatile("vmovdqu %%ymm" #i ", %0" : "=m"(to)); return;
     RZ_SIXTEEN(RZ_CASE)
 #undef RZ_CASE
   }
@@ -30,7 +32,8 @@ inline void read_ymm(unsigned n, u8 (&to)[32]) {
 /// All 32 bytes; bits above are cleared, as by every VEX instruction.
 inline void write_ymm(unsigned n, const u8 (&from)[32]) {
   switch (n) {
-#define RZ_CASE(i) case i: asm volatile("vmovdqu %0, %%ymm" #i : : "m"(from)); return;
+#define RZ_CASE(i) \
+  case i: asm volatile("vmovdqu %0, %%ymm" #i : : "m"(from)); return;
     RZ_SIXTEEN(RZ_CASE)
 #undef RZ_CASE
   }
@@ -40,7 +43,8 @@ inline void write_ymm(unsigned n, const u8 (&from)[32]) {
 inline u64 read_mmx(unsigned n) {
   u64 value = 0;
   switch (n & 7) {
-#define RZ_CASE(i) case i: asm volatile("movq %%mm" #i ", %0" : "=m"(value)); break;
+#define RZ_CASE(i) \
+  case i: asm volatile("movq %%mm" #i ", %0" : "=m"(value)); break;
     RZ_EIGHT(RZ_CASE)
 #undef RZ_CASE
   }

@@ -14,8 +14,10 @@ constexpr unsigned kEnv32 = 28, kEnv16 = 14, kRegisters = 80;
 void to_guest(const u8 (&host)[kEnv32], u8* guest, bool wide) {
   const unsigned step = wide ? 4 : 2;
   for (unsigned i = 0; i < 7; ++i) {
-    if (wide) store_bytes(guest + 4 * i, i < 3 || i == 6 ? 0xffff0000u : 0, 4);
-    else store_bytes(guest + 2 * i, 0, 2);
+    if (wide)
+      store_bytes(guest + 4 * i, i < 3 || i == 6 ? 0xffff0000u : 0, 4);
+    else
+      store_bytes(guest + 2 * i, 0, 2);
     if (i < 3) copy_bytes(guest + step * i, host + 4 * i, 2);
   }
 }
@@ -53,7 +55,10 @@ OpResult op_fnsave(Vcpu& v, const Inst& inst) {
   const unsigned env = wide ? kEnv32 : kEnv16;
   const u64 at = effective_offset(v, inst);
   if (!mem_probe_write(v, inst.seg, at, env + kRegisters)) return OpResult::kFault;
-  struct { u8 env[kEnv32]; u8 registers[kRegisters]; } host;
+  struct {
+    u8 env[kEnv32];
+    u8 registers[kRegisters];
+  } host;
   u8 guest[kEnv32 + kRegisters];
   asm volatile("fnsave %0" : "=m"(host));  // and FNINIT, as for the guest
   to_guest(host.env, guest, wide);
@@ -64,7 +69,10 @@ OpResult op_fnsave(Vcpu& v, const Inst& inst) {
 OpResult op_frstor(Vcpu& v, const Inst& inst) {
   const bool wide = inst.operand_bytes != 2;
   const unsigned env = wide ? kEnv32 : kEnv16;
-  struct { u8 env[kEnv32]; u8 registers[kRegisters]; } host;
+  struct {
+    u8 env[kEnv32];
+    u8 registers[kRegisters];
+  } host;
   u8 guest[kEnv32 + kRegisters];
   if (!mem_read_block(v, inst.seg, effective_offset(v, inst), guest, env + kRegisters)) return OpResult::kFault;
   from_guest(guest, host.env, wide);

@@ -1,5 +1,5 @@
-// FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XSAVEC, XRSTOR, LDMXCSR. The host's instruction runs on an aligned local image in the
-// standard format; only the parts that the guest's mask, XCR0 and mode name move between it and guest memory, and
+// FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XSAVEC, XRSTOR, LDMXCSR. The host's instruction runs on an aligned local image in
+// the standard format; only the parts that the guest's mask, XCR0 and mode name move between it and guest memory, and
 // the host's x87 pointers never do. Source: SDM, "Managing State Using the XSAVE Feature Set".
 #include "../cpu/bytes.h"
 #include "../cpu/cpuid.h"
@@ -14,7 +14,9 @@ namespace {
 constexpr unsigned kImageBytes = 4096, kHeader = 512, kExtended = 576, kFxBytes = 416, kFxBytes32 = 288;
 constexpr u64 kX87 = 1, kSse = 2, kAvx = 4, kCompact = 1ull << 63;
 
-struct alignas(64) Image { u8 bytes[kImageBytes]; };
+struct alignas(64) Image {
+  u8 bytes[kImageBytes];
+};
 
 // FOP, FIP and FDP: the host's describe translated code.
 void hide_pointers(u8* legacy) { fill_bytes(legacy + 6, 0, 18); }
@@ -35,11 +37,15 @@ struct GuestArea {
   u8 seg;
   u64 offset, wrap;
 
-  bool write(u32 at, const u8* from, u32 bytes) const { return mem_write_block(v, seg, (offset + at) & wrap, from, bytes); }
+  bool write(u32 at, const u8* from, u32 bytes) const {
+    return mem_write_block(v, seg, (offset + at) & wrap, from, bytes);
+  }
   bool read(u32 at, u8* into, u32 bytes) const { return mem_read_block(v, seg, (offset + at) & wrap, into, bytes); }
 };
 
-GuestArea area_of(Vcpu& v, const Inst& inst) { return {v, inst.seg, effective_offset(v, inst), low_mask(inst.address_bytes)}; }
+GuestArea area_of(Vcpu& v, const Inst& inst) {
+  return {v, inst.seg, effective_offset(v, inst), low_mask(inst.address_bytes)};
+}
 
 bool aligned(Vcpu& v, const GuestArea& area, unsigned alignment) {
   const bool based = !v.code64() || area.seg == kFS || area.seg == kGS;
@@ -90,7 +96,9 @@ bool store_components(const GuestArea& area, const Image& image, u64 rfbm, u64 w
   if ((rfbm & (kSse | kAvx)) && !area.write(24, image.bytes + 24, 8)) return false;
   if ((write & kSse) && !area.write(160, image.bytes + 160, sse_bytes(v))) return false;
   for (unsigned i = 2; i < 63; ++i)
-    if ((write >> i & 1) && !area.write(at_of(i), image.bytes + v.machine->cpuid->xsave_offset[i], component_bytes(v, i))) return false;
+    if ((write >> i & 1) &&
+        !area.write(at_of(i), image.bytes + v.machine->cpuid->xsave_offset[i], component_bytes(v, i)))
+      return false;
   return true;
 }
 
@@ -110,7 +118,8 @@ OpResult save_standard(Vcpu& v, const Inst& inst, bool only_in_use) {
   host_xsave(image, rfbm);
   const u64 in_use = load_bytes(image.bytes + kHeader, 8) & rfbm;
   const u64 header = (old & ~rfbm) | in_use;
-  if (!store_components(area, image, rfbm, only_in_use ? in_use : rfbm, [&](unsigned i) { return p.xsave_offset[i]; })) return OpResult::kFault;
+  if (!store_components(area, image, rfbm, only_in_use ? in_use : rfbm, [&](unsigned i) { return p.xsave_offset[i]; }))
+    return OpResult::kFault;
   return area.write(kHeader, reinterpret_cast<const u8*>(&header), 8) ? OpResult::kNext : OpResult::kFault;
 }
 
@@ -205,10 +214,13 @@ OpResult op_xrstor(Vcpu& v, const Inst& inst) {
   Image image;
   host_xsave(image, rfbm);
   const bool half = !v.code64();
-  if ((load & kX87) && (!area.read(0, image.bytes, 24) || !area.read(32, image.bytes + 32, 128))) return OpResult::kFault;
+  if ((load & kX87) && (!area.read(0, image.bytes, 24) || !area.read(32, image.bytes + 32, 128)))
+    return OpResult::kFault;
   if (rfbm & (kSse | kAvx)) {
-    if (compact && !(load & kSse)) store_bytes(image.bytes + 24, 0x1f80, 4);
-    else if (!area.read(24, image.bytes + 24, 4)) return OpResult::kFault;
+    if (compact && !(load & kSse))
+      store_bytes(image.bytes + 24, 0x1f80, 4);
+    else if (!area.read(24, image.bytes + 24, 4))
+      return OpResult::kFault;
     if (static_cast<u32>(load_bytes(image.bytes + 24, 4)) & ~mxcsr_mask()) return fault(v, kGP, 0);
   }
   if (load & kSse) {

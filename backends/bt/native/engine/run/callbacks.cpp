@@ -40,7 +40,8 @@ extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor) {
   if (misaligned(v, linear, meta)) return nullptr;
   const SlowResult r = slow_access(v, linear, AccessMeta::bytes(meta), AccessMeta::access(meta));
   if (r.kind == SlowAccess::kHost) return r.host;
-  if (AccessMeta::seg(meta) == kSS && v.exception.vector == kGP) v.raise(kSSx, 0);  // not canonical, through the stack segment
+  if (AccessMeta::seg(meta) == kSS && v.exception.vector == kGP)
+    v.raise(kSSx, 0);  // not canonical, through the stack segment
   v.exit_meta = r.kind == SlowAccess::kFault ? kExitFault : kExitBounce;
   return nullptr;
 }
@@ -52,7 +53,8 @@ extern "C" u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u64 descriptor) {
   u64 linear = 0;
   const unsigned bytes = AccessMeta::bytes(meta);
   const Access access = AccessMeta::access(meta);
-  if (!linear_address(v, AccessMeta::seg(meta), offset, bytes, access, linear) || !bounce_prepare(v, linear, bytes, access)) {
+  if (!linear_address(v, AccessMeta::seg(meta), offset, bytes, access, linear) ||
+      !bounce_prepare(v, linear, bytes, access)) {
     v.exit_meta = kExitFault;
     return nullptr;
   }
@@ -100,7 +102,10 @@ extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst) {
 
 extern "C" void rz_raise(Vcpu* vcpu, u32 descriptor) {
   const u8 vector = static_cast<u8>(descriptor);
-  if (descriptor & 0x100) vcpu->raise(vector, descriptor >> 16); else vcpu->raise(vector);
+  if (descriptor & 0x100)
+    vcpu->raise(vector, descriptor >> 16);
+  else
+    vcpu->raise(vector);
   vcpu->exit_meta = kExitFault;
 }
 

@@ -16,8 +16,12 @@ void load_guest_fpu(Vcpu& vcpu);
 
 class HostFpuScope {
  public:
-  explicit HostFpuScope(Vcpu& vcpu) : vcpu_(vcpu), was_live_(vcpu.fpu_live) { if (was_live_) save_guest_fpu(vcpu_); }
-  ~HostFpuScope() { if (was_live_) load_guest_fpu(vcpu_); }
+  explicit HostFpuScope(Vcpu& vcpu) : vcpu_(vcpu), was_live_(vcpu.fpu_live) {
+    if (was_live_) save_guest_fpu(vcpu_);
+  }
+  ~HostFpuScope() {
+    if (was_live_) load_guest_fpu(vcpu_);
+  }
   HostFpuScope(const HostFpuScope&) = delete;
   HostFpuScope& operator=(const HostFpuScope&) = delete;
 

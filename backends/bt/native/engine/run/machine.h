@@ -34,7 +34,7 @@ class Machine {
   const CpuidProfile* cpuid = nullptr;
   EngineOptions options;
   std::vector<Vcpu*> vcpus;
-  u64 tsc_hz = 0;                  // what CPUID and pvclock report
+  u64 tsc_hz = 0;  // what CPUID and pvclock report
   // Called by a vCPU that sees kAttnInvalidate: outside writers changed guest memory that may hold translated
   // code; the embedder answers with code_invalidate() for each range. May be null.
   void (*drain_invalidations)(void* context, Machine& machine) = nullptr;

@@ -205,7 +205,8 @@ RunExit run(Vcpu& v) {
     const bool step = (v.rflags & kFlagTF) != 0;
     const bool shadow_step = in_shadow && v.attention.load(std::memory_order_relaxed) != 0;
     if (in_shadow) v.shadow_rip = ~0ull;
-    const u64 mode = v.mode | (step || shadow_step || bounce_next ? u64{kModeSingle} : 0) | (bounce_next ? u64{kModeBounce} : 0);
+    const u64 mode =
+        v.mode | (step || shadow_step || bounce_next ? u64{kModeSingle} : 0) | (bounce_next ? u64{kModeBounce} : 0);
     const u32 index = find_block(v, mode);
     if (!index) {
       pending_link = 0;
@@ -218,8 +219,10 @@ RunExit run(Vcpu& v) {
         const Link& link = code.link(pending_link);
         const Block& source = code.block(link.source);
         const bool wanted = link.target == 0 && link.target_rip == v.rip && source.valid && source.mode == mode;
-        if (wanted && block.linkable && ((source.gpa ^ block.gpa) & kPageMask) == 0) code.connect(pending_link, index);
-        else if (wanted && !block.linkable && (v.mode & kModeFlat) && !code.nearly_full()) link_through_table(code, pending_link);
+        if (wanted && block.linkable && ((source.gpa ^ block.gpa) & kPageMask) == 0)
+          code.connect(pending_link, index);
+        else if (wanted && !block.linkable && (v.mode & kModeFlat) && !code.nearly_full())
+          link_through_table(code, pending_link);
       }
     }
     pending_link = 0;
@@ -248,7 +251,10 @@ RunExit run(Vcpu& v) {
         polled = true;
         break;
       case kExitFault: completed = false; break;
-      case kExitBounce: bounce_next = true; completed = false; break;
+      case kExitBounce:
+        bounce_next = true;
+        completed = false;
+        break;
       default: return RunExit::kInternalError;
     }
     if (step && completed && v.debug_hold) {

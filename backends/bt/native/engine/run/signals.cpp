@@ -16,7 +16,7 @@ struct sigaction g_previous[65];
 
 // Host register number -> index in gregs.
 constexpr int kGreg[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                           REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+                           REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 
 int vector_of(int signal, const siginfo_t& info, greg_t trap) {
   switch (signal) {
@@ -25,7 +25,8 @@ int vector_of(int signal, const siginfo_t& info, greg_t trap) {
       return trap == kMF ? kMF : kXM;  // rows that use both units can raise either
     case SIGILL: return kUD;
     case SIGBUS: return info.si_code == BUS_ADRALN ? kAC : -1;
-    case SIGSEGV: return info.si_code == SI_KERNEL ? kGP : -1;  // a host #GP has no address: alignment, MXCSR, canonical
+    case SIGSEGV:
+      return info.si_code == SI_KERNEL ? kGP : -1;  // a host #GP has no address: alignment, MXCSR, canonical
     default: return -1;
   }
 }
@@ -33,8 +34,14 @@ int vector_of(int signal, const siginfo_t& info, greg_t trap) {
 void on_signal(int signal, siginfo_t* info, void* context) {
   if (handle_host_signal(signal, info, context)) return;
   const struct sigaction& before = g_previous[signal];
-  if (before.sa_flags & SA_SIGINFO) { before.sa_sigaction(signal, info, context); return; }
-  if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) { before.sa_handler(signal); return; }
+  if (before.sa_flags & SA_SIGINFO) {
+    before.sa_sigaction(signal, info, context);
+    return;
+  }
+  if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+    before.sa_handler(signal);
+    return;
+  }
   struct sigaction dfl = {};
   dfl.sa_handler = SIG_DFL;
   sigaction(signal, &dfl, nullptr);  // the instruction runs again and the default action follows
@@ -71,7 +78,10 @@ bool handle_host_signal(int signal, siginfo_t* info, void* context) {
   }
   v->rip = block.rip + found->guest;
   const bool has_error = vector == kGP || vector == kAC;
-  if (has_error) v->raise(static_cast<u8>(vector), 0); else v->raise(static_cast<u8>(vector));
+  if (has_error)
+    v->raise(static_cast<u8>(vector), 0);
+  else
+    v->raise(static_cast<u8>(vector));
   v->exit_meta = kExitFault;
   regs[REG_RIP] = reinterpret_cast<greg_t>(code.rx(g_thunks_layout.fault_signal));
   regs[REG_EFL] &= ~static_cast<greg_t>(kFlagDF | kFlagTF | kFlagAC);

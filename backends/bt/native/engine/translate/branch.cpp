@@ -7,7 +7,9 @@
 namespace rz {
 
 u64 Translator::wrap_rip(u64 rip) const {
-  return code64() ? rip : (mode_ & 3) == static_cast<u64>(CodeSize::k32) ? static_cast<u32>(rip) : static_cast<u16>(rip);
+  return code64()                                         ? rip
+         : (mode_ & 3) == static_cast<u64>(CodeSize::k32) ? static_cast<u32>(rip)
+                                                          : static_cast<u16>(rip);
 }
 
 u64 Translator::branch_target(const Inst& inst) const {
@@ -71,7 +73,12 @@ void Translator::emit_call(const Inst& inst) {
       a_.load(kT1, kT0, 0, bytes);
     } else {
       const Host r = read_reg(inst.rm, kT1);
-      if (bytes == 8) a_.mov(kT1, r); else if (bytes == 4) a_.mov32(kT1, r); else a_.movzx16(kT1, r);
+      if (bytes == 8)
+        a_.mov(kT1, r);
+      else if (bytes == 4)
+        a_.mov32(kT1, r);
+      else
+        a_.movzx16(kT1, r);
     }
     a_.gs_store(kT1, offsetof(Vcpu, scratch) + 8);
   }
@@ -101,7 +108,12 @@ void Translator::emit_jump(const Inst& inst) {
       a_.load(kT0, kT0, 0, bytes);
     } else {
       const Host r = read_reg(inst.rm, kT0);
-      if (bytes == 8) a_.mov(kT0, r); else if (bytes == 4) a_.mov32(kT0, r); else a_.movzx16(kT0, r);
+      if (bytes == 8)
+        a_.mov(kT0, r);
+      else if (bytes == 4)
+        a_.mov32(kT0, r);
+      else
+        a_.movzx16(kT0, r);
     }
     exit_indirect();
   }
@@ -135,7 +147,12 @@ void Translator::emit_loop(const Inst& inst) {
       a_.lea(width == 8, hRcx, hRcx, hNone, 0, -1);
     }
   }
-  if (width == 2) a_.movzx16(kT1, hRcx); else if (width == 4) a_.mov32(kT1, hRcx); else a_.mov(kT1, hRcx);
+  if (width == 2)
+    a_.movzx16(kT1, hRcx);
+  else if (width == 4)
+    a_.mov32(kT1, hRcx);
+  else
+    a_.mov(kT1, hRcx);
   a_.test(true, kT1, kT1);
   u8* not_taken = nullptr;
   if (sem == Sem::kJcxz) {

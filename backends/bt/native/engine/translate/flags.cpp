@@ -16,7 +16,8 @@ void Translator::park(Host temp) {
 void Translator::unpark(Host temp) {
   a_.mov(temp, hRax);
   a_.gs_load16z(hRax, offsetof(Vcpu, parked_flags));
-  a_.b(0x04); a_.b(0x7f);  // add al, 7fh: overflows exactly when AL is 1
+  a_.b(0x04);
+  a_.b(0x7f);  // add al, 7fh: overflows exactly when AL is 1
   a_.sahf();
   a_.mov(hRax, temp);
   parked_ = false;

@@ -38,12 +38,18 @@ bool Translator::emit_availability_check(const Inst& inst) {
   const u32 attrs = inst.row->attrs;
   int vector = -1;
   const bool ts = (mode_ & kModeFpuTrap) != 0, em = (mode_ & kModeFpuEm) != 0;
-  if (inst.row->encoding != Encoding::kLegacy && (!(mode_ & kModeProtected) || (mode_ & kModeV86))) vector = kUD;
-  else if ((attrs & kNeedsAvx512) && !((mode_ & kModeOsxsave) && (mode_ & kModeAvx512))) vector = kUD;
-  else if ((attrs & kNeedsAvx) && !((mode_ & kModeOsxsave) && (mode_ & kModeAvx))) vector = kUD;
-  else if ((attrs & kNeedsSse) && (em || !(mode_ & kModeOsfxsr))) vector = kUD;
-  else if ((attrs & kNeedsMmx) && em) vector = kUD;
-  else if ((attrs & (kNeedsSse | kNeedsAvx | kNeedsAvx512 | kNeedsMmx | kNeedsFpu)) && ts) vector = kNM;
+  if (inst.row->encoding != Encoding::kLegacy && (!(mode_ & kModeProtected) || (mode_ & kModeV86)))
+    vector = kUD;
+  else if ((attrs & kNeedsAvx512) && !((mode_ & kModeOsxsave) && (mode_ & kModeAvx512)))
+    vector = kUD;
+  else if ((attrs & kNeedsAvx) && !((mode_ & kModeOsxsave) && (mode_ & kModeAvx)))
+    vector = kUD;
+  else if ((attrs & kNeedsSse) && (em || !(mode_ & kModeOsfxsr)))
+    vector = kUD;
+  else if ((attrs & kNeedsMmx) && em)
+    vector = kUD;
+  else if ((attrs & (kNeedsSse | kNeedsAvx | kNeedsAvx512 | kNeedsMmx | kNeedsFpu)) && ts)
+    vector = kNM;
   if (vector >= 0) {
     emit_raise(static_cast<u8>(vector));
     return true;
@@ -57,9 +63,15 @@ bool Translator::emit_availability_check(const Inst& inst) {
 
 // CLI at CPL 0 needs no privilege check and can only hold interrupts off: clear the bit and go on.
 void Translator::emit_cli(const Inst& inst) {
-  if (!(mode_ & kModeCpl0)) { emit_helper(inst); return; }
+  if (!(mode_ & kModeCpl0)) {
+    emit_helper(inst);
+    return;
+  }
   may_clobber_flags();
-  a_.b(0x65); a_.b(0x81); a_.gs_mem(4, offsetof(Vcpu, rflags)); a_.d(~static_cast<u32>(kFlagIF));
+  a_.b(0x65);
+  a_.b(0x81);
+  a_.gs_mem(4, offsetof(Vcpu, rflags));
+  a_.d(~static_cast<u32>(kFlagIF));
 }
 
 void Translator::emit_swapgs() {

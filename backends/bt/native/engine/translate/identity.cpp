@@ -60,7 +60,10 @@ void Translator::write_reg(u8 guest, Host from, unsigned bytes) {
     return;
   }
   // Two bytes merge (one-byte writes go through emit_identity).
-  if (to == hNone) a_.gs_store16(from, home(guest)); else a_.mov16(to, from);
+  if (to == hNone)
+    a_.gs_store16(from, home(guest));
+  else
+    a_.mov16(to, from);
 }
 
 void Translator::emit_identity(const Inst& inst) {
@@ -70,13 +73,23 @@ void Translator::emit_identity(const Inst& inst) {
 
   if (inst.has_memory) host_operand(inst, inst.memory_bytes, access_of(row.rm));
   if (touched) {
-    if (live_) flags_to_host(); else parked_ = false;
+    if (live_)
+      flags_to_host();
+    else
+      parked_ = false;
   }
 
   // Registers of the three encoded fields. A demoted guest register is loaded into a temporary before and stored back
   // after: T1, or T0 where it does not address memory. Two can be demoted at once; with a memory operand as well, one
   // of them is only written, so it may share T1 with one that is only read, or take T0 (MULX writes both).
-  struct Slot { const Field* field; u8 guest; Host host; bool demoted; bool high; bool used; };
+  struct Slot {
+    const Field* field;
+    u8 guest;
+    Host host;
+    bool demoted;
+    bool high;
+    bool used;
+  };
   const bool reg_is_extension = row.ext >= 0 || row.reg.cls == RegClass::kNone;
   const bool rm_is_register = !inst.has_memory && row.rm.cls != RegClass::kNone;
   Slot reg{&row.reg, inst.reg, static_cast<Host>(inst.reg), false, false, !reg_is_extension};
@@ -86,14 +99,23 @@ void Translator::emit_identity(const Inst& inst) {
   u8 home_of[2] = {kNoReg, kNoReg};  // guest registers in T1 and T0
   for (Slot* s : slots) {
     if (!s->used || s->field->cls != RegClass::kGpr) continue;
-    if (high_byte(*s->field, inst, s->guest)) { s->high = true; continue; }
+    if (high_byte(*s->field, inst, s->guest)) {
+      s->high = true;
+      continue;
+    }
     s->host = kRegMap[s->guest];
     if (s->host != hNone) continue;
     s->demoted = true;
     const bool only_written = s->field->use == Operand::kWrites && gpr_bytes(*s->field, inst) >= 4;
-    if (home_of[0] == s->guest || home_of[0] == kNoReg) { s->host = kT1; home_of[0] = s->guest; }
-    else if (!inst.has_memory || (only_written && slots[0]->field->use == Operand::kWrites)) { s->host = kT0; home_of[1] = s->guest; }
-    else { s->host = kT1; }  // shares T1: the other one is only written
+    if (home_of[0] == s->guest || home_of[0] == kNoReg) {
+      s->host = kT1;
+      home_of[0] = s->guest;
+    } else if (!inst.has_memory || (only_written && slots[0]->field->use == Operand::kWrites)) {
+      s->host = kT0;
+      home_of[1] = s->guest;
+    } else {
+      s->host = kT1;
+    }  // shares T1: the other one is only written
   }
   for (Slot* s : slots)
     if (s->demoted && (op_reads(*s->field) || gpr_bytes(*s->field, inst) < 4)) load_home(s->host, s->guest);
@@ -108,7 +130,9 @@ void Translator::emit_identity(const Inst& inst) {
 
   if ((row.attrs & kFaultsOnHost) || inst.has_memory || inst.lock || row.feature) {
     code_.add_map({code_.offset_of(a_.at()), offsets_[i_], parked_,
-                   static_cast<u8>(row.attrs & (kNeedsFpu | kNeedsMmx) ? 1 : row.attrs & (kNeedsSse | kNeedsAvx | kNeedsAvx512) ? 2 : 0)});
+                   static_cast<u8>(row.attrs & (kNeedsFpu | kNeedsMmx)                  ? 1
+                                   : row.attrs & (kNeedsSse | kNeedsAvx | kNeedsAvx512) ? 2
+                                                                                        : 0)});
   }
 
   const u8 reg_number = reg_is_extension ? static_cast<u8>(inst.reg) : static_cast<u8>(reg.host);
@@ -120,16 +144,22 @@ void Translator::emit_identity(const Inst& inst) {
   if (vex) {
     a_.b(0xc4);
     a_.b(static_cast<u8>((r_bit ? 0 : 0x80) | 0x40 | (b_bit ? 0 : 0x20) | kMapBytes[static_cast<u8>(row.map)]));
-    const u8 pp = row.prefix == Mandatory::k66 ? 1 : row.prefix == Mandatory::kF3 ? 2 : row.prefix == Mandatory::kF2 ? 3 : 0;
+    const u8 pp = row.prefix == Mandatory::k66   ? 1
+                  : row.prefix == Mandatory::kF3 ? 2
+                  : row.prefix == Mandatory::kF2 ? 3
+                                                 : 0;
     a_.b(static_cast<u8>((inst.rex_w ? 0x80 : 0) | (~v.host & 15) << 3 | (inst.vex_l & 1) << 2 | pp));
     a_.b(inst.opcode);
   } else {
     if (inst.lock) a_.b(0xf0);
-    if (row.prefix == Mandatory::k66 || (inst.operand_bytes == 2 && (row.prefix == Mandatory::kAny || uses_operand_size(row)))) a_.b(0x66);
+    if (row.prefix == Mandatory::k66 ||
+        (inst.operand_bytes == 2 && (row.prefix == Mandatory::kAny || uses_operand_size(row))))
+      a_.b(0x66);
     if (row.prefix == Mandatory::kF3) a_.b(0xf3);
     if (row.prefix == Mandatory::kF2) a_.b(0xf2);
     auto byte_needs_rex = [&](const Slot& s, bool is_register) {
-      return is_register && s.field->cls == RegClass::kGpr && s.field->width == Width::k1 && !s.high && s.host >= 4 && s.host <= 7;
+      return is_register && s.field->cls == RegClass::kGpr && s.field->width == Width::k1 && !s.high && s.host >= 4 &&
+             s.host <= 7;
     };
     u8 rex = 0;
     if (inst.rex_w) rex |= 0x48;
@@ -144,15 +174,21 @@ void Translator::emit_identity(const Inst& inst) {
     a_.b(opcode_reg ? static_cast<u8>((inst.opcode & ~7) | (rm_number & 7)) : alias82 ? 0x80 : inst.opcode);
   }
   if (row.has_modrm) {
-    if (inst.has_memory) a_.mem(reg_number, kT0, 0);
-    else if (rm_is_register) a_.modrm(3, reg_number, rm_number);
-    else a_.b(inst.modrm);  // x87 register forms and fixed ModRM bytes
+    if (inst.has_memory)
+      a_.mem(reg_number, kT0, 0);
+    else if (rm_is_register)
+      a_.modrm(3, reg_number, rm_number);
+    else
+      a_.b(inst.modrm);  // x87 register forms and fixed ModRM bytes
   }
   if (row.imm == Imm::kIs4 || inst.imm_bytes) a_.imm(inst.imm, inst.imm_bytes);
 
   if (final_reg != hNone) {
     const unsigned n = gpr_bytes(row.reg, inst);
-    if (n == 2) a_.mov16(final_reg, kT0); else a_.mov(final_reg, kT0);
+    if (n == 2)
+      a_.mov16(final_reg, kT0);
+    else
+      a_.mov(final_reg, kT0);
   }
   auto store_back = [&](const Slot& s) {
     if (s.demoted && op_writes(*s.field)) store_home(s.guest, s.host);
@@ -164,7 +200,10 @@ void Translator::emit_identity(const Inst& inst) {
 }
 
 void Translator::emit_incdec_short(const Inst& inst) {
-  if (live_) flags_to_host(); else parked_ = false;
+  if (live_)
+    flags_to_host();
+  else
+    parked_ = false;
   const u8 guest = inst.opcode & 7;
   const Host r = kRegMap[guest];  // never demoted: no REX outside 64-bit mode
   if (inst.operand_bytes == 2) a_.b(0x66);
@@ -188,30 +227,47 @@ void Translator::emit_lea(const Inst& inst) {
 void Translator::emit_mov_offs(const Inst& inst) {
   const bool store = (inst.opcode & 2) != 0;
   const unsigned bytes = inst.opcode & 1 ? inst.operand_bytes : 1;
-  a_.mov_imm(kT0, inst.address_bytes == 8 ? inst.imm : inst.address_bytes == 4 ? static_cast<u32>(inst.imm) : static_cast<u16>(inst.imm));
+  a_.mov_imm(kT0, inst.address_bytes == 8   ? inst.imm
+                  : inst.address_bytes == 4 ? static_cast<u32>(inst.imm)
+                                            : static_cast<u16>(inst.imm));
   host_address(inst.seg, bytes, store ? Access::kWrite : Access::kRead);
   if (store) {
     a_.store(hRax, kT0, 0, bytes);
   } else if (bytes >= 4) {
     a_.load(hRax, kT0, 0, bytes);
   } else {  // merge
-    if (bytes == 2) { a_.b(0x66); a_.rm(false, 0x8b, hRax, kT0, 0); } else { a_.rm(false, 0x8a, hRax, kT0, 0); }
+    if (bytes == 2) {
+      a_.b(0x66);
+      a_.rm(false, 0x8b, hRax, kT0, 0);
+    } else {
+      a_.rm(false, 0x8a, hRax, kT0, 0);
+    }
   }
   finish_write();
 }
 
 // BT/BTS/BTR/BTC with a register offset: the memory operand lies at a signed distance of offset / width.
 void Translator::emit_bit_test(const Inst& inst) {
-  if (!inst.has_memory) { emit_identity(inst); return; }
+  if (!inst.has_memory) {
+    emit_identity(inst);
+    return;
+  }
   const Row& row = *inst.row;
   const unsigned bytes = inst.operand_bytes;
   const u8 log2_bytes = bytes == 2 ? 1 : bytes == 4 ? 2 : 3;
   may_clobber_flags();
   offset_to_t0(inst);
   const Host bits = read_reg(inst.reg, kT1);
-  if (bytes == 8) a_.mov(kT1, bits);
-  else if (bytes == 4) a_.movsxd(kT1, bits);
-  else { a_.rex(true, kT1, hNone, bits); a_.b(0x0f); a_.b(0xbf); a_.modrm(3, kT1, bits); }  // movsx r64, r16
+  if (bytes == 8)
+    a_.mov(kT1, bits);
+  else if (bytes == 4)
+    a_.movsxd(kT1, bits);
+  else {
+    a_.rex(true, kT1, hNone, bits);
+    a_.b(0x0f);
+    a_.b(0xbf);
+    a_.modrm(3, kT1, bits);
+  }  // movsx r64, r16
   a_.gs_store(kT1, offsetof(Vcpu, scratch));
   a_.gs_and_imm8(offsetof(Vcpu, scratch), static_cast<u8>(bytes * 8 - 1));
   a_.shift(true, 7, kT1, static_cast<u8>(3 + log2_bytes));
@@ -219,7 +275,10 @@ void Translator::emit_bit_test(const Inst& inst) {
   if (inst.address_bytes == 4) a_.mov32(kT0, kT0);
   if (inst.address_bytes == 2) a_.movzx16(kT0, kT0);
   host_address(inst.seg, bytes, op_writes(row.rm) ? Access::kReadWrite : Access::kRead);
-  if (live_) flags_to_host(); else parked_ = false;
+  if (live_)
+    flags_to_host();
+  else
+    parked_ = false;
   a_.gs_load(kT1, offsetof(Vcpu, scratch));
   if (inst.lock) a_.b(0xf0);
   if (bytes == 2) a_.b(0x66);

@@ -11,7 +11,9 @@
 namespace rz {
 namespace {
 
-constexpr u32 seg_field(u8 seg, u32 field) { return static_cast<u32>(offsetof(Vcpu, seg) + sizeof(Segment) * seg + field); }
+constexpr u32 seg_field(u8 seg, u32 field) {
+  return static_cast<u32>(offsetof(Vcpu, seg) + sizeof(Segment) * seg + field);
+}
 
 constexpr i32 tag_offset(bool write) { return write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag); }
 

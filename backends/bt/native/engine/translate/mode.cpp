@@ -22,8 +22,8 @@ void refresh_mode(Vcpu& v) {
   } else {
     const bool ss = flat(v.seg[kSS]) && !v.seg[kSS].fast_read_only;
     if (ss) m |= kModeFlatSs;
-    if (ss && v.seg[kCS].base == 0 && v.seg[kCS].limit == 0xffffffff && flat(v.seg[kDS]) && !v.seg[kDS].fast_read_only &&
-        flat(v.seg[kES]) && !v.seg[kES].fast_read_only)
+    if (ss && v.seg[kCS].base == 0 && v.seg[kCS].limit == 0xffffffff && flat(v.seg[kDS]) &&
+        !v.seg[kDS].fast_read_only && flat(v.seg[kES]) && !v.seg[kES].fast_read_only)
       m |= kModeFlat;
     if (v.seg[kSS].big()) m |= kModeStackBig;
   }

@@ -8,26 +8,26 @@ namespace rz {
 
 /// Bits of Vcpu::mode.
 enum ModeBits : u64 {
-  kModeSizeMask = 3,        // CodeSize
-  kModeCpl3 = 1 << 2,       // CPL 3 (CPL 1 and 2 translate as supervisor; privileged rows are checked by kModeCpl0)
+  kModeSizeMask = 3,   // CodeSize
+  kModeCpl3 = 1 << 2,  // CPL 3 (CPL 1 and 2 translate as supervisor; privileged rows are checked by kModeCpl0)
   kModeCpl0 = 1 << 3,
-  kModeFlat = 1 << 4,       // CS, DS, ES, SS: base 0, limit 4 GiB - 1, usable (always set in 64-bit mode)
-  kModeStackBig = 1 << 5,   // SS.B: 32-bit stack pointer outside 64-bit mode
+  kModeFlat = 1 << 4,      // CS, DS, ES, SS: base 0, limit 4 GiB - 1, usable (always set in 64-bit mode)
+  kModeStackBig = 1 << 5,  // SS.B: 32-bit stack pointer outside 64-bit mode
   kModeProtected = 1 << 6,
   kModeV86 = 1 << 7,
-  kModeFpuTrap = 1 << 8,    // CR0.TS or CR0.EM: every FPU row takes the helper path
+  kModeFpuTrap = 1 << 8,  // CR0.TS or CR0.EM: every FPU row takes the helper path
   kModeOsfxsr = 1 << 9,
-  kModeOsxsave = 1 << 10,   // CR4.OSXSAVE
-  kModeAvx = 1 << 11,       // XCR0 has SSE and AVX
+  kModeOsxsave = 1 << 10,  // CR4.OSXSAVE
+  kModeAvx = 1 << 11,      // XCR0 has SSE and AVX
   kModeAvx512 = 1 << 12,
   kModeFlatSs = 1 << 13,
-  kModeAlign = 1 << 14,     // CR0.AM, EFLAGS.AC and CPL 3: alignment checks
-  kModeFpuNe = 1 << 15,     // CR0.NE
-  kModeLong = 1 << 16,      // EFER.LMA
+  kModeAlign = 1 << 14,  // CR0.AM, EFLAGS.AC and CPL 3: alignment checks
+  kModeFpuNe = 1 << 15,  // CR0.NE
+  kModeLong = 1 << 16,   // EFER.LMA
   kModeFpuEm = 1 << 17,
   // Chosen by the run loop, not by processor state:
-  kModeSingle = 1ull << 32, // exactly one instruction
-  kModeBounce = 1ull << 33, // memory operands go through the bounce buffer (implies kModeSingle)
+  kModeSingle = 1ull << 32,  // exactly one instruction
+  kModeBounce = 1ull << 33,  // memory operands go through the bounce buffer (implies kModeSingle)
 };
 
 /// Recompute vcpu.mode and the selected TLB and jump tables. To be called after any change to CR0, CR4, EFER,

@@ -65,7 +65,10 @@ void Translator::emit_push(const Inst& inst) {
       [[fallthrough]];
     default: {
       const Host r = kRegMap[inst.rm];
-      if (r != hNone) { push_value(r, bytes); return; }
+      if (r != hNone) {
+        push_value(r, bytes);
+        return;
+      }
       stack_address(-static_cast<i32>(bytes));
       host_address(kSS, bytes, Access::kWrite);
       load_home(kT1, inst.rm);
@@ -98,8 +101,10 @@ void Translator::emit_pop(const Inst& inst) {
 void Translator::emit_leave(const Inst& inst) {
   const unsigned bytes = inst.operand_bytes;
   const Host bp = kRegMap[5];
-  if (stack_bytes() == 2) a_.movzx16(kT0, bp);
-  else a_.lea(stack_bytes() == 8, kT0, bp, hNone, 0, 0);
+  if (stack_bytes() == 2)
+    a_.movzx16(kT0, bp);
+  else
+    a_.lea(stack_bytes() == 8, kT0, bp, hNone, 0, 0);
   host_address(kSS, bytes, Access::kRead);
   a_.load(kT1, kT0, 0, bytes);
   if (stack_bytes() == 2) {

@@ -12,11 +12,19 @@ namespace {
 
 bool ends_block(const Inst& inst) {
   switch (inst.row->sem) {
-    case Sem::kCallRel: case Sem::kCallRm: case Sem::kJmpRel: case Sem::kJmpRm: case Sem::kRet: case Sem::kRetImm:
-    case Sem::kLoop: case Sem::kLoope: case Sem::kLoopne: case Sem::kJcxz: case Sem::kHelperEnds: case Sem::kUndefined:
-      return true;
-    default:
-      return false;
+    case Sem::kCallRel:
+    case Sem::kCallRm:
+    case Sem::kJmpRel:
+    case Sem::kJmpRm:
+    case Sem::kRet:
+    case Sem::kRetImm:
+    case Sem::kLoop:
+    case Sem::kLoope:
+    case Sem::kLoopne:
+    case Sem::kJcxz:
+    case Sem::kHelperEnds:
+    case Sem::kUndefined: return true;
+    default: return false;
   }
 }
 
@@ -44,7 +52,10 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
       u8 bytes[kMaxInstBytes];
       u64 second = 0;
       if (!fetch_translate(vcpu_, (linear & kPageMask) + kPageBytes, second)) return false;
-      if (!code_.covers(second)) { vcpu_.raise(kUD); return false; }
+      if (!code_.covers(second)) {
+        vcpu_.raise(kUD);
+        return false;
+      }
       const u8* next = vcpu_.machine->memory->host(second);
       if (!next) next = kNothing;
       for (unsigned i = 0; i < kMaxInstBytes; i++) bytes[i] = i < room ? page[at + i] : next[i - room];
@@ -90,40 +101,78 @@ void Translator::emit_inst(unsigned i) {
   inst_rip_ = rip_ + offsets_[i];
   live_ = live_before_[i];
   const Inst& inst = *inst_;
-  if (emit_availability_check(inst)) { ended_ = true; return; }
+  if (emit_availability_check(inst)) {
+    ended_ = true;
+    return;
+  }
   switch (inst.row->sem) {
-    case Sem::kUndefined: emit_raise(kUD); ended_ = true; break;
-    case Sem::kIdentity: case Sem::kX87Identity: case Sem::kMovImm: emit_identity(inst); break;
-    case Sem::kClc: case Sem::kStc: case Sem::kCmc:
-      flags_to_host(); a_.b(inst.opcode); break;
-    case Sem::kLahf: flags_to_host(); a_.lahf(); break;
+    case Sem::kUndefined:
+      emit_raise(kUD);
+      ended_ = true;
+      break;
+    case Sem::kIdentity:
+    case Sem::kX87Identity:
+    case Sem::kMovImm: emit_identity(inst); break;
+    case Sem::kClc:
+    case Sem::kStc:
+    case Sem::kCmc:
+      flags_to_host();
+      a_.b(inst.opcode);
+      break;
+    case Sem::kLahf:
+      flags_to_host();
+      a_.lahf();
+      break;
     case Sem::kSahf:
-      if (live_) flags_to_host(); else parked_ = false;
-      a_.sahf(); break;
+      if (live_)
+        flags_to_host();
+      else
+        parked_ = false;
+      a_.sahf();
+      break;
     case Sem::kNop: break;
     case Sem::kIncDecShort: emit_incdec_short(inst); break;
     case Sem::kMovOffs: emit_mov_offs(inst); break;
     case Sem::kLea: emit_lea(inst); break;
     case Sem::kBitTest: emit_bit_test(inst); break;
-    case Sem::kPushReg: case Sem::kPushImm: case Sem::kPushRm: emit_push(inst); break;
-    case Sem::kPopReg: case Sem::kPopRm: emit_pop(inst); break;
+    case Sem::kPushReg:
+    case Sem::kPushImm:
+    case Sem::kPushRm: emit_push(inst); break;
+    case Sem::kPopReg:
+    case Sem::kPopRm: emit_pop(inst); break;
     case Sem::kLeave: emit_leave(inst); break;
-    case Sem::kCallRel: case Sem::kCallRm: emit_call(inst); break;
-    case Sem::kJmpRel: case Sem::kJmpRm: emit_jump(inst); break;
+    case Sem::kCallRel:
+    case Sem::kCallRm: emit_call(inst); break;
+    case Sem::kJmpRel:
+    case Sem::kJmpRm: emit_jump(inst); break;
     case Sem::kJcc: emit_jcc(inst); break;
-    case Sem::kLoop: case Sem::kLoope: case Sem::kLoopne: case Sem::kJcxz: emit_loop(inst); break;
-    case Sem::kRet: case Sem::kRetImm: emit_ret(inst); break;
+    case Sem::kLoop:
+    case Sem::kLoope:
+    case Sem::kLoopne:
+    case Sem::kJcxz: emit_loop(inst); break;
+    case Sem::kRet:
+    case Sem::kRetImm: emit_ret(inst); break;
     case Sem::kPushf: emit_pushf(inst); break;
-    case Sem::kCld: case Sem::kStd:
+    case Sem::kCld:
+    case Sem::kStd:
       may_clobber_flags();
-      a_.b(0x65); a_.b(0x81);
-      if (inst.row->sem == Sem::kCld) { a_.gs_mem(4, offsetof(Vcpu, rflags)); a_.d(~static_cast<u32>(kFlagDF)); }
-      else { a_.gs_mem(1, offsetof(Vcpu, rflags)); a_.d(static_cast<u32>(kFlagDF)); }
+      a_.b(0x65);
+      a_.b(0x81);
+      if (inst.row->sem == Sem::kCld) {
+        a_.gs_mem(4, offsetof(Vcpu, rflags));
+        a_.d(~static_cast<u32>(kFlagDF));
+      } else {
+        a_.gs_mem(1, offsetof(Vcpu, rflags));
+        a_.d(static_cast<u32>(kFlagDF));
+      }
       break;
     case Sem::kHelper:
-      if (inst.row->helper == Helper::k_cli) emit_cli(inst);
-      else if (inst.row->helper == Helper::k_swapgs && code64()) emit_swapgs();
-      else emit_helper(inst);
+      if (inst.row->helper == Helper::k_cli)
+        emit_cli(inst);
+      else if (inst.row->helper == Helper::k_swapgs && code64())
+        emit_swapgs();
+      else
+        emit_helper(inst);
       break;
     case Sem::kHelperEnds: emit_helper(inst); break;
   }
@@ -173,7 +222,8 @@ void Translator::emit_out_of_line() {
     u8* const from = side_[i].from;
     const u64 target = side_[i].target;
     if (!single() && !vcpu_.machine->options.no_opt && same_page(target)) {
-      const u32 link = code_.new_link(block_, code_.offset_of(from), code_.offset_of(a_.at()), target, target <= rip_ + offsets_[count_]);
+      const u32 link = code_.new_link(block_, code_.offset_of(from), code_.offset_of(a_.at()), target,
+                                      target <= rip_ + offsets_[count_]);
       a_.mov_imm(kT1, link);
       a_.jmp_to(code_.rw(g_thunks_layout.exit_link));
     } else {
@@ -194,7 +244,10 @@ void Translator::emit_out_of_line() {
 }
 
 u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
-  rip_ = rip; linear_ = linear; gpa_ = gpa; mode_ = mode;
+  rip_ = rip;
+  linear_ = linear;
+  gpa_ = gpa;
+  mode_ = mode;
   if (!decode_block(linear, gpa)) return 0;
   compute_liveness();
   block_ = code_.new_block();

@@ -16,18 +16,19 @@ namespace rz {
 
 /// Reasons that leave translated code, in the low byte of Vcpu::exit_meta while C++ looks at it.
 enum ExitReason : u8 {
-  kExitLookup,   // vcpu.rip says where to go on
-  kExitLink,     // exit_meta >> 8 is a link to connect
-  kExitPoll,     // exit_meta >> 8 is a block whose poll saw attention
-  kExitFault,    // vcpu.exception is pending, vcpu.rip is the instruction
-  kExitBounce,   // re-execute the instruction at vcpu.rip through the bounce buffer
-  kExitInternal, // an invariant failed
+  kExitLookup,    // vcpu.rip says where to go on
+  kExitLink,      // exit_meta >> 8 is a link to connect
+  kExitPoll,      // exit_meta >> 8 is a block whose poll saw attention
+  kExitFault,     // vcpu.exception is pending, vcpu.rip is the instruction
+  kExitBounce,    // re-execute the instruction at vcpu.rip through the bounce buffer
+  kExitInternal,  // an invariant failed
 };
 
 /// Fields of the access descriptor passed to the slow path.
 struct AccessMeta {
   static constexpr u32 make(u32 guest_offset, u32 bytes, Access access, u8 seg, bool aligned = false) {
-    return guest_offset | bytes << 12 | static_cast<u32>(access) << 20 | static_cast<u32>(seg) << 24 | (aligned ? 1u << 31 : 0u);
+    return guest_offset | bytes << 12 | static_cast<u32>(access) << 20 | static_cast<u32>(seg) << 24 |
+           (aligned ? 1u << 31 : 0u);
   }
   static u32 guest_offset(u32 m) { return m & 0xfff; }
   static u32 bytes(u32 m) { return m >> 12 & 0xff; }
@@ -38,19 +39,19 @@ struct AccessMeta {
 
 /// Entry points of the generated thunks, as offsets in the code cache.
 struct Thunks {
-  u32 enter;          // C++: void(const u8* host): loads guest registers, T0 = vcpu.rip
-  u32 exit_link;      // T1 = link; flags in the host
-  u32 exit_poll;      // T1 = block; flags parked or dead
-  u32 exit_lookup;    // T0 = RIP; flags parked
-  u32 exit_bounce;    // T0 = RIP of the instruction to re-execute; flags parked or dead
-  u32 exit_saved;     // registers already saved, exit_meta set
+  u32 enter;        // C++: void(const u8* host): loads guest registers, T0 = vcpu.rip
+  u32 exit_link;    // T1 = link; flags in the host
+  u32 exit_poll;    // T1 = block; flags parked or dead
+  u32 exit_lookup;  // T0 = RIP; flags parked
+  u32 exit_bounce;  // T0 = RIP of the instruction to re-execute; flags parked or dead
+  u32 exit_saved;   // registers already saved, exit_meta set
   // Entered by a jump with the address to come back to in T1 (translated code has no stack).
-  u32 slow_access;    // T0 = linear, exit_meta = AccessMeta | block << 32; comes back with T0 = host address
-  u32 bounce_prepare; // T0 = offset, exit_meta likewise; comes back with T0 = bounce buffer
-  u32 bounce_commit;  // after the instruction; flags must be parked
-  u32 helper;         // T0 = RIP, scratch[2] = Inst*; flags must be parked
-  u32 raise;          // T0 = RIP, T1 = vector | has_error << 8 | error << 16; flags parked or dead
-  u32 fault_signal;   // entered from the signal handler; everything is in the vCPU already
+  u32 slow_access;     // T0 = linear, exit_meta = AccessMeta | block << 32; comes back with T0 = host address
+  u32 bounce_prepare;  // T0 = offset, exit_meta likewise; comes back with T0 = bounce buffer
+  u32 bounce_commit;   // after the instruction; flags must be parked
+  u32 helper;          // T0 = RIP, scratch[2] = Inst*; flags must be parked
+  u32 raise;           // T0 = RIP, T1 = vector | has_error << 8 | error << 16; flags parked or dead
+  u32 fault_signal;    // entered from the signal handler; everything is in the vCPU already
 };
 extern Thunks g_thunks_layout;  // identical for every machine of the process
 
@@ -81,10 +82,14 @@ class Translator {
   void emit_inst(unsigned i);
 
   // flags.cpp
-  void park(Host temp = kT1);     // host EFLAGS -> parked_flags; clobbers temp
-  void unpark(Host temp = kT1);   // parked_flags -> host EFLAGS
-  void flags_to_host(Host temp = kT1) { if (parked_) unpark(temp); }
-  void may_clobber_flags(Host temp = kT1) { if (!parked_ && live_) park(temp); }
+  void park(Host temp = kT1);    // host EFLAGS -> parked_flags; clobbers temp
+  void unpark(Host temp = kT1);  // parked_flags -> host EFLAGS
+  void flags_to_host(Host temp = kT1) {
+    if (parked_) unpark(temp);
+  }
+  void may_clobber_flags(Host temp = kT1) {
+    if (!parked_ && live_) park(temp);
+  }
 
   // memory_operand.cpp: the seam. The only code that knows how guest memory is reached.
   /// T0 = offset of the operand in its segment (clobbers T1; leaves flags alone).
@@ -104,15 +109,15 @@ class Translator {
   void emit_incdec_short(const Inst& inst);
 
   // stack.cpp
-  void stack_address(i32 delta);                 // T0 = offset of SS:[RSP + delta]
+  void stack_address(i32 delta);  // T0 = offset of SS:[RSP + delta]
   void stack_adjust(i32 delta);
-  void push_value(Host value, unsigned bytes);   // value in T1 or scratch[0] (hNone)
-  void pop_to_t1(unsigned bytes);                // T1 = popped value; RSP not adjusted yet
+  void push_value(Host value, unsigned bytes);  // value in T1 or scratch[0] (hNone)
+  void pop_to_t1(unsigned bytes);               // T1 = popped value; RSP not adjusted yet
   void emit_push(const Inst& inst);
   void emit_pop(const Inst& inst);
   void emit_leave(const Inst& inst);
   void emit_pushf(const Inst& inst);
-  unsigned stack_bytes() const;                  // width of the stack pointer: 2, 4 or 8
+  unsigned stack_bytes() const;  // width of the stack pointer: 2, 4 or 8
 
   // branch.cpp
   void emit_call(const Inst& inst);
@@ -120,9 +125,9 @@ class Translator {
   void emit_ret(const Inst& inst);
   void emit_jcc(const Inst& inst);
   void emit_loop(const Inst& inst);
-  void exit_direct(u64 target);                  // end of block or out of line: continue at `target`
-  void exit_indirect();                          // T0 = target RIP
-  void exit_next(u64 rip);                       // leave through the table: mode may have changed
+  void exit_direct(u64 target);  // end of block or out of line: continue at `target`
+  void exit_indirect();          // T0 = target RIP
+  void exit_next(u64 rip);       // leave through the table: mode may have changed
   u64 branch_target(const Inst& inst) const;
   bool same_page(u64 target) const;
 
@@ -134,18 +139,29 @@ class Translator {
   void emit_swapgs();
 
   // registers
-  Host read_reg(u8 guest, Host temp);            // host register holding a guest register (loads temp when demoted)
+  Host read_reg(u8 guest, Host temp);  // host register holding a guest register (loads temp when demoted)
   void write_reg(u8 guest, Host from, unsigned bytes);  // architectural write: 4 zero-extends, 1 (low) and 2 merge
   void load_home(Host dst, u8 guest) { a_.gs_load(dst, home(guest)); }
   void store_home(u8 guest, Host src) { a_.gs_store(src, home(guest)); }
   static u32 home(u8 guest) { return static_cast<u32>(offsetof(Vcpu, regs) + 8u * guest); }
 
   // out-of-line code, emitted after the block's body
-  struct SlowStub { u8* from; u8* back; u32 meta; bool write; };
+  struct SlowStub {
+    u8* from;
+    u8* back;
+    u32 meta;
+    bool write;
+  };
   void leave_for(u32 thunk, u8* back = nullptr);  // T1 = back (or what follows), jump to the thunk
   void set_access(u32 meta);                      // exit_meta = meta | block << 32
-  struct SideExit { u8* from; u64 target; };
-  struct BounceExit { u8* from; u64 rip; };
+  struct SideExit {
+    u8* from;
+    u64 target;
+  };
+  struct BounceExit {
+    u8* from;
+    u64 rip;
+  };
   void emit_out_of_line();
   void emit_slow_stubs();
 
@@ -171,9 +187,9 @@ class Translator {
   unsigned i_ = 0;
   const Inst* inst_ = nullptr;
   u64 inst_rip_ = 0;
-  u8 live_ = 0;            // flags live before the current instruction: what a check must not destroy
+  u8 live_ = 0;  // flags live before the current instruction: what a check must not destroy
   bool parked_ = false;
-  bool ended_ = false;     // control never falls out of the last emitted instruction
+  bool ended_ = false;          // control never falls out of the last emitted instruction
   bool write_pending_ = false;  // a bounce write must be committed after the instruction
 
   SlowStub slow_[kMaxInsts * 3];  // at most three accesses an instruction
@@ -188,7 +204,7 @@ class Translator {
 
 /// C++ functions that thunks call (run/callbacks.cpp). All on the vCPU's thread, guest FPU state live.
 extern "C" {
-u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor);   // descriptor: AccessMeta | block << 32
+u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor);  // descriptor: AccessMeta | block << 32
 u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u64 descriptor);
 void rz_bounce_commit(Vcpu* vcpu);
 u32 rz_call_helper(Vcpu* vcpu, const Inst* inst);

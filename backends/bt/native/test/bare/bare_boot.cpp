@@ -40,7 +40,10 @@ using namespace rz;
 class TinyUart {
  public:
   explicit TinyUart(IrqPlatform& irq) : irq_(irq) {}
-  void feed(const std::string& text) { input_ += text; update(); }
+  void feed(const std::string& text) {
+    input_ += text;
+    update();
+  }
   u8 read(unsigned r) {
     switch (r) {
       case 0: {
@@ -53,8 +56,13 @@ class TinyUart {
       case 1: return lcr_ & 0x80 ? dlm_ : ier_;
       case 2: {
         u8 iir = 1;
-        if ((ier_ & 1) && at_ < input_.size()) iir = 4;
-        else if ((ier_ & 2) && thre_) { iir = 2; thre_ = false; update(); }
+        if ((ier_ & 1) && at_ < input_.size())
+          iir = 4;
+        else if ((ier_ & 2) && thre_) {
+          iir = 2;
+          thre_ = false;
+          update();
+        }
         return static_cast<u8>(iir | 0xc0);
       }
       case 3: return lcr_;
@@ -66,15 +74,40 @@ class TinyUart {
   }
   void write(unsigned r, u8 v) {
     switch (r) {
-      case 0: if (lcr_ & 0x80) { dll_ = v; break; } output += static_cast<char>(v); if (v == '\n' || output.size() > 512) flush(); thre_ = true; update(); break;
-      case 1: if (lcr_ & 0x80) { dlm_ = v; break; } if (!(ier_ & 2) && (v & 2)) thre_ = true; ier_ = v & 15; update(); break;
+      case 0:
+        if (lcr_ & 0x80) {
+          dll_ = v;
+          break;
+        }
+        output += static_cast<char>(v);
+        if (v == '\n' || output.size() > 512) flush();
+        thre_ = true;
+        update();
+        break;
+      case 1:
+        if (lcr_ & 0x80) {
+          dlm_ = v;
+          break;
+        }
+        if (!(ier_ & 2) && (v & 2)) thre_ = true;
+        ier_ = v & 15;
+        update();
+        break;
       case 3: lcr_ = v; break;
-      case 4: mcr_ = v; update(); break;
+      case 4:
+        mcr_ = v;
+        update();
+        break;
       case 7: scr_ = v; break;
       default: break;
     }
   }
-  void flush() { if (!output.empty()) { (void)!::write(1, output.data(), output.size()); output.clear(); } }
+  void flush() {
+    if (!output.empty()) {
+      (void)!::write(1, output.data(), output.size());
+      output.clear();
+    }
+  }
 
  private:
   void update() { irq_.set_line(4, (mcr_ & 8) && (((ier_ & 1) && at_ < input_.size()) || ((ier_ & 2) && thre_))); }
@@ -102,7 +135,10 @@ class BareBus final : public Bus {
   void io_write(Vcpu& v, u16 port, unsigned width, u64 value) override {
     if (irq_.io_write(port, width, value)) return;
     HostFpuScope scope(v);
-    if (port >= 0x3f8 && port < 0x400) { uart.write(port - 0x3f8u, static_cast<u8>(value)); return; }
+    if (port >= 0x3f8 && port < 0x400) {
+      uart.write(port - 0x3f8u, static_cast<u8>(value));
+      return;
+    }
     if (port == 0x604 && (value & 0x2000)) stop("power off", 0);
     if (port == 0xf4) stop("debug exit", static_cast<int>(value & 0xff));
     if (port == 0xcf9 && (value & 4)) stop("reset", 3);
@@ -120,7 +156,9 @@ class BareBus final : public Bus {
     exit_code = code;
     for (Vcpu* v : m_.vcpus) notify(*v, kAttnStop);
   }
-  void dump_unknown() { for (auto& [p, n] : unknown_) fprintf(stderr, "port %04x read %u times\n", p, n); }
+  void dump_unknown() {
+    for (auto& [p, n] : unknown_) fprintf(stderr, "port %04x read %u times\n", p, n);
+  }
   std::atomic<int> exit_code{-1};
 
  private:
@@ -134,7 +172,10 @@ class BareBus final : public Bus {
 
 std::vector<u8> slurp(const std::string& path) {
   std::ifstream f(path, std::ios::binary);
-  if (!f) { fprintf(stderr, "cannot read %s\n", path.c_str()); exit(2); }
+  if (!f) {
+    fprintf(stderr, "cannot read %s\n", path.c_str());
+    exit(2);
+  }
   return {std::istreambuf_iterator<char>(f), {}};
 }
 
@@ -148,30 +189,46 @@ void set_cache(Segment& s, u64 selector, u64 base, u64 limit, u64 attributes) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) { fprintf(stderr, "usage: %s SCRIPT [--seconds N] [--stats] [--no-opt] [--input TEXT]\n", argv[0]); return 2; }
+  if (argc < 2) {
+    fprintf(stderr, "usage: %s SCRIPT [--seconds N] [--stats] [--no-opt] [--input TEXT]\n", argv[0]);
+    return 2;
+  }
   int seconds = 120;
   bool stats = false;
   std::string input;
   Machine machine;
   for (int i = 2; i < argc; i++) {
     const std::string a = argv[i];
-    if (a == "--seconds" && i + 1 < argc) seconds = atoi(argv[++i]);
-    else if (a == "--input" && i + 1 < argc) input = argv[++i];
-    else if (a == "--stats") stats = true;
-    else if (a == "--no-opt") machine.options.no_opt = true;
-    else if (a == "--one") machine.options.max_block_insts = 1;
-    else if (a == "--perf-map") machine.options.perf_map = true;
+    if (a == "--seconds" && i + 1 < argc)
+      seconds = atoi(argv[++i]);
+    else if (a == "--input" && i + 1 < argc)
+      input = argv[++i];
+    else if (a == "--stats")
+      stats = true;
+    else if (a == "--no-opt")
+      machine.options.no_opt = true;
+    else if (a == "--one")
+      machine.options.max_block_insts = 1;
+    else if (a == "--perf-map")
+      machine.options.perf_map = true;
   }
   u64 memory_bytes = 0;
   std::vector<std::pair<u64, u64>> ranges;
   std::string cpu = "x86-64-v2";
-  struct Load { u64 at; std::string file; };
+  struct Load {
+    u64 at;
+    std::string file;
+  };
   std::vector<Load> loads;
   std::vector<std::pair<std::string, std::string>> regs, tables;
   std::ifstream script(argv[1]);
-  if (!script) { fprintf(stderr, "cannot read %s\n", argv[1]); return 2; }
+  if (!script) {
+    fprintf(stderr, "cannot read %s\n", argv[1]);
+    return 2;
+  }
   const std::string script_path = argv[1];
-  const std::string dir = script_path.find('/') == std::string::npos ? "" : script_path.substr(0, script_path.rfind('/') + 1);
+  const std::string dir =
+      script_path.find('/') == std::string::npos ? "" : script_path.substr(0, script_path.rfind('/') + 1);
   for (std::string line; std::getline(script, line);) {
     std::istringstream in(line);
     std::string word, a, b;
@@ -181,16 +238,23 @@ int main(int argc, char** argv) {
     if (word == "memory") {
       ranges.push_back({strtoull(a.c_str(), nullptr, 16), strtoull(b.c_str(), nullptr, 16)});
       memory_bytes = std::max(memory_bytes, ranges.back().first + ranges.back().second);
-    }
-    else if (word == "load") loads.push_back({strtoull(a.c_str(), nullptr, 16), b.empty() || b[0] == '/' ? b : dir + b});
-    else if (word == "reg" || word == "seg") regs.push_back({a, b});
-    else if (word == "table") tables.push_back({a, b});
-    else if (word == "cpu") cpu = a;
+    } else if (word == "load")
+      loads.push_back({strtoull(a.c_str(), nullptr, 16), b.empty() || b[0] == '/' ? b : dir + b});
+    else if (word == "reg" || word == "seg")
+      regs.push_back({a, b});
+    else if (word == "table")
+      tables.push_back({a, b});
+    else if (word == "cpu")
+      cpu = a;
   }
-  u8* ram = static_cast<u8*>(mmap(nullptr, memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  u8* ram = static_cast<u8*>(
+      mmap(nullptr, memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   PhysMemory memory;
   for (auto& [at, bytes] : ranges)
-    if (!memory.add({at, bytes, ram + at, false})) { fprintf(stderr, "cannot add memory\n"); return 2; }
+    if (!memory.add({at, bytes, ram + at, false})) {
+      fprintf(stderr, "cannot add memory\n");
+      return 2;
+    }
   machine.memory = &memory;
   for (const Load& l : loads) {
     const std::vector<u8> bytes = slurp(l.file);
@@ -199,11 +263,17 @@ int main(int argc, char** argv) {
   CodeCache code;
   machine.tsc_hz = tsc_hz();
   CpuidProfile profile;
-  if (!cpuid_profile(cpu.c_str(), 1, machine.tsc_hz, profile)) { fprintf(stderr, "unknown CPU profile %s\n", cpu.c_str()); return 2; }
+  if (!cpuid_profile(cpu.c_str(), 1, machine.tsc_hz, profile)) {
+    fprintf(stderr, "unknown CPU profile %s\n", cpu.c_str());
+    return 2;
+  }
   machine.cpuid = &profile;
   Vcpu* v = vcpu_create(machine, 0);
   machine.vcpus.push_back(v);
-  if (!code.init(machine, machine.options.code_cache_bytes, 8ull << 30)) { fprintf(stderr, "no code cache\n"); return 2; }
+  if (!code.init(machine, machine.options.code_cache_bytes, 8ull << 30)) {
+    fprintf(stderr, "no code cache\n");
+    return 2;
+  }
   machine.code = &code;
   emit_thunks(code);
   IrqPlatform irq(machine);
@@ -213,32 +283,44 @@ int main(int argc, char** argv) {
   vcpu_reset(*v);
   jump_flush_all(*v);
 
-  static const char* kGpr[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+  static const char* kGpr[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                               "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
   static const char* kSegs[] = {"es", "cs", "ss", "ds", "fs", "gs"};
   auto hex = [](const std::string& s) { return strtoull(s.c_str(), nullptr, 16); };
   for (auto& [name, value] : regs) {
     bool done = false;
-    for (int i = 0; i < 16; i++) if (name == kGpr[i]) { v->regs[i] = hex(value); done = true; }
-    for (int i = 0; i < 6; i++) if (name == kSegs[i]) {  // selector base limit attributes
-      std::istringstream in(value);
-      std::string s, b, l, at;
-      in >> s >> b >> l >> at;
-      set_cache(v->seg[i], hex(s), hex(b), hex(l), hex(at));
-      done = true;
-    }
-    if (name == "rip") v->rip = hex(value);
-    else if (name == "rflags") v->rflags = hex(value);
-    else if (name == "cr0") v->cr0 = hex(value);
-    else if (name == "cr3") v->cr3 = hex(value);
-    else if (name == "cr4") v->cr4 = hex(value);
-    else if (name == "efer") v->msr.efer = hex(value);
+    for (int i = 0; i < 16; i++)
+      if (name == kGpr[i]) {
+        v->regs[i] = hex(value);
+        done = true;
+      }
+    for (int i = 0; i < 6; i++)
+      if (name == kSegs[i]) {  // selector base limit attributes
+        std::istringstream in(value);
+        std::string s, b, l, at;
+        in >> s >> b >> l >> at;
+        set_cache(v->seg[i], hex(s), hex(b), hex(l), hex(at));
+        done = true;
+      }
+    if (name == "rip")
+      v->rip = hex(value);
+    else if (name == "rflags")
+      v->rflags = hex(value);
+    else if (name == "cr0")
+      v->cr0 = hex(value);
+    else if (name == "cr3")
+      v->cr3 = hex(value);
+    else if (name == "cr4")
+      v->cr4 = hex(value);
+    else if (name == "efer")
+      v->msr.efer = hex(value);
     else if (name == "ldtr" || name == "tr") {
       std::istringstream in(value);
       std::string s, b, l, at;
       in >> s >> b >> l >> at;
       set_cache(name == "tr" ? v->tr : v->ldtr, hex(s), hex(b), hex(l), hex(at));
-    }
-    else if (!done && name != "cr2" && name != "cr8") fprintf(stderr, "ignored: reg %s\n", name.c_str());
+    } else if (!done && name != "cr2" && name != "cr8")
+      fprintf(stderr, "ignored: reg %s\n", name.c_str());
   }
   for (auto& [name, value] : tables) {
     std::istringstream in(value);
@@ -254,7 +336,10 @@ int main(int argc, char** argv) {
 
   std::thread watchdog([&] {
     for (int i = 0; i < seconds * 10 && bus.exit_code < 0; i++) usleep(100000);
-    if (bus.exit_code < 0) { fprintf(stderr, "\n[timeout] rip=%llx\n", static_cast<unsigned long long>(v->rip)); bus.stop("timeout", 124); }
+    if (bus.exit_code < 0) {
+      fprintf(stderr, "\n[timeout] rip=%llx\n", static_cast<unsigned long long>(v->rip));
+      bus.stop("timeout", 124);
+    }
   });
   irq.bind_thread(*v);
   const RunExit why = run(*v);
@@ -267,21 +352,29 @@ int main(int argc, char** argv) {
   }
   watchdog.join();
   if (stats) {
-    fprintf(stderr, "blocks %u, code %u KiB, flushes %llu\n", code.block_count(), code.used() >> 10, static_cast<unsigned long long>(code.generation()));
+    fprintf(stderr, "blocks %u, code %u KiB, flushes %llu\n", code.block_count(), code.used() >> 10,
+            static_cast<unsigned long long>(code.generation()));
     bus.dump_unknown();
-    fprintf(stderr, "exits: lookup %llu link %llu poll %llu fault %llu bounce %llu\n", (unsigned long long)v->counters[0], (unsigned long long)v->counters[1],
-            (unsigned long long)v->counters[2], (unsigned long long)v->counters[3], (unsigned long long)v->counters[4]);
+    fprintf(stderr, "exits: lookup %llu link %llu poll %llu fault %llu bounce %llu\n",
+            (unsigned long long)v->counters[0], (unsigned long long)v->counters[1], (unsigned long long)v->counters[2],
+            (unsigned long long)v->counters[3], (unsigned long long)v->counters[4]);
     for (u32 i = v->flight_next > 24 ? v->flight_next - 24 : 0; i < v->flight_next; i++)
       fprintf(stderr, "entered %llx mode %llx\n", static_cast<unsigned long long>(v->flight[i % kFlightBlocks].rip),
               static_cast<unsigned long long>(v->flight[i % kFlightBlocks].mode));
-    for (int i = 0; i < 16; i++) fprintf(stderr, "%s=%llx%c", kGpr[i], static_cast<unsigned long long>(v->regs[i]), i % 4 == 3 ? '\n' : ' ');
-    fprintf(stderr, "rip=%llx rflags=%llx cr0=%llx cr2=%llx cr3=%llx cr4=%llx efer=%llx\n", static_cast<unsigned long long>(v->rip),
-            static_cast<unsigned long long>(v->rflags), static_cast<unsigned long long>(v->cr0), static_cast<unsigned long long>(v->cr2),
-            static_cast<unsigned long long>(v->cr3), static_cast<unsigned long long>(v->cr4), static_cast<unsigned long long>(v->msr.efer));
+    for (int i = 0; i < 16; i++)
+      fprintf(stderr, "%s=%llx%c", kGpr[i], static_cast<unsigned long long>(v->regs[i]), i % 4 == 3 ? '\n' : ' ');
+    fprintf(stderr, "rip=%llx rflags=%llx cr0=%llx cr2=%llx cr3=%llx cr4=%llx efer=%llx\n",
+            static_cast<unsigned long long>(v->rip), static_cast<unsigned long long>(v->rflags),
+            static_cast<unsigned long long>(v->cr0), static_cast<unsigned long long>(v->cr2),
+            static_cast<unsigned long long>(v->cr3), static_cast<unsigned long long>(v->cr4),
+            static_cast<unsigned long long>(v->msr.efer));
     Translation t;
     if (peek_walk(*v, v->rip, t) && memory.host(t.gpa)) {
       FILE* f = fopen("/tmp/rip.bin", "wb");
-      if (f) { fwrite(memory.host(t.gpa & ~0xfffull), 1, 4096, f); fclose(f); }
+      if (f) {
+        fwrite(memory.host(t.gpa & ~0xfffull), 1, 4096, f);
+        fclose(f);
+      }
     }
   }
   return bus.exit_code;

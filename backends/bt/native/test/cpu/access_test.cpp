@@ -69,23 +69,23 @@ void limits() {
   Guest g;
   g.protected_mode();
   u64 value;
-  g.gdt(0x30, 0x10000, 0xfff, 0x493);          // expand-up, 4 KiB
+  g.gdt(0x30, 0x10000, 0xfff, 0x493);  // expand-up, 4 KiB
   CHECK(load_segment(g.v, kDS, 0x30));
   CHECK(mem_read(g.v, kDS, 0xffc, 4, value));
   CHECK(!mem_read(g.v, kDS, 0xffd, 4, value));
   CHECK_EQ(g.v.exception.vector, kGP);
-  g.gdt(0x30, 0x10000, 0xfff, 0x497);          // expand-down: above 0xfff only
+  g.gdt(0x30, 0x10000, 0xfff, 0x497);  // expand-down: above 0xfff only
   CHECK(load_segment(g.v, kES, 0x30));
   CHECK(!mem_read(g.v, kES, 0xffc, 4, value));
   CHECK(mem_read(g.v, kES, 0x1000, 4, value));
   CHECK(!mem_read(g.v, kES, 0xfffffffe, 4, value));
   CHECK_EQ(g.v.seg[kES].fast_ok, 0);
-  g.gdt(0x30, 0, 0xfffff, 0xc91);              // read-only
+  g.gdt(0x30, 0, 0xfffff, 0xc91);  // read-only
   CHECK(load_segment(g.v, kFS, 0x30));
   CHECK(mem_read(g.v, kFS, 0x5000, 4, value));
   CHECK(!mem_write(g.v, kFS, 0x5000, 4, value));
   CHECK_EQ(g.v.seg[kFS].fast_read_only, 1);
-  CHECK(load_segment(g.v, kGS, 0));            // null
+  CHECK(load_segment(g.v, kGS, 0));  // null
   CHECK(!mem_read(g.v, kGS, 0, 1, value));
   CHECK_EQ(g.v.exception.vector, kGP);
   g.v.seg[kSS].limit = 0xff;
@@ -127,7 +127,8 @@ void slots() {
   CHECK(!m.add({0x11000, 0x1000, host, false}));  // overlaps
   CHECK(!m.add({0x20800, 0x1000, host, false}));  // not aligned
   CHECK(!m.add({0x20000, 0, host, false}));
-  CHECK(m.find(0xfff) != nullptr && m.find(0x1000) == nullptr && m.find(0x11fff) != nullptr && m.find(0x12000) == nullptr);
+  CHECK(m.find(0xfff) != nullptr && m.find(0x1000) == nullptr && m.find(0x11fff) != nullptr &&
+        m.find(0x12000) == nullptr);
   CHECK(m.remove(0x10000) && !m.remove(0x10000));
   CHECK_EQ(m.count(), 1);
 }

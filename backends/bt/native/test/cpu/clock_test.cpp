@@ -26,7 +26,7 @@ void frequency() {
 void adjust() {
   Guest g;
   u64 value;
-  CHECK(guest_tsc(g.v) < 10'000'000'000ull);      // starts near zero
+  CHECK(guest_tsc(g.v) < 10'000'000'000ull);  // starts near zero
   CHECK(msr_write(g.v, 0x10, 1ull << 40));
   CHECK(guest_tsc(g.v) - (1ull << 40) < 1'000'000'000);
   CHECK(msr_read(g.v, 0x3b, value));
@@ -59,7 +59,7 @@ void pvclock(u64 hz) {
     CHECK(gap <= 2 + ours / 1'000'000'000);  // one part in 10^9
   }
   const u64 version = g.load(0x5000, 4);
-  CHECK(msr_write(g.v, 0x10, 0));                 // a TSC write refreshes the structure
+  CHECK(msr_write(g.v, 0x10, 0));  // a TSC write refreshes the structure
   CHECK_EQ(g.load(0x5000, 4), version + 2);
   const u64 host = host_tsc();
   const u64 ours = machine_time_ns(g.v, host), theirs = guest_ns(g, 0x5000, host + g.v.msr.tsc_offset);

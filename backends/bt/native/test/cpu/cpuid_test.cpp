@@ -16,13 +16,13 @@ void invariants(const char* name, unsigned vcpus) {
   CHECK(zero.eax >= 0xd);
   CHECK_EQ(zero.ebx, host_cpuid(0, 0).ebx);
   CHECK_EQ(zero.edx, host_cpuid(0, 0).edx);
-  CHECK(one.ecx >> 31 & 1);                     // hypervisor
+  CHECK(one.ecx >> 31 & 1);  // hypervisor
   CHECK(one.ecx >> 21 & 1 && one.ecx >> 24 & 1 && one.ecx >> 17 & 1);
-  CHECK(!(one.ecx >> 5 & 1));                   // no VMX
-  CHECK(!(one.ecx >> 3 & 1));                   // no MONITOR
-  CHECK(!(seven.ebx >> 20 & 1));                // no SMAP
-  CHECK(!(seven.ecx >> 2 & 1));                 // no UMIP
-  CHECK(!(seven.ebx >> 16 & 1));                // no AVX-512
+  CHECK(!(one.ecx >> 5 & 1));     // no VMX
+  CHECK(!(one.ecx >> 3 & 1));     // no MONITOR
+  CHECK(!(seven.ebx >> 20 & 1));  // no SMAP
+  CHECK(!(seven.ecx >> 2 & 1));   // no UMIP
+  CHECK(!(seven.ebx >> 16 & 1));  // no AVX-512
   CHECK(ext.edx >> 29 & 1 && ext.edx >> 11 & 1 && ext.edx >> 20 & 1 && ext.edx >> 26 & 1);
   CHECK(leaf(g, 0x80000007).edx >> 8 & 1);
   CHECK_EQ(leaf(g, 0x80000008).eax & 0xff, g.profile.phys_bits);
@@ -35,7 +35,7 @@ void invariants(const char* name, unsigned vcpus) {
   if (!xsave) CHECK(!(one.ecx >> 28 & 1) && !(seven.ebx >> 5 & 1) && !(one.ecx >> 12 & 1) && leaf(g, 0xd).eax == 0);
   if (xsave) {
     CHECK_EQ(leaf(g, 0xd).eax, g.profile.xcr0);
-    CHECK_EQ(leaf(g, 0xd).ebx, 576);            // XCR0 is 1 after reset
+    CHECK_EQ(leaf(g, 0xd).ebx, 576);  // XCR0 is 1 after reset
     CHECK_EQ(leaf(g, 0xd, 2).ebx, 576);
     CHECK_EQ(leaf(g, 0xd, 2).eax, 256);
     CHECK_EQ(leaf(g, 0xd).ecx, 832);
@@ -57,7 +57,7 @@ void invariants(const char* name, unsigned vcpus) {
   CHECK(leaf(g, 0x40000001).eax >> 3 & leaf(g, 0x40000001).eax >> 24 & 1);
   CHECK_EQ(leaf(g, 0x40000010).eax, 2'600'000);
   if (!g.profile.intel) {
-    CHECK(leaf(g, 0x80000021).eax >> 8 & 1);    // automatic IBRS, so EFER must accept it
+    CHECK(leaf(g, 0x80000021).eax >> 8 & 1);  // automatic IBRS, so EFER must accept it
     CHECK(msr_write(g.v, 0xc0000080, kEferAIBRSE));
     CHECK_EQ(leaf(g, 0x8000001e).ebx & 0xff, 0);
     CHECK_EQ(leaf(g, 0x20000000).eax, 0);
@@ -70,7 +70,7 @@ void profiles() {
   CHECK(cpuid_profile("x86-64-v3", 2, 1, p));
   CpuidProfile low;
   CHECK(cpuid_profile("x86-64-v2", 2, 1, low));
-  CHECK_EQ(low.f1_ecx & ~p.f1_ecx, 0);          // each level holds the one below
+  CHECK_EQ(low.f1_ecx & ~p.f1_ecx, 0);  // each level holds the one below
   CHECK_EQ(low.f7_ebx & ~p.f7_ebx, 0);
   CHECK(std::strstr(low.brand, "x86-64-v2") != nullptr);
 }
@@ -82,7 +82,7 @@ void msrs() {
   CHECK(!msr_write(g.v, 0x12345, 0));
   CHECK(msr_read(g.v, 0x277, value));
   CHECK_EQ(value, 0x0007040600070406);
-  CHECK(!msr_write(g.v, 0x277, 2));             // a reserved memory type
+  CHECK(!msr_write(g.v, 0x277, 2));  // a reserved memory type
   CHECK(msr_write(g.v, 0x277, 0x0007010600070106));
   CHECK(!msr_write(g.v, 0xc0000080, 1ull << 14));
   CHECK(msr_write(g.v, 0x2ff, 0xc06));
@@ -100,7 +100,7 @@ void msrs() {
   CHECK(msr_write(g.v, 0xc0000101, 0xffff800000000000));
   CHECK_EQ(g.v.seg[kGS].base, 0xffff800000000000);
   CHECK(!msr_write(g.v, 0xc0000103, 1ull << 32));
-  CHECK(!msr_write(g.v, 0x1b, 0));              // no interrupt controller in this machine
+  CHECK(!msr_write(g.v, 0x1b, 0));  // no interrupt controller in this machine
 }
 
 }  // namespace

@@ -30,8 +30,8 @@ void inner_and_ist() {
   g.long_mode();
   g.gate64(32, 0x9000, 0x08, 15, 0, 0);
   g.gate64(33, 0x9100, 0x08, 14, 0, 3);
-  g.store(kTss + 4, 0x6000);               // RSP0
-  g.store(kTss + 0x24 + 8 * 2, 0x5000);    // IST3
+  g.store(kTss + 4, 0x6000);             // RSP0
+  g.store(kTss + 0x24 + 8 * 2, 0x5000);  // IST3
   g.user();
   g.v.rflags = 2 | kFlagIF;
   g.v.halted = true;
@@ -43,8 +43,8 @@ void inner_and_ist() {
   CHECK_EQ(g.load(0x6000 - 8), 0x1b);
   CHECK_EQ(g.load(0x6000 - 16), 0x7000);
   CHECK_EQ(g.load(0x6000 - 32), 0x23);
-  CHECK_EQ(g.v.seg[kSS].selector, 0);      // null SS with RPL 0
-  CHECK(g.v.rflags & kFlagIF);             // a trap gate leaves IF
+  CHECK_EQ(g.v.seg[kSS].selector, 0);  // null SS with RPL 0
+  CHECK(g.v.rflags & kFlagIF);         // a trap gate leaves IF
   CHECK(deliver_interrupt(g.v, 33));
   CHECK_EQ(g.v.regs[4], 0x5000 - 40);
   CHECK(!(g.v.rflags & kFlagIF));
@@ -80,7 +80,7 @@ void nested_faults() {
   CHECK_EQ(g.load(g.v.regs[4]), 0);
   // A page fault while delivering a page fault: #DF. CR2 is the second one's.
   g.gate64(14, 0x9000, 0x08, 14, 0, 1);
-  g.store(kTss + 0x24, 0x40000000);        // IST1 is not mapped
+  g.store(kTss + 0x24, 0x40000000);  // IST1 is not mapped
   g.v.raise_page_fault(0x1000, 0);
   deliver_exception(g.v);
   CHECK_EQ(g.v.rip, 0x9800);
@@ -126,11 +126,11 @@ void iret_checks() {
   };
   frame(0x9000, 0, 2, 0x7000, 0x10);
   CHECK_FAULT(g, g.run({0x48, 0xcf}), kGP, 0);
-  frame(0x9000, 0x10, 2, 0x7000, 0x10);                    // data
+  frame(0x9000, 0x10, 2, 0x7000, 0x10);  // data
   CHECK_FAULT(g, g.run({0x48, 0xcf}), kGP, 0x10);
-  frame(0x800000000000, 0x23, 2, 0x7000, 0x1b);            // not canonical
+  frame(0x800000000000, 0x23, 2, 0x7000, 0x1b);  // not canonical
   CHECK_FAULT(g, g.run({0x48, 0xcf}), kGP, 0);
-  frame(0x9000, 0x23, 2, 0x7000, 0);                       // null SS at CPL 3
+  frame(0x9000, 0x23, 2, 0x7000, 0);  // null SS at CPL 3
   CHECK_FAULT(g, g.run({0x48, 0xcf}), kGP, 0);
   CHECK_EQ(g.v.regs[4], 0x6000);
   g.v.nmi_blocked = true;
@@ -193,7 +193,7 @@ void v8086() {
   CHECK(!g.v.v8086() && g.v.cpl == 0);
   CHECK_EQ(g.v.rip, 0x9000);
   CHECK_EQ(g.v.regs[4], 0x6000 - 40);
-  CHECK_EQ(g.load(0x6000 - 40, 4), 0);          // error code
+  CHECK_EQ(g.load(0x6000 - 40, 4), 0);  // error code
   CHECK_EQ(g.load(0x6000 - 36, 4), 0x20);
   CHECK_EQ(g.load(0x6000 - 24, 4), 0xfff0);
   CHECK_EQ(g.load(0x6000 - 20, 4), 0x400);
@@ -209,7 +209,7 @@ void port_permissions() {
   g.v.tr.limit = 0x67 + 0x21;
   g.store(kTss + 0x66, 0x68, 2);
   fill_bytes(g.ram(kTss + 0x68), 0xff, 0x20);
-  g.store(kTss + 0x68 + 0x60 / 8, 0xfe, 1);     // port 60h only
+  g.store(kTss + 0x68 + 0x60 / 8, 0xfe, 1);  // port 60h only
   g.user();
   g.bus.answer = 0x5a;
   CHECK(g.run({0xe4, 0x60}) == OpResult::kNext);

@@ -1,5 +1,5 @@
-// State images. The guest's state is this thread's own FPU state, as in a running vCPU; nothing of the host's instruction
-// pointers may reach guest memory, and what was saved must come back.
+// State images. The guest's state is this thread's own FPU state, as in a running vCPU; nothing of the host's
+// instruction pointers may reach guest memory, and what was saved must come back.
 #include "guest.h"
 
 #include <cstring>
@@ -21,7 +21,7 @@ void fxsave_round_trip() {
   CHECK_EQ(g.load(0x5000, 2), 0x37f);
   for (unsigned at = 6; at < 24; ++at) CHECK_EQ(g.load(0x5000 + at, 1), 0);  // no host pointers
   CHECK(!std::memcmp(g.ram(0x5000 + 160 + 80), pattern, 16));
-  CHECK_EQ(g.load(0x5000 + 416, 1), 0xcc);           // not written by processors either
+  CHECK_EQ(g.load(0x5000 + 416, 1), 0xcc);  // not written by processors either
   const OpResult restored = g.run({0x0f, 0xae, 0x08});
   double top;
   asm volatile("movdqu %%xmm5, %0; fstpl %1" : "=m"(back), "=m"(top));
@@ -40,13 +40,13 @@ void environment() {
   g.v.regs[0] = 0x5000;
   const u16 control = 0x27f;
   asm volatile("fninit; fldcw %0; fldpi" : : "m"(control));
-  CHECK(g.run({0xd9, 0x30}) == OpResult::kNext);      // fnstenv [rax]
+  CHECK(g.run({0xd9, 0x30}) == OpResult::kNext);  // fnstenv [rax]
   CHECK_EQ(g.load(0x5000, 4), 0xffff027f);
-  CHECK_EQ(g.load(0x5008, 4), 0xffff3fff);            // one register in use
+  CHECK_EQ(g.load(0x5008, 4), 0xffff3fff);  // one register in use
   CHECK_EQ(g.load(0x500c), 0);
   CHECK_EQ(g.load(0x5014, 4), 0);
   asm volatile("fninit");
-  CHECK(g.run({0xd9, 0x20}) == OpResult::kNext);      // fldenv
+  CHECK(g.run({0xd9, 0x20}) == OpResult::kNext);  // fldenv
   u16 now;
   asm volatile("fnstcw %0; fninit" : "=m"(now));
   CHECK_EQ(now, control);
@@ -62,7 +62,7 @@ void environment() {
 
 void xsave() {
   Guest g("x86-64-v3");
-  if (!(g.profile.xcr0 & 4)) return;                  // the host has no AVX
+  if (!(g.profile.xcr0 & 4)) return;  // the host has no AVX
   g.long_mode();
   g.v.regs[0] = 7, g.v.regs[2] = 0, g.v.regs[1] = 0x5000;
   CHECK_FAULT(g, g.run({0x0f, 0xae, 0x21}), kUD, 0);  // CR4.OSXSAVE is clear
@@ -100,7 +100,7 @@ void xsave() {
   CHECK(g.run({0x0f, 0xae, 0x21}) == OpResult::kNext);
   CHECK_EQ(g.load(0x50a0), 0x1122334455667788);
   CHECK_EQ(g.load(0x5200) & 2, 2);
-  g.store(0x5200, 1ull << 9);                         // a component outside XCR0
+  g.store(0x5200, 1ull << 9);  // a component outside XCR0
   CHECK_FAULT(g, g.run({0x0f, 0xae, 0x29}), kGP, 0);
   g.store(0x5200, 0);
   g.store(0x5208, 1);
@@ -111,7 +111,7 @@ void xsave() {
 
 void gather() {
   Guest g("x86-64-v3");
-  if (!(g.profile.f7_ebx >> 5 & 1)) return;           // the host has no AVX2
+  if (!(g.profile.f7_ebx >> 5 & 1)) return;  // the host has no AVX2
   g.long_mode();
   alignas(32) u32 index[8] = {0, 2, 4, 0x3ff, 1, 3, 5, 7}, mask[8], out[8];
   for (u32 i = 0; i < 0x400; ++i) g.store(0x200000 + 4 * i, 1000 + i, 4);
@@ -142,7 +142,7 @@ void gather() {
   for (u32 i = 0; i < 8; ++i) mask[i] = i < 4 ? ~0u : 0;
   g.v.regs[0] = 0x200ff0;
   asm volatile("vmovdqu %0, %%ymm1; vmovdqu %1, %%ymm2" : : "m"(index), "m"(mask));
-  r = g.run({0xc4, 0xe2, 0x6d, 0x8e, 0x08});          // vpmaskmovd [rax], ymm2, ymm1
+  r = g.run({0xc4, 0xe2, 0x6d, 0x8e, 0x08});  // vpmaskmovd [rax], ymm2, ymm1
   asm volatile("vzeroupper");
   CHECK(r == OpResult::kNext);
   CHECK_EQ(g.load(0x200ff4, 4), 2);

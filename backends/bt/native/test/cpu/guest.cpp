@@ -24,14 +24,18 @@ std::string g_section;
 FakeCode g_code;
 
 void check(bool ok, const char* file, int line, const char* what) {
-  if (ok) { ++g_tally.passed; return; }
+  if (ok) {
+    ++g_tally.passed;
+    return;
+  }
   ++g_tally.failed;
   std::printf("FAILED %s: %s:%d: %s\n", g_section.c_str(), file, line, what);
 }
 
 void check_equal(u64 a, u64 b, const char* file, int line, const char* what) {
   check(a == b, file, line, what);
-  if (a != b) std::printf("  %#llx against %#llx\n", static_cast<unsigned long long>(a), static_cast<unsigned long long>(b));
+  if (a != b)
+    std::printf("  %#llx against %#llx\n", static_cast<unsigned long long>(a), static_cast<unsigned long long>(b));
 }
 
 static u8* map_pages(u64 bytes) {
@@ -64,9 +68,9 @@ Guest::~Guest() {
 }
 
 void Guest::gdt(u16 selector, u32 base, u32 limit, u32 attributes) {
-  const u64 low = (limit & 0xffff) | static_cast<u64>(base & 0xffffff) << 16 | static_cast<u64>(attributes & 0xff) << 40 |
-                  static_cast<u64>(limit >> 16 & 15) << 48 | static_cast<u64>(attributes >> 8 & 15) << 52 |
-                  static_cast<u64>(base >> 24) << 56;
+  const u64 low = (limit & 0xffff) | static_cast<u64>(base & 0xffffff) << 16 |
+                  static_cast<u64>(attributes & 0xff) << 40 | static_cast<u64>(limit >> 16 & 15) << 48 |
+                  static_cast<u64>(attributes >> 8 & 15) << 52 | static_cast<u64>(base >> 24) << 56;
   store(kGdt + (selector & ~7u), low);
 }
 
@@ -158,8 +162,8 @@ void Guest::user() {
 
 OpResult Guest::run(std::initializer_list<u8> bytes) {
   static Inst inst;  // helpers may keep no reference, but a static eases debugging
-  if (decode(bytes.begin(), static_cast<unsigned>(bytes.size()), v.code_size(), inst) != DecodeStatus::kOk || !inst.row ||
-      (inst.row->sem != Sem::kHelper && inst.row->sem != Sem::kHelperEnds)) {
+  if (decode(bytes.begin(), static_cast<unsigned>(bytes.size()), v.code_size(), inst) != DecodeStatus::kOk ||
+      !inst.row || (inst.row->sem != Sem::kHelper && inst.row->sem != Sem::kHelperEnds)) {
     std::printf("not a helper instruction in %s\n", g_section.c_str());
     ++g_tally.failed;
     return OpResult::kLeave;

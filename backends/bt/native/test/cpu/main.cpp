@@ -3,10 +3,20 @@
 
 int main() {
   using namespace rz::test;
-  struct { const char* name; void (*run)(); } const kSections[] = {
-      {"walk", walk_tests},           {"tlb", tlb_tests},       {"access", access_tests}, {"segments", segment_tests},
-      {"exceptions", exception_tests}, {"tasks", task_tests},   {"strings", string_tests}, {"cpuid", cpuid_tests},
-      {"clock", clock_tests},         {"fpu state", fpu_state_tests},
+  struct {
+    const char* name;
+    void (*run)();
+  } const kSections[] = {
+      {"walk", walk_tests},
+      {"tlb", tlb_tests},
+      {"access", access_tests},
+      {"segments", segment_tests},
+      {"exceptions", exception_tests},
+      {"tasks", task_tests},
+      {"strings", string_tests},
+      {"cpuid", cpuid_tests},
+      {"clock", clock_tests},
+      {"fpu state", fpu_state_tests},
   };
   for (const auto& section : kSections) {
     g_section = section.name;

@@ -13,29 +13,29 @@ void loads() {
   CHECK_EQ(g.v.seg[kDS].limit, 0xffffffff);
   CHECK_EQ(g.load(kGdt + 0x30) >> 40 & 1, 1);  // accessed
   const Segment before = g.v.seg[kDS];
-  g.gdt(0x30, 0, 0xfffff, 0xc12);              // not present
+  g.gdt(0x30, 0, 0xfffff, 0xc12);  // not present
   CHECK(!load_segment(g.v, kDS, 0x30));
   CHECK_EQ(g.v.exception.vector, kNP);
   CHECK_EQ(g.v.exception.error, 0x30);
   CHECK_EQ(g.v.seg[kDS].base, before.base);
   CHECK(!load_segment(g.v, kSS, 0x30));
   CHECK_EQ(g.v.exception.vector, kSSx);
-  CHECK(!load_segment(g.v, kDS, 0x80));        // outside the table
+  CHECK(!load_segment(g.v, kDS, 0x80));  // outside the table
   CHECK_EQ(g.v.exception.vector, kGP);
   CHECK_EQ(g.v.exception.error, 0x80);
-  CHECK(!load_segment(g.v, kDS, 0x28));        // a TSS
+  CHECK(!load_segment(g.v, kDS, 0x28));  // a TSS
   CHECK_EQ(g.v.exception.error, 0x28);
   CHECK(!load_segment(g.v, kSS, 0));
   CHECK_EQ(g.v.exception.error, 0);
-  CHECK(!load_segment(g.v, kSS, 0x08));        // code
-  g.gdt(0x30, 0, 0xfffff, 0xc99);              // execute-only code
+  CHECK(!load_segment(g.v, kSS, 0x08));  // code
+  g.gdt(0x30, 0, 0xfffff, 0xc99);        // execute-only code
   CHECK(!load_segment(g.v, kDS, 0x30));
-  g.gdt(0x30, 0, 0xfffff, 0xc9e);              // conforming, readable: any privilege
+  g.gdt(0x30, 0, 0xfffff, 0xc9e);  // conforming, readable: any privilege
   g.user();
   CHECK(load_segment(g.v, kES, 0x30));
-  CHECK(!load_segment(g.v, kES, 0x10));        // DPL 0 at CPL 3
+  CHECK(!load_segment(g.v, kES, 0x10));  // DPL 0 at CPL 3
   CHECK_EQ(g.v.exception.error, 0x10);
-  CHECK(!load_segment(g.v, kSS, 0x20));        // RPL 0
+  CHECK(!load_segment(g.v, kSS, 0x20));  // RPL 0
   CHECK(load_segment(g.v, kES, 0x23));
   g.v.exception = PendingException{};
 }
@@ -46,7 +46,7 @@ void null_in_long_mode() {
   g.v.seg[kFS].base = 0x5000;
   CHECK_EQ(static_cast<u32>(g.run({0x8e, 0xe1})), static_cast<u32>(OpResult::kNext));  // mov fs, ecx (0)
   CHECK_EQ(g.v.seg[kFS].base, 0);
-  CHECK(load_segment(g.v, kSS, 0));            // allowed at CPL 0 in 64-bit mode
+  CHECK(load_segment(g.v, kSS, 0));  // allowed at CPL 0 in 64-bit mode
   CHECK(!load_segment(g.v, kSS, 3));
   g.user();
   CHECK(!load_segment(g.v, kSS, 3));
@@ -63,7 +63,7 @@ void real_mode() {
   g.v.regs[0] = 0x2000;
   CHECK(g.run({0x8e, 0xd0}) == OpResult::kNext);  // mov ss, ax
   CHECK_EQ(g.v.seg[kSS].base, 0x20000);
-  CHECK_EQ(g.v.shadow_rip, 0xfff2);               // the next instruction
+  CHECK_EQ(g.v.shadow_rip, 0xfff2);                                 // the next instruction
   CHECK(g.run({0xea, 0x00, 0x01, 0x00, 0x03}) == OpResult::kJump);  // jmp 0300h:0100h
   CHECK_EQ(g.v.seg[kCS].base, 0x3000);
   CHECK_EQ(g.v.rip, 0x100);
@@ -88,7 +88,7 @@ void entering_protected_and_long_mode() {
   g.v.regs[0] = kCr0PE | kCr0PG | kCr0NE;
   CHECK(g.run({0x0f, 0x22, 0xc0}) == OpResult::kNext);
   CHECK(g.v.long_mode() && !g.v.code64());
-  CHECK(!msr_write(g.v, 0xc0000080, 0));              // LME may not change under paging
+  CHECK(!msr_write(g.v, 0xc0000080, 0));  // LME may not change under paging
   g.v.regs[0] = 0;
   CHECK_FAULT(g, g.run({0x0f, 0x22, 0xe0}), kGP, 0);  // CR4.PAE may not go in long mode
   g.gdt(0x08, 0, 0xfffff, 0xa9b);
@@ -156,7 +156,7 @@ void selectors_examined() {
   g.v.regs[1] = 0x08;
   CHECK(g.run({0x0f, 0x00, 0xe9}) == OpResult::kNext);
   CHECK(!(g.v.rflags & kFlagZF));
-  g.v.regs[1] = 0x2000;                                 // outside the table: no fault, ZF clear
+  g.v.regs[1] = 0x2000;  // outside the table: no fault, ZF clear
   CHECK(g.run({0x0f, 0x02, 0xc1}) == OpResult::kNext);
   CHECK(!(g.v.rflags & kFlagZF));
   g.gdt(0x28, kTss, 0x67, 0x089);

@@ -1,4 +1,5 @@
-// String instructions against an element-by-element model, at page edges, with overlap, DF, faults, MMIO and interruption.
+// String instructions against an element-by-element model, at page edges, with overlap, DF, faults, MMIO and
+// interruption.
 #include "guest.h"
 
 #include <cstring>
@@ -10,7 +11,8 @@ constexpr u64 kWindow = 0x10000000;  // four pages, deliberately scattered in ph
 constexpr u64 kFrames[4] = {0x23000, 0x51000, 0x30000, 0x22000};
 
 void map_window(Guest& g, unsigned pages = 4) {
-  for (unsigned i = 0; i < 4; ++i) g.map(kWindow + i * kPageBytes, i < pages ? kFrames[i] | kP | kRw | kUs | kD | kA : 0);
+  for (unsigned i = 0; i < 4; ++i)
+    g.map(kWindow + i * kPageBytes, i < pages ? kFrames[i] | kP | kRw | kUs | kD | kA : 0);
 }
 u8& byte_at(Guest& g, u64 offset) { return *g.ram(kFrames[offset >> 12] + (offset & 0xfff)); }
 
@@ -100,13 +102,13 @@ void interruption() {
   g.v.request(kAttnInterrupt);
   g.v.regs[7] = kWindow, g.v.regs[1] = 0x4000, g.v.regs[0] = 0x11;
   CHECK(g.run({0xf3, 0xaa}) == OpResult::kAgain);
-  CHECK_EQ(g.v.regs[1], 0x3000);               // one page a visit
+  CHECK_EQ(g.v.regs[1], 0x3000);  // one page a visit
   CHECK_EQ(g.v.regs[7], kWindow + 0x1000);
   g.v.attention = 0;
   CHECK(run_all(g, {0xf3, 0xaa}) == OpResult::kNext);
   CHECK_EQ(byte_at(g, 0x3fff), 0x11);
   g.v.regs[1] = 0;
-  g.v.regs[7] = 0x8000000000000000;            // a count of zero touches nothing
+  g.v.regs[7] = 0x8000000000000000;  // a count of zero touches nothing
   CHECK(g.run({0xf3, 0xaa}) == OpResult::kNext);
 }
 
@@ -123,7 +125,7 @@ void scanning() {
   CHECK(g.v.rflags & kFlagZF);
   g.v.regs[6] = kWindow, g.v.regs[7] = kWindow + 0x1800, g.v.regs[1] = 0x1000;
   CHECK(run_all(g, {0xf3, 0xa6}) == OpResult::kNext);
-  CHECK_EQ(g.v.regs[7], kWindow + 0x2006);             // 'a' against 0: above
+  CHECK_EQ(g.v.regs[7], kWindow + 0x2006);  // 'a' against 0: above
   CHECK_EQ(g.v.rflags & kArithFlags, kFlagPF * 0 | (g.v.rflags & (kFlagPF | kFlagAF)));
   CHECK(!(g.v.rflags & (kFlagZF | kFlagCF)));
   for (const unsigned at : {0u, 1u, 7u, 8u, 9u, 4090u, 4095u, 4096u, 4097u}) {

@@ -29,7 +29,7 @@ void jump() {
   CHECK_EQ(g.v.regs[7], 0x107);
   CHECK_EQ(g.v.rflags, 2 | kFlagCF);
   CHECK_EQ(g.v.tr.selector, 0x30);
-  CHECK_EQ(tss_type(g, 0x28), 9);   // no longer busy
+  CHECK_EQ(tss_type(g, 0x28), 9);  // no longer busy
   CHECK_EQ(tss_type(g, 0x30), 11);
   CHECK_EQ(g.load(kTss + 0x20, 4), 0x8007);
   CHECK_EQ(g.load(kTss + 0x34, 4), 0xabcdef);

@@ -7,13 +7,17 @@ namespace {
 
 constexpr u64 kA1 = 0x123000, kB1 = 0x456000;  // arbitrary pages of the identity mapping
 
-bool hits(Guest& g, u64 linear, Access access) { return tlb_hit(g.v, current_class(g.v), linear, 1, access) != nullptr; }
+bool hits(Guest& g, u64 linear, Access access) {
+  return tlb_hit(g.v, current_class(g.v), linear, 1, access) != nullptr;
+}
 bool touch(Guest& g, u64 linear, Access access) {
   const SlowResult r = slow_access(g.v, linear, 1, access);
   g.v.exception = PendingException{};
   return r.kind == SlowAccess::kHost;
 }
-bool executed(Guest& g, u64 linear) { return g.v.context->tlb[current_class(g.v)].exec_tag[tlb_index(linear)] == (linear & kPageMask); }
+bool executed(Guest& g, u64 linear) {
+  return g.v.context->tlb[current_class(g.v)].exec_tag[tlb_index(linear)] == (linear & kPageMask);
+}
 
 void filling() {
   Guest g;

@@ -48,9 +48,9 @@ void four_level() {
   g.v.msr.efer &= ~kEferNXE;
   FAULTS(kFar, Access::kRead, kSupervisor, kErrP | kErrRsvd);  // bit 63 is reserved now
   g.v.msr.efer |= kEferNXE;
-  g.pte(kFar) = 0x5000 | kP | 1ull << 50;                      // above the physical width
+  g.pte(kFar) = 0x5000 | kP | 1ull << 50;  // above the physical width
   FAULTS(kFar, Access::kWrite, kSupervisor, kErrP | kErrRsvd | kErrW);
-  CHECK_EQ(g.pte(kFar) & (kA | kD), 0);                        // a faulting walk sets nothing
+  CHECK_EQ(g.pte(kFar) & (kA | kD), 0);  // a faulting walk sets nothing
 
   Translation t;
   CHECK(!walk(g.v, 0x800000000000ull, Access::kRead, kSupervisor, t));

@@ -24,7 +24,8 @@ struct Decoded {
 Decoded dec(CodeSize size, std::initializer_list<u8> bytes, unsigned available = 0) {
   u8 buffer[16] = {};
   unsigned n = 0;
-  for (u8 b : bytes) if (n < 15) buffer[n++] = b;
+  for (u8 b : bytes)
+    if (n < 15) buffer[n++] = b;
   Decoded d;
   d.status = decode(buffer, available ? available : 15, size, d.inst);
   return d;
@@ -36,7 +37,8 @@ void text(CodeSize size, std::initializer_list<u8> bytes, const char* expected) 
   char out[128] = "(bad)";
   if (d.status == DecodeStatus::kOk) disassemble(d.inst, 0x1000, out, sizeof out);
   check(!std::strcmp(out, expected), "expected '%s', got '%s'", expected, out);
-  if (d.status == DecodeStatus::kOk) check(d.inst.length == bytes.size(), "'%s': length %u, not %zu", expected, d.inst.length, bytes.size());
+  if (d.status == DecodeStatus::kOk)
+    check(d.inst.length == bytes.size(), "'%s': length %u, not %zu", expected, d.inst.length, bytes.size());
 }
 
 void bad(CodeSize size, std::initializer_list<u8> bytes, const char* why) {
@@ -47,7 +49,7 @@ void bad(CodeSize size, std::initializer_list<u8> bytes, const char* why) {
 void prefixes() {
   text(k64, {0x48, 0x89, 0xd8}, "mov rax,rbx");
   text(k64, {0x66, 0x89, 0xd8}, "mov ax,bx");
-  text(k64, {0x48, 0x66, 0x89, 0xd8}, "mov ax,bx");  // REX not last: ignored
+  text(k64, {0x48, 0x66, 0x89, 0xd8}, "mov ax,bx");    // REX not last: ignored
   text(k64, {0x66, 0x48, 0x89, 0xd8}, "mov rax,rbx");  // REX.W beats 66
   text(k16, {0x89, 0xd8}, "mov ax,bx");
   text(k16, {0x66, 0x89, 0xd8}, "mov eax,ebx");
@@ -63,12 +65,15 @@ void prefixes() {
   bad(k64, {0xf0, 0x8b, 0x07}, "LOCK MOV");
   bad(k64, {0xf0, 0x39, 0x07}, "LOCK CMP");
   bad(k64, {0xf0, 0x90}, "LOCK NOP");
-  check(dec(k64, {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90}).status == DecodeStatus::kOk,
+  check(dec(k64, {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90}).status ==
+            DecodeStatus::kOk,
         "fifteen bytes are allowed");
-  check(dec(k64, {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x0f}).status == DecodeStatus::kTooLong,
+  check(dec(k64, {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x0f}).status ==
+            DecodeStatus::kTooLong,
         "sixteen bytes are not");
   for (unsigned n = 1; n < 7; n++)
-    check(dec(k64, {0x48, 0x8b, 0x84, 0x88, 1, 2, 3, 4}, n).status == DecodeStatus::kNeedMoreBytes, "%u bytes are too few", n);
+    check(dec(k64, {0x48, 0x8b, 0x84, 0x88, 1, 2, 3, 4}, n).status == DecodeStatus::kNeedMoreBytes,
+          "%u bytes are too few", n);
 }
 
 void modes() {
@@ -170,15 +175,20 @@ void flags() {
 
 // Translation time is boot time: keep an eye on the cost of one decode.
 void speed() {
-  constexpr u8 kCode[][8] = {{0x48, 0x89, 0xd8}, {0x8b, 0x44, 0x24, 8}, {0x48, 0x83, 0xc4, 8}, {0x0f, 0x84, 1, 2, 3, 4},
-                             {0xe8, 1, 2, 3, 4}, {0xf3, 0x0f, 0x10, 1}, {0x48, 0x8d, 0x05, 1, 2, 3, 4}, {0xc3}};
+  constexpr u8 kCode[][8] = {
+      {0x48, 0x89, 0xd8}, {0x8b, 0x44, 0x24, 8}, {0x48, 0x83, 0xc4, 8},          {0x0f, 0x84, 1, 2, 3, 4},
+      {0xe8, 1, 2, 3, 4}, {0xf3, 0x0f, 0x10, 1}, {0x48, 0x8d, 0x05, 1, 2, 3, 4}, {0xc3}};
   Inst inst;
   u64 sum = 0;
   const auto start = std::chrono::steady_clock::now();
   constexpr unsigned kRounds = 200000;
   for (unsigned i = 0; i < kRounds; i++)
-    for (const auto& code : kCode) { decode(code, 8, k64, inst); sum += inst.length; }
-  const double ns = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count() / (kRounds * 8.0);
+    for (const auto& code : kCode) {
+      decode(code, 8, k64, inst);
+      sum += inst.length;
+    }
+  const double ns =
+      std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count() / (kRounds * 8.0);
   std::printf("decode: %.1f ns an instruction (checksum %llu)\n", ns, static_cast<unsigned long long>(sum));
 }
 

@@ -3,7 +3,9 @@
 
 namespace rz::test {
 
-struct Tally { unsigned passed = 0, failed = 0; };
+struct Tally {
+  unsigned passed = 0, failed = 0;
+};
 extern Tally g_tally;
 
 /// Count one check; print `what` (printf-like) when it failed. Prints at most 60 failures.

@@ -11,7 +11,10 @@ namespace rz::test {
 Tally g_tally;
 
 void check(bool ok, const char* what, ...) {
-  if (ok) { g_tally.passed++; return; }
+  if (ok) {
+    g_tally.passed++;
+    return;
+  }
   if (++g_tally.failed > 60) return;
   va_list args;
   va_start(args, what);
@@ -27,10 +30,16 @@ int main(int argc, char** argv) {
   unsigned seed = 1, megabytes = 1;
   bool verbose = false;
   for (int i = 1; i < argc; i++) {
-    if (!std::strcmp(argv[i], "--seed") && i + 1 < argc) seed = static_cast<unsigned>(std::atoi(argv[++i]));
-    else if (!std::strcmp(argv[i], "--megabytes") && i + 1 < argc) megabytes = static_cast<unsigned>(std::atoi(argv[++i]));
-    else if (!std::strcmp(argv[i], "--verbose")) verbose = true;
-    else { std::fprintf(stderr, "usage: engine_decode_test [--seed N] [--megabytes N] [--verbose]\n"); return 2; }
+    if (!std::strcmp(argv[i], "--seed") && i + 1 < argc)
+      seed = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (!std::strcmp(argv[i], "--megabytes") && i + 1 < argc)
+      megabytes = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (!std::strcmp(argv[i], "--verbose"))
+      verbose = true;
+    else {
+      std::fprintf(stderr, "usage: engine_decode_test [--seed N] [--megabytes N] [--verbose]\n");
+      return 2;
+    }
   }
   rz::test::run_cases();
   rz::test::run_against_objdump(megabytes, seed, verbose);

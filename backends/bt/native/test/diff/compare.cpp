@@ -9,11 +9,13 @@
 namespace rz::diff {
 namespace {
 
-constexpr const char* kNames[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+constexpr const char* kNames[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                    "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
 
 void add(std::string& s, const char* what, u64 a, u64 b) {
   char line[96];
-  std::snprintf(line, sizeof line, "  %s %llx/%llx", what, static_cast<unsigned long long>(a), static_cast<unsigned long long>(b));
+  std::snprintf(line, sizeof line, "  %s %llx/%llx", what, static_cast<unsigned long long>(a),
+                static_cast<unsigned long long>(b));
   s += line;
 }
 
@@ -23,13 +25,18 @@ void add_bytes(std::string& s, const char* what, unsigned number, const u8* a, c
   std::snprintf(text, sizeof text, "  %s%u ", what, number);
   s += text;
   for (const u8* p : {a, b}) {
-    for (unsigned i = n; i-- > 0;) { char hex[4]; std::snprintf(hex, sizeof hex, "%02x", p[i]); s += hex; }
+    for (unsigned i = n; i-- > 0;) {
+      char hex[4];
+      std::snprintf(hex, sizeof hex, "%02x", p[i]);
+      s += hex;
+    }
     s += p == a ? "/" : "";
   }
 }
 
 u64 to_rflags(u8 m) {
-  return (m & kCF ? 1u : 0u) | (m & kPF ? 4u : 0u) | (m & kAF ? 16u : 0u) | (m & kZF ? 64u : 0u) | (m & kSF ? 128u : 0u) | (m & kOF ? 2048u : 0u);
+  return (m & kCF ? 1u : 0u) | (m & kPF ? 4u : 0u) | (m & kAF ? 16u : 0u) | (m & kZF ? 64u : 0u) |
+         (m & kSF ? 128u : 0u) | (m & kOF ? 2048u : 0u);
 }
 
 // Flags that matter at the instruction where the case faulted.
@@ -52,8 +59,8 @@ u64 live_flags(const TestCase& test, u64 rip) {
 // and state images.
 bool free_choice_of_byte(const TestCase& test) {
   for (const Inst& inst : test.insts)
-    if (inst.row->helper == Helper::k_maskmov || inst.row->helper == Helper::k_vmaskmov || inst.row->helper == Helper::k_pusha ||
-        inst.row->helper == Helper::k_popa ||
+    if (inst.row->helper == Helper::k_maskmov || inst.row->helper == Helper::k_vmaskmov ||
+        inst.row->helper == Helper::k_pusha || inst.row->helper == Helper::k_popa ||
         (inst.row->helper >= Helper::k_fnstenv && inst.row->helper <= Helper::k_xrstor))
       return true;
   return false;
@@ -72,7 +79,8 @@ std::string compare(const TestCase& test, const TestState& a, const TestState& b
     if (a.cr2 != b.cr2) add(s, "cr2", a.cr2, b.cr2);
   }
   if (a.rip != b.rip) add(s, "rip", a.rip, b.rip);
-  for (unsigned i = 0; i < 16; i++) if (a.gpr[i] != b.gpr[i]) add(s, kNames[i], a.gpr[i], b.gpr[i]);
+  for (unsigned i = 0; i < 16; i++)
+    if (a.gpr[i] != b.gpr[i]) add(s, kNames[i], a.gpr[i], b.gpr[i]);
   u64 flags = a.fault == kNoFault ? ~0ull : live_flags(test, a.rip);
   bool zeroes_vectors = false;
   for (const Inst& inst : test.insts) {
@@ -84,13 +92,19 @@ std::string compare(const TestCase& test, const TestState& a, const TestState& b
   const unsigned vectors = zeroes_vectors && test.size != CodeSize::k64 ? 8 : 16;
   if ((a.rflags ^ b.rflags) & flags) add(s, "rflags", a.rflags, b.rflags);
   for (u64 i = 0; i < kScratchBytes; i++)
-    if (a.memory[i] != b.memory[i]) { add(s, "memory at", kScratchAt + i, kScratchAt + i); add(s, "=", a.memory[i], b.memory[i]); break; }
+    if (a.memory[i] != b.memory[i]) {
+      add(s, "memory at", kScratchAt + i, kScratchAt + i);
+      add(s, "=", a.memory[i], b.memory[i]);
+      break;
+    }
   const u8 *va = a.vector.bytes, *vb = b.vector.bytes;
   if (std::memcmp(va, vb, 5)) {
     u16 x, y;
-    std::memcpy(&x, va, 2); std::memcpy(&y, vb, 2);
+    std::memcpy(&x, va, 2);
+    std::memcpy(&y, vb, 2);
     if (x != y) add(s, "fcw", x, y);
-    std::memcpy(&x, va + 2, 2); std::memcpy(&y, vb + 2, 2);
+    std::memcpy(&x, va + 2, 2);
+    std::memcpy(&y, vb + 2, 2);
     if (x != y) add(s, "fsw", x, y);
     if (va[4] != vb[4]) add(s, "ftw", va[4], vb[4]);
   }

@@ -26,14 +26,16 @@ namespace {
 constexpr u8 kEndPort = 0xf4;
 // Guest-physical layout: system structures below, code and scratch at their linear addresses.
 constexpr u64 kLowBytes = 0x40000;
-constexpr u64 kTables = 0x1000;      // PML4, PDPT, PD, PT of the scratch megabytes
+constexpr u64 kTables = 0x1000;  // PML4, PDPT, PD, PT of the scratch megabytes
 constexpr u64 kIdt = 0x8000, kGdt = 0x9000, kTss = 0xa000, kHandlers = 0xb000, kFaultStack = 0x20000;
 constexpr u64 kHighBase = kCodeAt, kHighBytes = 0x200000;
 
 class EndBus final : public Bus {
  public:
   u64 io_read(Vcpu&, u16, unsigned) override { return 0; }
-  void io_write(Vcpu& v, u16 port, unsigned, u64) override { if (port == kEndPort) v.request(kAttnStop); }
+  void io_write(Vcpu& v, u16 port, unsigned, u64) override {
+    if (port == kEndPort) v.request(kAttnStop);
+  }
   u64 mmio_read(Vcpu&, u64, unsigned) override { return ~0ull; }
   void mmio_write(Vcpu&, u64, unsigned, u64) override {}
 };
@@ -53,7 +55,10 @@ class EngineRunner final : public Runner {
     vcpu_ = vcpu_create(machine_, 0);
     machine_.vcpus.push_back(vcpu_);
     good = good && code_.init(machine_, machine_.options.code_cache_bytes, kHighBase + kHighBytes);
-    if (!good) { std::fprintf(stderr, "cannot make a machine\n"); std::exit(2); }
+    if (!good) {
+      std::fprintf(stderr, "cannot make a machine\n");
+      std::exit(2);
+    }
     machine_.code = &code_;
     emit_thunks(code_);
     irq_ = std::make_unique<IrqPlatform>(machine_);
@@ -89,7 +94,8 @@ class EngineRunner final : public Runner {
     v.shadow_rip = ~0ull;
     const RunExit why = rz::run(v);
     if (why != RunExit::kStopped) {
-      std::printf("engine stopped with %d at rip %llx\n", static_cast<int>(why), static_cast<unsigned long long>(v.rip));
+      std::printf("engine stopped with %d at rip %llx\n", static_cast<int>(why),
+                  static_cast<unsigned long long>(v.rip));
       v.shutdown = false;
       return false;
     }
@@ -105,7 +111,10 @@ class EngineRunner final : public Runner {
       u64 frame[6];
       std::memcpy(frame, low_ + kFaultStack - (has_error ? 48 : 40), sizeof frame - (has_error ? 0 : 8));
       const u64* f = has_error ? frame + 1 : frame;
-      if (out.fault == 14) { out.error = static_cast<u32>(frame[0]) & 3; out.cr2 = v.cr2; }
+      if (out.fault == 14) {
+        out.error = static_cast<u32>(frame[0]) & 3;
+        out.cr2 = v.cr2;
+      }
       out.rip = f[0];
       out.rflags = f[2] & (kArithmetic | kDirection);
       out.gpr[4] = f[3];
@@ -118,7 +127,10 @@ class EngineRunner final : public Runner {
  private:
   static u8* map(u64 bytes) {
     void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) { std::perror("mmap"); std::exit(2); }
+    if (p == MAP_FAILED) {
+      std::perror("mmap");
+      std::exit(2);
+    }
     return static_cast<u8*>(p);
   }
   static void take_vector(const Vcpu& v, VectorState& out) {
@@ -130,7 +142,8 @@ class EngineRunner final : public Runner {
       std::memcpy(out.bytes + 32, v.xsave + 32, 128);
     } else {
       std::memset(out.bytes, 0, 24);
-      out.bytes[0] = 0x7f; out.bytes[1] = 3;
+      out.bytes[0] = 0x7f;
+      out.bytes[1] = 3;
     }
     if (present & 2) std::memcpy(out.bytes + 160, v.xsave + 160, 256);
     if (present & 4) std::memcpy(out.bytes + 576, v.xsave + 576, 256);
@@ -154,20 +167,21 @@ class EngineRunner final : public Runner {
     constexpr u64 kTable = 0x23;
     put(kTables, (kTables + 0x1000) | kTable);
     put(kTables + 0x1000, (kTables + 0x2000) | kTable);
-    put(kTables + 0x2000, 0xe3);                                              // the first 2 MiB
+    put(kTables + 0x2000, 0xe3);  // the first 2 MiB
     put(kTables + 0x2000 + 8 * (kHighBase >> 21 & 511), (kTables + 0x3000) | kTable);
     put(kTables + 0x3000 + 8 * (kCodeAt >> 12 & 511), kCodeAt | 0x63);
     for (u64 at = kScratchAt; at < kScratchAt + kScratchBytes; at += kPageBytes)
       put(kTables + 0x3000 + 8 * (at >> 12 & 511), at | (at < kScratchAt + kWritableBytes ? 0x63 : 0x21));
     put(kGdt + 8, 0x00af9b000000ffff);
     put(kGdt + 16, 0x00cf93000000ffff);
-    put(kGdt + 32, 0x00cf9b000000ffff);                                        // 20h: 32-bit code
-    put(kGdt + 40, 0x20009b000000ffff);                                        // 28h: 16-bit code at kCodeAt
-    put(kGdt + 48, 0x200093010000ffff);                                        // 30h: 16-bit data at kScratchAt
-    put(kTss + 36, kFaultStack);  // IST1
+    put(kGdt + 32, 0x00cf9b000000ffff);  // 20h: 32-bit code
+    put(kGdt + 40, 0x20009b000000ffff);  // 28h: 16-bit code at kCodeAt
+    put(kGdt + 48, 0x200093010000ffff);  // 30h: 16-bit data at kScratchAt
+    put(kTss + 36, kFaultStack);         // IST1
     for (unsigned vector = 0; vector < 32; vector++) {
       const u64 handler = kHandlers + vector * 16;
-      put(kIdt + vector * 16, (handler & 0xffff) | 8u << 16 | 1ull << 32 | 0x8eull << 40 | (handler >> 16 & 0xffff) << 48);
+      put(kIdt + vector * 16,
+          (handler & 0xffff) | 8u << 16 | 1ull << 32 | 0x8eull << 40 | (handler >> 16 & 0xffff) << 48);
       const u8 code[] = {0xe6, kEndPort, 0xeb, 0xfe};
       std::memcpy(low_ + handler, code, sizeof code);
     }

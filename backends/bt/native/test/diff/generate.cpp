@@ -26,11 +26,17 @@ bool host_has(u8 feature) {
 bool state_image(const Row& row) {
   if (row.attrs & kCpl0) return false;
   switch (row.helper) {
-    case Helper::k_fnstenv: case Helper::k_fldenv: case Helper::k_fnsave: case Helper::k_frstor: case Helper::k_fxsave:
-    case Helper::k_fxrstor: case Helper::k_xsave: case Helper::k_xsaveopt: case Helper::k_xsavec: case Helper::k_xrstor:
-      return true;
-    default:
-      return false;
+    case Helper::k_fnstenv:
+    case Helper::k_fldenv:
+    case Helper::k_fnsave:
+    case Helper::k_frstor:
+    case Helper::k_fxsave:
+    case Helper::k_fxrstor:
+    case Helper::k_xsave:
+    case Helper::k_xsaveopt:
+    case Helper::k_xsavec:
+    case Helper::k_xrstor: return true;
+    default: return false;
   }
 }
 
@@ -38,11 +44,14 @@ bool sized(const Row& row) {
   if (row.attrs & kByteForm) return false;
   auto v = [](const Field& f) { return f.width == Width::kV || f.width == Width::kZ || f.width == Width::kStack; };
   if (v(row.reg) || v(row.rm)) return true;
-  return std::strstr(row.operands, "acc") || std::strstr(row.operands, "Xv") || row.sem == Sem::kPushImm || row.sem == Sem::kPushf ||
-         row.sem == Sem::kLeave || row.operands[0] == 0;
+  return std::strstr(row.operands, "acc") || std::strstr(row.operands, "Xv") || row.sem == Sem::kPushImm ||
+         row.sem == Sem::kPushf || row.sem == Sem::kLeave || row.operands[0] == 0;
 }
 
-struct Encoded { std::vector<u8> bytes; unsigned modrm_at = 0; };
+struct Encoded {
+  std::vector<u8> bytes;
+  unsigned modrm_at = 0;
+};
 
 // Memory forms of the ModRM byte.
 enum class Form { kAny, kRipRelative };
@@ -58,15 +67,18 @@ void encode(const Row& row, Rng& rng, Form form, CodeSize size, std::vector<u8>&
   bool memory = row.mod == Mod::kMemory || (row.mod == Mod::kAny && rng() % 2);
   if (row.modrm >= 0) memory = false;
   // 67 makes no sense in 32-bit code here: 16-bit offsets do not reach the scratch pages of a flat segment.
-  const bool a67 = form == Form::kAny && size != CodeSize::k32 && (rng() % 10 == 0 || (size == CodeSize::k16 && (row.attrs & kVsib)));
+  const bool a67 = form == Form::kAny && size != CodeSize::k32 &&
+                   (rng() % 10 == 0 || (size == CodeSize::k16 && (row.attrs & kVsib)));
   const bool address16 = size == CodeSize::k16 && !a67;
   const bool bw = row.vex_w == 1 || (row.vex_w < 0 && (is64 || vex) && rng() % 3 == 0);
   const bool rep_string = row.sem == Sem::kHelper && row.helper >= Helper::k_movs && row.helper <= Helper::k_cmps;
   const u8 r = is64 ? rng() % 2 : 0, x = is64 ? rng() % 2 : 0;
   const u8 b = row.rex_b == 0 || !is64 ? 0 : static_cast<u8>(rng() % 2);
   if (!vex) {
-    if (row.prefix == Mandatory::k66) out.push_back(0x66);
-    else if ((row.prefix == Mandatory::kAny || row.prefix == Mandatory::kNoRep || row.prefix == Mandatory::kF2 || row.prefix == Mandatory::kF3) &&
+    if (row.prefix == Mandatory::k66)
+      out.push_back(0x66);
+    else if ((row.prefix == Mandatory::kAny || row.prefix == Mandatory::kNoRep || row.prefix == Mandatory::kF2 ||
+              row.prefix == Mandatory::kF3) &&
              sized(row) && rng() % 4 == 0)
       out.push_back(0x66);
     if (row.prefix == Mandatory::kF3) out.push_back(0xf3);
@@ -78,7 +90,10 @@ void encode(const Row& row, Rng& rng, Form form, CodeSize size, std::vector<u8>&
   if (rng() % 16 == 0) out.push_back(rng() % 2 ? 0x3e : rng() % 2 ? 0x36 : 0x26);
   const unsigned map = static_cast<unsigned>(row.map);
   if (vex) {
-    const unsigned pp = row.prefix == Mandatory::k66 ? 1 : row.prefix == Mandatory::kF3 ? 2 : row.prefix == Mandatory::kF2 ? 3 : 0;
+    const unsigned pp = row.prefix == Mandatory::k66   ? 1
+                        : row.prefix == Mandatory::kF3 ? 2
+                        : row.prefix == Mandatory::kF2 ? 3
+                                                       : 0;
     const unsigned v = row.attrs & kVvvvUsed ? (is64 ? rng() & 15 : 8 | (rng() & 7)) : 15;
     const unsigned l = row.vex_l >= 0 ? static_cast<unsigned>(row.vex_l) : rng() & 1;
     if (map == 1 && !bw && rng() % 2) {
@@ -107,19 +122,28 @@ void encode(const Row& row, Rng& rng, Form form, CodeSize size, std::vector<u8>&
       modrm = static_cast<u8>(rng());
       if (row.ext >= 0) modrm = static_cast<u8>((modrm & 0xc7) | row.ext << 3);
       if (row.reg.cls == RegClass::kSegment) modrm &= 0xdf;
-      if (!memory) modrm |= 0xc0;
-      else if (form == Form::kRipRelative) modrm = static_cast<u8>((modrm & 0x38) | (address16 ? 6 : 5));
-      else if (modrm >= 0xc0) modrm &= static_cast<u8>(0x3f | rng() % 3 << 6);
+      if (!memory)
+        modrm |= 0xc0;
+      else if (form == Form::kRipRelative)
+        modrm = static_cast<u8>((modrm & 0x38) | (address16 ? 6 : 5));
+      else if (modrm >= 0xc0)
+        modrm &= static_cast<u8>(0x3f | rng() % 3 << 6);
       if (memory && (row.attrs & kVsib)) modrm = static_cast<u8>((modrm & 0xf8) | 4);
     }
     out.push_back(modrm);
     // SIB, displacement: noise now, patched by the solver where it must be.
     if (modrm < 0xc0 && address16) {
       const unsigned mod = modrm >> 6;
-      put(out, rng() % 2 ? rng() : static_cast<u64>(static_cast<i64>(rng() % 256) - 128), mod == 1 ? 1 : mod == 2 || (modrm & 7) == 6 ? 2 : 0);
+      put(out, rng() % 2 ? rng() : static_cast<u64>(static_cast<i64>(rng() % 256) - 128),
+          mod == 1                       ? 1
+          : mod == 2 || (modrm & 7) == 6 ? 2
+                                         : 0);
     } else if (modrm < 0xc0) {
       u8 sib = 0;
-      if ((modrm & 7) == 4) { sib = static_cast<u8>(rng()); out.push_back(sib); }
+      if ((modrm & 7) == 4) {
+        sib = static_cast<u8>(rng());
+        out.push_back(sib);
+      }
       const unsigned mod = modrm >> 6;
       unsigned disp = mod == 1 ? 1 : mod == 2 ? 4 : 0;
       if (mod == 0 && ((modrm & 7) == 5 || ((modrm & 7) == 4 && (sib & 7) == 5))) disp = 4;
@@ -138,18 +162,19 @@ bool memory_at_register(const Row& row) {
 u64 target_address(Rng& rng, unsigned bytes, bool aligned) {
   const u64 mask = aligned ? ~static_cast<u64>(bytes - 1) : ~0ull;
   const unsigned kind = rng() % 32;
-  if (kind == 0) return (kScratchAt + 0x2000 - 40 + rng() % 80) & (aligned ? mask : ~0ull);   // around the read-only page
-  if (kind == 1) return (kScratchAt + 0x3000 - 40 + rng() % 80) & (aligned ? mask : ~0ull);   // around the end
-  if (kind < 5) return (kScratchAt + 0x1000 - 40 + rng() % 80) & mask;                         // around a page boundary
+  if (kind == 0)
+    return (kScratchAt + 0x2000 - 40 + rng() % 80) & (aligned ? mask : ~0ull);  // around the read-only page
+  if (kind == 1) return (kScratchAt + 0x3000 - 40 + rng() % 80) & (aligned ? mask : ~0ull);  // around the end
+  if (kind < 5) return (kScratchAt + 0x1000 - 40 + rng() % 80) & mask;                       // around a page boundary
   return (kScratchAt + 0x200 + rng() % 0xc00) & (rng() % 2 ? ~15ull : mask);
 }
 
 struct Solver {
   Rng& rng;
   TestCase& test;
-  std::vector<u8>& code;   // bytes of this instruction
+  std::vector<u8>& code;  // bytes of this instruction
   Inst& inst;
-  u64 rip;                 // where it stands
+  u64 rip;  // where it stands
 
   void patch_disp(u64 value, unsigned bytes) {
     const size_t at = inst.length - inst.imm_bytes - bytes;
@@ -162,7 +187,10 @@ struct Solver {
   bool solve_memory16(u64 offset) {
     u64* g = test.start.gpr;
     auto low = [&](u8 n, u64 value) { g[n] = (g[n] & ~0xffffull) | (value & 0xffff); };
-    if (inst.base == kNoReg) { patch_disp(offset, 2); return true; }
+    if (inst.base == kNoReg) {
+      patch_disp(offset, 2);
+      return true;
+    }
     const u64 index = inst.index == kNoReg ? 0 : g[inst.index];
     low(inst.base, offset - static_cast<u64>(static_cast<i64>(inst.disp)) - index);
     return true;
@@ -176,12 +204,19 @@ struct Solver {
     const u64 mask = inst.address_bytes == 4 ? 0xffffffff : ~0ull;
     const u64 wide = test.size == CodeSize::k64 ? ~0ull : 0xffffffff;  // what a register holds
     const u64 disp = static_cast<u64>(static_cast<i64>(inst.disp));
-    if (inst.rip_relative) { patch_disp(target - (rip + inst.length), 4); return true; }
+    if (inst.rip_relative) {
+      patch_disp(target - (rip + inst.length), 4);
+      return true;
+    }
     if (inst.row->attrs & kVsib) {
-      if (inst.base == kNoReg) patch_disp(target, 4); else g[inst.base] = (target - disp) & wide;
+      if (inst.base == kNoReg)
+        patch_disp(target, 4);
+      else
+        g[inst.base] = (target - disp) & wide;
       for (unsigned i = 0; i < 8; i++) {  // small indices, as 32 or 64 bits
         const i64 v = static_cast<i64>(rng() % 64) - 32;
-        u8* at = i < 4 ? test.start.vector.xmm(inst.index) + 4 * i : test.start.vector.ymm_high(inst.index) + 4 * (i - 4);
+        u8* at =
+            i < 4 ? test.start.vector.xmm(inst.index) + 4 * i : test.start.vector.ymm_high(inst.index) + 4 * (i - 4);
         const bool qwords = (inst.opcode & 1) != 0;
         const u32 word = qwords && (i & 1) ? static_cast<u32>(0) : static_cast<u32>(v < 0 && qwords ? -v : v);
         std::memcpy(at, &word, 4);
@@ -189,7 +224,10 @@ struct Solver {
       return true;
     }
     if (inst.index == kNoReg) {
-      if (inst.base == kNoReg) { patch_disp(target, 4); return true; }
+      if (inst.base == kNoReg) {
+        patch_disp(target, 4);
+        return true;
+      }
       g[inst.base] = (target - disp) & (rng() % 2 && mask != ~0ull ? mask : wide);
       return true;
     }
@@ -212,7 +250,8 @@ struct Solver {
 
   // XSAVE family: component mask in EDX:EAX, an aligned area, and for XRSTOR a header that is mostly valid.
   void prepare_image(u64& target) {
-    if (inst.row->helper >= Helper::k_fxsave && rng() % 16) target &= inst.row->helper <= Helper::k_fxrstor ? ~15ull : ~63ull;
+    if (inst.row->helper >= Helper::k_fxsave && rng() % 16)
+      target &= inst.row->helper <= Helper::k_fxrstor ? ~15ull : ~63ull;
     test.start.gpr[0] = rng() & 7;
     test.start.gpr[2] = 0;
     if (target < kScratchAt || target + 832 > kScratchAt + kScratchBytes) return;
@@ -230,9 +269,17 @@ struct Solver {
     const u64 middle = kScratchAt - data() + 0x400 + rng() % 0x800;
     auto anywhere = [&](unsigned bytes) { return target_address(rng, bytes, false) - data(); };
     // With 16-bit addresses the upper halves of pointers and counts are noise.
-    auto noisy = [&](u8 n) { if (inst.address_bytes == 2) g[n] |= (rng() & 0xffff) << 16; };
+    auto noisy = [&](u8 n) {
+      if (inst.address_bytes == 2) g[n] |= (rng() & 0xffff) << 16;
+    };
     switch (row.sem) {
-      case Sem::kPushReg: case Sem::kPushImm: case Sem::kPushRm: case Sem::kPopReg: case Sem::kPopRm: case Sem::kPushf: case Sem::kLeave:
+      case Sem::kPushReg:
+      case Sem::kPushImm:
+      case Sem::kPushRm:
+      case Sem::kPopReg:
+      case Sem::kPopRm:
+      case Sem::kPushf:
+      case Sem::kLeave:
         if (sequence) return false;
         if (inst.has_memory && (inst.base == 4 || inst.base == 5)) return false;
         if (inst.has_memory && inst.index == 5) return false;
@@ -270,17 +317,29 @@ struct Solver {
     }
     if (row.sem == Sem::kHelper) {
       switch (row.helper) {
-        case Helper::k_xlat: if (sequence) return false; g[3] = middle; return true;
-        case Helper::k_pusha: case Helper::k_popa: if (sequence) return false; g[4] = rng() % 16 ? middle : anywhere(16); return true;
+        case Helper::k_xlat:
+          if (sequence) return false;
+          g[3] = middle;
+          return true;
+        case Helper::k_pusha:
+        case Helper::k_popa:
+          if (sequence) return false;
+          g[4] = rng() % 16 ? middle : anywhere(16);
+          return true;
         case Helper::k_enter:
           if (sequence) return false;
-          g[4] = kScratchAt - data() + 0x1800; g[5] = kScratchAt - data() + 0x1000 + (rng() % 32) * 8;
+          g[4] = kScratchAt - data() + 0x1800;
+          g[5] = kScratchAt - data() + 0x1000 + (rng() % 32) * 8;
           code[inst.length - 1] = static_cast<u8>(rng() % 6);
           code[inst.length - 2] = static_cast<u8>(rng() % 16 ? 0 : 3);
           return true;
-        case Helper::k_maskmov: if (sequence) return false; g[7] = anywhere(16); return true;
+        case Helper::k_maskmov:
+          if (sequence) return false;
+          g[7] = anywhere(16);
+          return true;
         case Helper::k_ldmxcsr: return true;
-        case Helper::k_gather: case Helper::k_vmaskmov: return !sequence;
+        case Helper::k_gather:
+        case Helper::k_vmaskmov: return !sequence;
         default: return true;
       }
     }
@@ -327,7 +386,9 @@ bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test) {
       std::memcpy(test.start.gpr, untouched, sizeof untouched);
       continue;
     }
-    if (decode(bytes.data(), static_cast<unsigned>(bytes.size()), test.size, inst) != DecodeStatus::kOk || inst.row != &row) continue;
+    if (decode(bytes.data(), static_cast<unsigned>(bytes.size()), test.size, inst) != DecodeStatus::kOk ||
+        inst.row != &row)
+      continue;
     if (row.helper == Helper::k_ldmxcsr && rng() % 4) {  // mostly valid values
       for (u64 i = 0; i + 4 <= kScratchBytes; i += 4) test.start.memory[i + 2] = test.start.memory[i + 3] = 0;
     }
@@ -342,7 +403,8 @@ bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test) {
 }  // namespace
 
 bool testable(const Row& row, CodeSize size) {
-  return (user_computation(row) || state_image(row)) && !(row.attrs & (size == CodeSize::k64 ? kNo64 : kOnly64)) && host_has(row.feature) &&
+  return (user_computation(row) || state_image(row)) && !(row.attrs & (size == CodeSize::k64 ? kNo64 : kOnly64)) &&
+         host_has(row.feature) &&
          (size == CodeSize::k64 || row.vex_w != 1 || (row.encoding == Encoding::kVex && !(row.attrs & kVexWGpr)));
 }
 
@@ -365,8 +427,10 @@ bool generate_sequence(const std::vector<const Row*>& rows, Rng& rng, TestCase& 
   fit_registers(out.size, out.start);
   const unsigned count = 2 + rng() % 5;
   for (unsigned i = 0, tries = 0; i < count && tries < 50; tries++)
-    if (!out.insts.empty() && decimal_adjust(*out.insts.back().row)) break;  // its undefined flags would spread
-    else if (add_instruction(*rows[rng() % rows.size()], rng, true, out)) i++;
+    if (!out.insts.empty() && decimal_adjust(*out.insts.back().row))
+      break;  // its undefined flags would spread
+    else if (add_instruction(*rows[rng() % rows.size()], rng, true, out))
+      i++;
   return out.insts.size() >= 2;
 }
 
@@ -382,7 +446,11 @@ std::string TestCase::text() const {
     rip += inst.length;
   }
   s += "  [";
-  for (u8 b : code) { char hex[4]; std::snprintf(hex, sizeof hex, "%02x ", b); s += hex; }
+  for (u8 b : code) {
+    char hex[4];
+    std::snprintf(hex, sizeof hex, "%02x ", b);
+    s += hex;
+  }
   s.back() = ']';
   return s;
 }

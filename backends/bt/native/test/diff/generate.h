@@ -13,7 +13,8 @@ using Rng = std::mt19937_64;
 /// True when the row can be tried on this processor: user-mode computation in code of that size that CPUID reports.
 bool testable(const Row& row, CodeSize size);
 
-/// One instruction of `row` for code of `out.size`, with memory operands of every form. False: no encoding found this time.
+/// One instruction of `row` for code of `out.size`, with memory operands of every form. False: no encoding found this
+/// time.
 bool generate_single(const Row& row, Rng& rng, TestCase& out);
 
 /// Two to six instructions; memory operands are RIP-relative, so that no address depends on earlier results.

@@ -22,7 +22,7 @@ using namespace rz::diff;
 
 struct Options {
   u64 seed = 1;
-  unsigned count = 8;        // cases for each row
+  unsigned count = 8;  // cases for each row
   unsigned sequences = 6000;
   double seconds = 20;
   const char* row = nullptr;  // only rows of this mnemonic
@@ -46,16 +46,26 @@ bool parse(int argc, char** argv, Options& o) {
   for (int i = 1; i < argc; i++) {
     const std::string a = argv[i];
     const bool more = i + 1 < argc;
-    if (a == "--seed" && more) o.seed = std::strtoull(argv[++i], nullptr, 0);
-    else if (a == "--count" && more) o.count = static_cast<unsigned>(std::atoi(argv[++i]));
-    else if (a == "--sequences" && more) o.sequences = static_cast<unsigned>(std::atoi(argv[++i]));
-    else if (a == "--seconds" && more) o.seconds = std::atof(argv[++i]);
-    else if (a == "--row" && more) o.row = argv[++i];
-    else if (a == "--bits" && more) o.bits = static_cast<unsigned>(std::atoi(argv[++i]));
-    else if (a == "--table-only") o.table_only = true;
-    else if (a == "--no-opt") o.no_opt = true;
-    else if (a == "--verbose") o.verbose = true;
-    else return false;
+    if (a == "--seed" && more)
+      o.seed = std::strtoull(argv[++i], nullptr, 0);
+    else if (a == "--count" && more)
+      o.count = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (a == "--sequences" && more)
+      o.sequences = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (a == "--seconds" && more)
+      o.seconds = std::atof(argv[++i]);
+    else if (a == "--row" && more)
+      o.row = argv[++i];
+    else if (a == "--bits" && more)
+      o.bits = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (a == "--table-only")
+      o.table_only = true;
+    else if (a == "--no-opt")
+      o.no_opt = true;
+    else if (a == "--verbose")
+      o.verbose = true;
+    else
+      return false;
   }
   return true;
 }
@@ -65,8 +75,9 @@ bool parse(int argc, char** argv, Options& o) {
 int main(int argc, char** argv) {
   Options o;
   if (!parse(argc, argv, o)) {
-    std::fprintf(stderr, "usage: engine_diff_test [--seed N] [--count N] [--sequences N] [--seconds N] [--row MNEMONIC] "
-                         "[--bits 16|32|64] [--table-only] [--no-opt] [--verbose]\n");
+    std::fprintf(stderr,
+                 "usage: engine_diff_test [--seed N] [--count N] [--sequences N] [--seconds N] [--row MNEMONIC] "
+                 "[--bits 16|32|64] [--table-only] [--no-opt] [--verbose]\n");
     return 2;
   }
   std::unique_ptr<Runner> native(make_native_runner());  // first: the engine chains to its signal handlers
@@ -80,12 +91,17 @@ int main(int argc, char** argv) {
     bool any = false;
     for (unsigned k = 0; k < 3; k++) {
       if (o.bits && o.bits != 64u >> k) continue;
-      if (testable(row, kSizes[k])) { tested[k].push_back(&row); any = true; }
+      if (testable(row, kSizes[k])) {
+        tested[k].push_back(&row);
+        any = true;
+      }
     }
     if (!any) skipped++;
   }
   const auto start = std::chrono::steady_clock::now();
-  auto out_of_time = [&](double part) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > o.seconds * part; };
+  auto out_of_time = [&](double part) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > o.seconds * part;
+  };
   Totals totals;
   static TestCase test;
   static TestState expected, actual;
@@ -97,19 +113,38 @@ int main(int argc, char** argv) {
     test.size = kSizes[round % 3];
     for (const Row* row : tested[round % 3]) {
       Rng rng(o.seed * 1000003 + row_number(*row) * 4099ull + round);
-      if (!generate_single(*row, rng, test)) { if (round < 3) { barren++; if (o.verbose) std::printf("no case for %s %s\n", row->mnemonic, row->operands); } continue; }
+      if (!generate_single(*row, rng, test)) {
+        if (round < 3) {
+          barren++;
+          if (o.verbose) std::printf("no case for %s %s\n", row->mnemonic, row->operands);
+        }
+        continue;
+      }
       cases++;
-      if (!native->run(test, expected)) { unavailable++; continue; }
+      if (!native->run(test, expected)) {
+        unavailable++;
+        continue;
+      }
       if (expected.fault != kNoFault) faults[expected.fault]++;
       const std::string lie = check_row_claims(test, *native);
-      if (lie.empty()) totals.passed++;
-      else totals.fail(std::string("table ") + row->mnemonic, "the table says otherwise", test, lie, o.verbose);
+      if (lie.empty())
+        totals.passed++;
+      else
+        totals.fail(std::string("table ") + row->mnemonic, "the table says otherwise", test, lie, o.verbose);
       if (!engine) continue;
-      if (o.verbose) { std::printf("%s\n", test.text().c_str()); std::fflush(stdout); }
-      if (!engine->run(test, actual)) { totals.fail(row->mnemonic, "no result", test, "", o.verbose); continue; }
+      if (o.verbose) {
+        std::printf("%s\n", test.text().c_str());
+        std::fflush(stdout);
+      }
+      if (!engine->run(test, actual)) {
+        totals.fail(row->mnemonic, "no result", test, "", o.verbose);
+        continue;
+      }
       const std::string difference = compare(test, expected, actual);
-      if (difference.empty()) totals.passed++;
-      else totals.fail(row->mnemonic, "native/engine", test, difference, o.verbose);
+      if (difference.empty())
+        totals.passed++;
+      else
+        totals.fail(row->mnemonic, "native/engine", test, difference, o.verbose);
     }
   }
   for (unsigned n = 0; engine && n < o.sequences && !out_of_time(1); n++) {
@@ -118,10 +153,15 @@ int main(int argc, char** argv) {
     const auto& choice = tested[static_cast<unsigned>(std::find(kSizes, kSizes + 3, test.size) - kSizes)];
     if (choice.empty() || !generate_sequence(choice, rng, test) || !native->run(test, expected)) continue;
     sequences++;
-    if (!engine->run(test, actual)) { totals.fail("sequence", "no result", test, "", o.verbose); continue; }
+    if (!engine->run(test, actual)) {
+      totals.fail("sequence", "no result", test, "", o.verbose);
+      continue;
+    }
     const std::string difference = compare(test, expected, actual);
-    if (difference.empty()) totals.passed++;
-    else totals.fail("sequence", "native/engine, sequence", test, difference, o.verbose);
+    if (difference.empty())
+      totals.passed++;
+    else
+      totals.fail("sequence", "native/engine, sequence", test, difference, o.verbose);
   }
   if (!totals.failures.empty()) {
     std::printf("failures by instruction:");
@@ -130,8 +170,9 @@ int main(int argc, char** argv) {
   }
   std::printf("exceptions:");
   for (const auto& [vector, count] : faults) std::printf(" %u in %u cases;", vector, count);
-  std::printf("\n%zu rows tried, %u not user-mode or not on this processor, %u without a case; %u cases, %u sequences\n",
-              tested[0].size() + tested[1].size() + tested[2].size(), skipped, barren, cases, sequences);
+  std::printf(
+      "\n%zu rows tried, %u not user-mode or not on this processor, %u without a case; %u cases, %u sequences\n",
+      tested[0].size() + tested[1].size() + tested[2].size(), skipped, barren, cases, sequences);
   if (unavailable) std::printf("skipped: %u cases of 16-bit code (modify_ldt is not available)\n", unavailable);
   std::printf("%u passed, %u failed\n", totals.passed, totals.failed);
   return totals.failed ? 1 : 0;

@@ -19,7 +19,7 @@ namespace rz::diff {
 namespace {
 
 constexpr int kGreg[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                           REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+                           REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 constexpr u32 kFrameBytes = 4096;  // enough for every XSAVE image without tiles
 
 enum class Phase { kIdle, kArmed, kRunning };
@@ -52,10 +52,11 @@ void on_trap(int signal, siginfo_t*, void* context) {
     for (int i = 0; i < 16; i++) regs[kGreg[i]] = static_cast<greg_t>(g_in->gpr[i]);
     regs[REG_RIP] = static_cast<greg_t>(g_in->rip);
     // CS in the lowest, SS in the highest 16 bits.
-    regs[REG_CSGSFS] = static_cast<greg_t>((static_cast<u64>(regs[REG_CSGSFS]) & 0x0000ffffffff0000) | g_cs | static_cast<u64>(g_ss) << 48);
+    regs[REG_CSGSFS] = static_cast<greg_t>((static_cast<u64>(regs[REG_CSGSFS]) & 0x0000ffffffff0000) | g_cs |
+                                           static_cast<u64>(g_ss) << 48);
     regs[REG_EFL] = static_cast<greg_t>((static_cast<u64>(regs[REG_EFL]) & ~(kArithmetic | kDirection)) | g_in->rflags);
     const u8* v = g_in->vector.bytes;
-    std::memcpy(frame, v, 28);              // not the MXCSR mask
+    std::memcpy(frame, v, 28);  // not the MXCSR mask
     std::memcpy(frame + 32, v + 32, 384);
     if (g_frame_used > 832) {
       u64 present;
@@ -100,7 +101,8 @@ void on_trap(int signal, siginfo_t*, void* context) {
     std::memcpy(v + 32, frame + 32, 128);
   } else {  // initial state
     std::memset(v, 0, 24);
-    v[0] = 0x7f; v[1] = 3;
+    v[0] = 0x7f;
+    v[1] = 3;
   }
   if (present & 2) std::memcpy(v + 160, frame + 160, 256);
   if (present & 4) std::memcpy(v + 576, frame + 576, 256);
@@ -149,15 +151,21 @@ class NativeRunner final : public Runner {
     g_phase = Phase::kArmed;
     // DS and ES are not in the frame; 64-bit code does not look at them.
     asm volatile("mov %0, %%ds\n\tmov %0, %%es\n\tint3\n\tmov %1, %%ds\n\tmov %1, %%es"
-                 : : "r"(static_cast<u32>(g_ss)), "r"(0u) : "memory");
+                 :
+                 : "r"(static_cast<u32>(g_ss)), "r"(0u)
+                 : "memory");
     std::memcpy(out.memory, scratch_, kScratchBytes);
     return true;
   }
 
  private:
   static u8* map(u64 at, u64 bytes, int protection) {
-    void* p = mmap(reinterpret_cast<void*>(at), bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    if (p != reinterpret_cast<void*>(at)) { std::perror("cannot map the test's addresses"); std::exit(2); }
+    void* p =
+        mmap(reinterpret_cast<void*>(at), bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    if (p != reinterpret_cast<void*>(at)) {
+      std::perror("cannot map the test's addresses");
+      std::exit(2);
+    }
     return static_cast<u8*>(p);
   }
   u8 *code_, *scratch_;

@@ -41,27 +41,36 @@ std::string check_row_claims(const TestCase& test, Runner& native) {
   flipped.start.rflags ^= ignored;
   if (!native.run(flipped, b)) return s;
   const u64 always = rflags_of(f.written | f.undefined);
-  if ((a.rflags ^ b.rflags) & always) s += message("overwritten flags depend on flags that the row does not read", (a.rflags ^ b.rflags) & always);
-  if (std::memcmp(a.gpr, b.gpr, sizeof a.gpr) || std::memcmp(a.memory, b.memory, sizeof a.memory)) s += "  result depends on flags that the row does not read";
+  if ((a.rflags ^ b.rflags) & always)
+    s += message("overwritten flags depend on flags that the row does not read", (a.rflags ^ b.rflags) & always);
+  if (std::memcmp(a.gpr, b.gpr, sizeof a.gpr) || std::memcmp(a.memory, b.memory, sizeof a.memory))
+    s += "  result depends on flags that the row does not read";
   // R8..R15 are never implicit operands: they change only when a field says so.
   auto writes = [&](u8 n) {
     auto is = [&](const Field& field, u8 number) {
       return field.cls == RegClass::kGpr && (static_cast<u8>(field.use) & 2) && number == n;
     };
-    return is(inst.row->reg, inst.reg) || (!inst.has_memory && is(inst.row->rm, inst.rm)) || is(inst.row->vvvv, inst.vvvv);
+    return is(inst.row->reg, inst.reg) || (!inst.has_memory && is(inst.row->rm, inst.rm)) ||
+           is(inst.row->vvvv, inst.vvvv);
   };
   for (u8 n = 8; n < 16; n++)
     if (a.gpr[n] != test.start.gpr[n] && !writes(n)) s += "  a register changes that no field names";
   // Memory changes only when rm says so (string and stack instructions apart).
-  const bool implicit = inst.row->sem == Sem::kHelper || (inst.row->sem >= Sem::kPushReg && inst.row->sem <= Sem::kLeave) ||
+  const bool implicit = inst.row->sem == Sem::kHelper ||
+                        (inst.row->sem >= Sem::kPushReg && inst.row->sem <= Sem::kLeave) ||
                         inst.row->sem == Sem::kMovOffs || inst.row->sem == Sem::kPushf;
-  if (!implicit && !(inst.has_memory && (static_cast<u8>(inst.row->rm.use) & 2)) && std::memcmp(a.memory, test.start.memory, sizeof a.memory))
+  if (!implicit && !(inst.has_memory && (static_cast<u8>(inst.row->rm.use) & 2)) &&
+      std::memcmp(a.memory, test.start.memory, sizeof a.memory))
     s += "  memory changes though rm is not written";
   if (!implicit && inst.has_memory && inst.memory_bytes) {
     u64 first = kScratchBytes, last = 0;
     for (u64 i = 0; i < kScratchBytes; i++)
-      if (a.memory[i] != test.start.memory[i]) { if (i < first) first = i; last = i; }
-    if (first <= last && inst.row->sem != Sem::kBitTest && last - first >= inst.memory_bytes) s += "  more memory changes than rm.width says";
+      if (a.memory[i] != test.start.memory[i]) {
+        if (i < first) first = i;
+        last = i;
+      }
+    if (first <= last && inst.row->sem != Sem::kBitTest && last - first >= inst.memory_bytes)
+      s += "  more memory changes than rm.width says";
   }
   return s;
 }

@@ -10,8 +10,8 @@
 
 namespace rz::diff {
 
-inline constexpr u64 kCodeAt = 0x2000'0000;       // one page of code
-inline constexpr u64 kScratchAt = 0x2001'0000;    // two pages read-write, one read-only, then nothing
+inline constexpr u64 kCodeAt = 0x2000'0000;     // one page of code
+inline constexpr u64 kScratchAt = 0x2001'0000;  // two pages read-write, one read-only, then nothing
 inline constexpr u64 kScratchBytes = 0x3000;
 inline constexpr u64 kWritableBytes = 0x2000;
 inline constexpr u8 kNoFault = 0xff;
@@ -33,21 +33,21 @@ struct alignas(64) VectorState {
 
 struct TestState {
   u64 gpr[16];
-  u64 rip;                       // offset in CS
-  u64 rflags;                    // arithmetic flags and DF
+  u64 rip;     // offset in CS
+  u64 rflags;  // arithmetic flags and DF
   VectorState vector;
   u8 memory[kScratchBytes];
-  u8 fault = kNoFault;           // vector of the exception that ended the case
-  u32 error = 0;                 // its error code, page faults only bits 0 (present) and 1 (write)
-  u64 cr2 = 0;                   // page faults only
+  u8 fault = kNoFault;  // vector of the exception that ended the case
+  u32 error = 0;        // its error code, page faults only bits 0 (present) and 1 (write)
+  u64 cr2 = 0;          // page faults only
 };
 
 struct TestCase {
   CodeSize size = CodeSize::k64;
-  std::vector<u8> code;          // at kCodeAt
-  std::vector<Inst> insts;       // what it decodes to
+  std::vector<u8> code;     // at kCodeAt
+  std::vector<Inst> insts;  // what it decodes to
   TestState start;
-  std::string text() const;      // disassembly and bytes, for reports
+  std::string text() const;  // disassembly and bytes, for reports
 };
 
 /// Something that can carry out a case.
@@ -69,7 +69,7 @@ Runner* make_engine_runner(bool no_opt);
 /// Masked stores, PUSHA and state images may name another faulting byte in CR2 and the error code.
 std::string compare(const TestCase& test, const TestState& a, const TestState& b);
 
-inline constexpr u64 kArithmetic = 0x8d5;   // OF SF ZF AF PF CF
+inline constexpr u64 kArithmetic = 0x8d5;  // OF SF ZF AF PF CF
 inline constexpr u64 kDirection = 0x400;
 
 }  // namespace rz::diff

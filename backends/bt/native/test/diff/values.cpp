@@ -6,17 +6,67 @@
 namespace rz::diff {
 namespace {
 
-constexpr u64 kIntegers[] = {0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 0x7f, 0x80, 0x81, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000,
-                             0x7fffffff, 0x80000000, 0x80000001, 0xffffffff, 0x100000000, 0x7fffffffffffffff, 0x8000000000000000,
-                             0x8000000000000001, 0xfffffffffffffffe, 0xffffffffffffffff, 0xffffffff80000000, 0xffffffffffff8000, 0xffffffffffffff80};
-constexpr u32 kSingles[] = {0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 0x00000001, 0x007fffff,
-                            0x00800000, 0x7f7fffff, 0x4f000000, 0xcf000000, 0x5f000000, 0x3f000000, 0x40490fdb, 0x4b000000, 0x33800000};
-constexpr u64 kDoubles[] = {0, 0x8000000000000000, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0xfff0000000000000,
-                            0x7ff8000000000000, 0x7ff0000000000001, 1, 0x000fffffffffffff, 0x0010000000000000, 0x7fefffffffffffff,
-                            0x41e0000000000000, 0xc1e0000000000000, 0x43e0000000000000, 0x3fe0000000000000, 0x400921fb54442d18, 0x3ca0000000000000};
+constexpr u64 kIntegers[] = {0,
+                             1,
+                             2,
+                             3,
+                             7,
+                             8,
+                             15,
+                             16,
+                             31,
+                             32,
+                             33,
+                             63,
+                             64,
+                             0x7f,
+                             0x80,
+                             0x81,
+                             0xff,
+                             0x100,
+                             0x7fff,
+                             0x8000,
+                             0xffff,
+                             0x10000,
+                             0x7fffffff,
+                             0x80000000,
+                             0x80000001,
+                             0xffffffff,
+                             0x100000000,
+                             0x7fffffffffffffff,
+                             0x8000000000000000,
+                             0x8000000000000001,
+                             0xfffffffffffffffe,
+                             0xffffffffffffffff,
+                             0xffffffff80000000,
+                             0xffffffffffff8000,
+                             0xffffffffffffff80};
+constexpr u32 kSingles[] = {0,          0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000,
+                            0x7f800001, 0x00000001, 0x007fffff, 0x00800000, 0x7f7fffff, 0x4f000000, 0xcf000000,
+                            0x5f000000, 0x3f000000, 0x40490fdb, 0x4b000000, 0x33800000};
+constexpr u64 kDoubles[] = {0,
+                            0x8000000000000000,
+                            0x3ff0000000000000,
+                            0xbff0000000000000,
+                            0x7ff0000000000000,
+                            0xfff0000000000000,
+                            0x7ff8000000000000,
+                            0x7ff0000000000001,
+                            1,
+                            0x000fffffffffffff,
+                            0x0010000000000000,
+                            0x7fefffffffffffff,
+                            0x41e0000000000000,
+                            0xc1e0000000000000,
+                            0x43e0000000000000,
+                            0x3fe0000000000000,
+                            0x400921fb54442d18,
+                            0x3ca0000000000000};
 
 template <typename T, size_t N>
-T pick(Rng& rng, const T (&from)[N]) { return from[rng() % N]; }
+T pick(Rng& rng, const T (&from)[N]) {
+  return from[rng() % N];
+}
 
 u64 half_values(Rng& rng) {  // a plausible double: exponent near 1.0
   return (rng() & 0x800fffffffffffff) | (0x3f0 + rng() % 0x1f) << 52;
@@ -26,14 +76,34 @@ void x87_value(Rng& rng, u8* out) {
   u64 mantissa = rng() | 1ull << 63;
   u16 top = static_cast<u16>(0x3ff0 + rng() % 0x20);
   switch (rng() % 12) {
-    case 0: mantissa = 0; top = 0; break;
-    case 1: mantissa = 1ull << 63; top = 0x7fff; break;                       // infinity
-    case 2: mantissa = 3ull << 62; top = 0xffff; break;                       // indefinite
-    case 3: mantissa = 1ull << 63 | 1; top = 0x7fff; break;                   // signalling NaN
-    case 4: mantissa = rng() & ~(1ull << 63); top = 0; break;                 // denormal
-    case 5: mantissa = 1ull << 63; top = 0x3fff; break;                       // 1.0
-    case 6: top = static_cast<u16>(0x3fff + rng() % 70); break;               // up to beyond 64-bit integers
-    case 7: if (rng() % 4 == 0) { mantissa &= ~(1ull << 63); } break;         // unnormal
+    case 0:
+      mantissa = 0;
+      top = 0;
+      break;
+    case 1:
+      mantissa = 1ull << 63;
+      top = 0x7fff;
+      break;  // infinity
+    case 2:
+      mantissa = 3ull << 62;
+      top = 0xffff;
+      break;  // indefinite
+    case 3:
+      mantissa = 1ull << 63 | 1;
+      top = 0x7fff;
+      break;  // signalling NaN
+    case 4:
+      mantissa = rng() & ~(1ull << 63);
+      top = 0;
+      break;  // denormal
+    case 5:
+      mantissa = 1ull << 63;
+      top = 0x3fff;
+      break;                                                     // 1.0
+    case 6: top = static_cast<u16>(0x3fff + rng() % 70); break;  // up to beyond 64-bit integers
+    case 7:
+      if (rng() % 4 == 0) { mantissa &= ~(1ull << 63); }
+      break;  // unnormal
     case 8: top = static_cast<u16>(rng() & 0x7fff); break;
     default: break;
   }
@@ -77,7 +147,8 @@ void random_state(Rng& rng, TestState& s) {
   VectorState& v = s.vector;
   std::memset(v.bytes, 0, sizeof v.bytes);
   const bool unmasked_x87 = rng() % 8 == 0, unmasked_sse = rng() % 8 == 0;
-  const u16 control = static_cast<u16>(0x40 | (unmasked_x87 ? rng() & 0x3f : 0x3f) | (rng() % 2 ? 0x300 : (rng() & 0xf00)));
+  const u16 control =
+      static_cast<u16>(0x40 | (unmasked_x87 ? rng() & 0x3f : 0x3f) | (rng() % 2 ? 0x300 : (rng() & 0xf00)));
   u16 status = static_cast<u16>(rng() & 0x7800);  // TOP and C3; C0..C2 too, below
   status |= static_cast<u16>(rng() & 0x700);
   if (!unmasked_x87) status |= static_cast<u16>(rng() & 0x7f & (rng() % 2 ? 0xff : 0));
@@ -95,8 +166,10 @@ void random_state(Rng& rng, TestState& s) {
   }
   v.bytes[512] = 7;  // x87, SSE and AVX are in the image
   for (u64 i = 0; i < kScratchBytes; i += 16) {
-    if (rng() % 3 == 0) x87_value(rng, s.memory + i);
-    else vector_value(rng, s.memory + i);
+    if (rng() % 3 == 0)
+      x87_value(rng, s.memory + i);
+    else
+      vector_value(rng, s.memory + i);
   }
 }
 
