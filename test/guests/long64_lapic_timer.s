@@ -48,6 +48,9 @@ start:  install_idt
         nop
         nop
         check_eq ebp, 0
+        mov     ecx, 50000
+4:      test    dword ptr [rdi + 0x220], 2      # some KVMs deliver a little late
+        loopz   4b
         check_eq "dword ptr [rdi + 0x220]", 2   # IRR bit 41h
         mov     rax, cr8
         check_eq eax, 5
