@@ -33,12 +33,12 @@ start:  install_idt
         mov     dword ptr [rdi + 0x320], 0x10040
         mov     dword ptr [rdi + 0x380], 0
         sti
-        nop
-        nop
-        cli
-        mov     esi, ebx
-        mov     ecx, 100000
+        mov     ecx, 50000                      # a last tick may be on its way
 3:      loop    3b
+        mov     esi, ebx
+        mov     ecx, 50000
+3:      loop    3b
+        cli
         check_eq esi, ebx
         # Self-IPI, held off by the task priority.
         mov     dword ptr [rdi + 0x80], 0x50
