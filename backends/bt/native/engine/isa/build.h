@@ -321,10 +321,11 @@ inline constexpr int kOSZAPC = kAllFlags, kOSZPC = kAllFlags & ~kAF, kOSZAP = kA
 inline constexpr u8 kConditionReads[16] = {kOF, kOF, kCF, kCF, kZF,       kZF,       kCF | kZF,       kCF | kZF,
                                            kSF, kSF, kPF, kPF, kSF | kOF, kSF | kOF, kZF | kSF | kOF, kZF | kSF | kOF};
 
+// clang-format off
 /// Condition-code suffixes in opcode order.
-#define RZ_CONDITIONS(X)                                                                                    \
-  X(0, "o")                                                                                                 \
-  X(1, "no") X(2, "b") X(3, "ae") X(4, "e") X(5, "ne") X(6, "be") X(7, "a") X(8, "s") X(9, "ns") X(10, "p") \
-      X(11, "np") X(12, "l") X(13, "ge") X(14, "le") X(15, "g")
+#define RZ_CONDITIONS(X)                                                                                       \
+  X(0, "o") X(1, "no") X(2, "b") X(3, "ae") X(4, "e") X(5, "ne") X(6, "be") X(7, "a")                         \
+  X(8, "s") X(9, "ns") X(10, "p") X(11, "np") X(12, "l") X(13, "ge") X(14, "le") X(15, "g")
+// clang-format on
 
 }  // namespace rz::isa

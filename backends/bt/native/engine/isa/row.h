@@ -112,26 +112,33 @@ enum class Sem : u16 {
   kHelperEnds,   // as kHelper, and the block ends (mode, mapping or control may have changed)
 };
 
+// clang-format off
 // X-list of the C++ helpers (ops/ops.h declares each as `OpResult op_NAME(Vcpu&, const Inst&)`).
-#define RZ_HELPERS(X)                                                                                                 \
-  X(none)                                                                                                             \
-  /* string instructions, with and without REP, all sizes */                                                          \
-  X(movs)                                                                                                             \
-  X(stos) X(lods) X(scas) X(cmps) X(ins) X(outs) /* port I/O, processor control */                                    \
-      X(in) X(out) X(hlt) X(cli) X(sti) X(cpuid) X(rdtsc) X(rdtscp) X(rdpmc) X(rdmsr) X(wrmsr) X(mov_from_cr)         \
-          X(mov_to_cr) X(mov_from_dr) X(mov_to_dr) X(clts) X(lmsw) X(smsw) X(lgdt) X(lidt) X(sgdt) X(sidt) X(lldt)    \
-              X(sldt) X(ltr) X(str) X(lar) X(lsl) X(verr) X(verw) X(invd) X(wbinvd) X(invlpg) X(invpcid) X(swapgs)    \
-                  X(rdfsbase) X(wrfsbase) X(xgetbv) X(xsetbv) X(clac) X(stac) X(rdpkru) X(wrpkru) X(monitor) X(mwait) \
-                      X(vmcall) X(rdpid) X(arpl) X(rdrand) X(rdseed) /* control transfer */                           \
-      X(int_imm) X(int3) X(int1) X(into) X(iret) X(syscall) X(sysret) X(sysenter) X(sysexit) X(call_far) X(jmp_far)   \
-          X(ret_far) X(ud) X(rsm) /* segment registers and stack */                                                   \
-      X(mov_from_seg) X(mov_to_seg) X(push_seg) X(pop_seg) X(load_far_ptr) X(popf) X(pusha) X(popa) X(enter)          \
-          X(bound) /* not in 64-bit mode */                                                                           \
-      X(daa) X(das) X(aaa) X(aas) X(aam) X(aad) X(xlat)                                                               \
-          X(salc) /* state images whose layout or pointers must not leak the host's */                                \
-      X(fnstenv) X(fldenv) X(fnsave) X(frstor) X(fxsave) X(fxrstor) X(xsave) X(xsaveopt) X(xsavec) X(xrstor)          \
-          X(ldmxcsr) X(fwait) /* vector memory operands that are not one range */                                     \
-      X(maskmov) X(gather) X(vmaskmov)
+#define RZ_HELPERS(X)                                                                              \
+  X(none)                                                                                          \
+  /* string instructions, with and without REP, all sizes */                                       \
+  X(movs) X(stos) X(lods) X(scas) X(cmps) X(ins) X(outs)                                           \
+  /* port I/O, processor control */                                                                \
+  X(in) X(out) X(hlt) X(cli) X(sti) X(cpuid) X(rdtsc) X(rdtscp) X(rdpmc) X(rdmsr) X(wrmsr)         \
+  X(mov_from_cr) X(mov_to_cr) X(mov_from_dr) X(mov_to_dr) X(clts) X(lmsw) X(smsw)                  \
+  X(lgdt) X(lidt) X(sgdt) X(sidt) X(lldt) X(sldt) X(ltr) X(str) X(lar) X(lsl) X(verr) X(verw)      \
+  X(invd) X(wbinvd) X(invlpg) X(invpcid) X(swapgs) X(rdfsbase) X(wrfsbase) X(xgetbv) X(xsetbv)     \
+  X(clac) X(stac) X(rdpkru) X(wrpkru) X(monitor) X(mwait) X(vmcall) X(rdpid) X(arpl)               \
+  X(rdrand) X(rdseed)                                                                              \
+  /* control transfer */                                                                           \
+  X(int_imm) X(int3) X(int1) X(into) X(iret) X(syscall) X(sysret) X(sysenter) X(sysexit)           \
+  X(call_far) X(jmp_far) X(ret_far) X(ud) X(rsm)                                                   \
+  /* segment registers and stack */                                                                \
+  X(mov_from_seg) X(mov_to_seg) X(push_seg) X(pop_seg) X(load_far_ptr) X(popf) X(pusha) X(popa)    \
+  X(enter) X(bound)                                                                                \
+  /* not in 64-bit mode */                                                                         \
+  X(daa) X(das) X(aaa) X(aas) X(aam) X(aad) X(xlat) X(salc)                                        \
+  /* state images whose layout or pointers must not leak the host's */                             \
+  X(fnstenv) X(fldenv) X(fnsave) X(frstor) X(fxsave) X(fxrstor)                                    \
+  X(xsave) X(xsaveopt) X(xsavec) X(xrstor) X(ldmxcsr) X(fwait)                                     \
+  /* vector memory operands that are not one range */                                              \
+  X(maskmov) X(gather) X(vmaskmov)
+// clang-format on
 
 enum class Helper : u8 {
 #define RZ_HELPER_ENUM(name) k_##name,
