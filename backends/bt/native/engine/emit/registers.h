@@ -18,4 +18,14 @@ inline constexpr Host kRegMap[16] = {hRax, hRcx, hRdx, hRbx, hRsp, hR14, hRsi,  
 /// Guest registers whose host register a C++ callee may clobber.
 inline constexpr u16 kCallerSaved = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11;
 
+/// Guest arithmetic flags from the host's EFLAGS into memory at `gs_offset` (Vcpu::parked_flags), as LAHF puts them in
+/// AH with SETO's result in AL. Guest RAX is in RAX; `temp` is clobbered, flags are not.
+inline void emit_park(Assembler& a, Host temp, u32 gs_offset) {
+  a.mov(temp, hRax);
+  a.lahf();
+  a.seto_al();
+  a.gs_store16(hRax, gs_offset);
+  a.mov(hRax, temp);
+}
+
 }  // namespace rz

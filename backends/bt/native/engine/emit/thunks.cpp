@@ -30,13 +30,6 @@ class ThunkWriter {
     for (unsigned g = 0; g < 16; g++)
       if (kRegMap[g] != hNone && (which >> g & 1)) a_.gs_load(kRegMap[g], kRegs + 8 * g);
   }
-  void park() {  // clobbers T0
-    a_.mov(kT0, hRax);
-    a_.lahf();
-    a_.seto_al();
-    a_.gs_store16(hRax, offsetof(Vcpu, parked_flags));
-    a_.mov(hRax, kT0);
-  }
   /// exit_meta = reason | (T1 << 8)
   void meta_from_t1(ExitReason reason) {
     a_.shift(true, 4, kT1, 8);
@@ -89,7 +82,7 @@ void emit_thunks(CodeCache& code) {
   a.ret();
 
   out.exit_link = t.here();
-  t.park();
+  emit_park(a, kT0, offsetof(Vcpu, parked_flags));
   t.save_guest();
   t.meta_from_t1(kExitLink);
   a.jmp_to(code.rw(out.exit_saved));

@@ -182,11 +182,7 @@ void Translator::emit_loop(const Inst& inst) {
 void link_through_table(CodeCache& code, u32 link) {
   const u64 rip = code.link(link).target_rip;
   Assembler a(code.begin_code());
-  a.mov(kT0, hRax);
-  a.lahf();
-  a.seto_al();
-  a.gs_store16(hRax, offsetof(Vcpu, parked_flags));
-  a.mov(hRax, kT0);
+  emit_park(a, kT0, offsetof(Vcpu, parked_flags));
   a.mov_imm(kT0, rip);
   a.gs_load(kT1, offsetof(Vcpu, jump));
   a.jmp_mem(kT1, hNone, 0, static_cast<i32>(jump_index(rip) * 8));

@@ -5,11 +5,7 @@
 namespace rz {
 
 void Translator::park(Host temp) {
-  a_.mov(temp, hRax);
-  a_.lahf();
-  a_.seto_al();
-  a_.gs_store16(hRax, offsetof(Vcpu, parked_flags));
-  a_.mov(hRax, temp);
+  emit_park(a_, temp, offsetof(Vcpu, parked_flags));
   parked_ = true;
 }
 
