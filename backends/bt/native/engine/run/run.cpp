@@ -204,7 +204,8 @@ RunExit run(Vcpu& v) {
 
     const bool step = (v.rflags & kFlagTF) != 0;
     const bool shadow_step = in_shadow && v.attention.load(std::memory_order_relaxed) != 0;
-    if (in_shadow) v.shadow_rip = ~0ull;
+    // Kept until the instruction ran alone: a poll at its block's entry may still bring us back before it.
+    if (shadow_step) v.shadow_rip = ~0ull;
     const u64 mode =
         v.mode | (step || shadow_step || bounce_next ? u64{kModeSingle} : 0) | (bounce_next ? u64{kModeBounce} : 0);
     const u32 index = find_block(v, mode);
