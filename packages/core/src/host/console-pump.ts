@@ -5,6 +5,7 @@ import type { Vm } from "@ringzero/api";
 import { CONSOLE_WINDOW_BYTES, type HostEvent } from "./machine-plan.js";
 
 const CHUNK_BYTES = 64 * 1024;
+const GATHER_MS = 2; // output that keeps coming goes in few large pieces: one message a byte would drown the embedder's thread
 const RETRY_MS = 2; // the contract has no "room again" event; a person does not notice, a paste of 64 KiB takes its time
 
 interface PendingInput {
@@ -16,6 +17,8 @@ export class ConsolePump {
   readonly #credit: number[];
   readonly #input: PendingInput[][];
   readonly #chunk = new Uint8Array(CHUNK_BYTES);
+  readonly #drainedAt: number[];
+  readonly #gathering: (NodeJS.Timeout | null)[];
   #retry: NodeJS.Timeout | null = null;
 
   constructor(
@@ -24,13 +27,16 @@ export class ConsolePump {
   ) {
     this.#credit = vm.uarts.map(() => CONSOLE_WINDOW_BYTES);
     this.#input = vm.uarts.map(() => []);
-    vm.on("uart-output", ({ index }) => this.#drain(index, false));
+    this.#drainedAt = vm.uarts.map(() => 0);
+    this.#gathering = vm.uarts.map(() => null);
+    vm.on("uart-output", ({ index }) => this.#gather(index));
   }
 
   grant(port: number, bytes: number): void {
     if (this.#credit[port] === undefined) return;
+    const withheld = this.#credit[port] <= 0;
     this.#credit[port] += bytes;
-    this.#drain(port, false);
+    if (withheld) this.#gather(port);
   }
 
   /** Send what is left, granted or not: the run is over. */
@@ -52,10 +58,27 @@ export class ConsolePump {
   stop(): void {
     if (this.#retry) clearTimeout(this.#retry);
     this.#retry = null;
+    for (const [port, timer] of this.#gathering.entries()) {
+      if (timer) clearTimeout(timer);
+      this.#gathering[port] = null;
+    }
     for (const queue of this.#input) for (const { done } of queue.splice(0)) done();
   }
 
+  /** Drain now, or a moment later when that was just done. */
+  #gather(port: number): void {
+    if (this.#gathering[port]) return;
+    if (performance.now() - this.#drainedAt[port]! >= GATHER_MS) this.#drain(port, false);
+    else {
+      this.#gathering[port] = setTimeout(() => {
+        this.#gathering[port] = null;
+        this.#drain(port, false);
+      }, GATHER_MS);
+    }
+  }
+
   #drain(port: number, all: boolean): void {
+    this.#drainedAt[port] = performance.now();
     const uart = this.vm.uarts[port];
     if (!uart) return;
     while (all || this.#credit[port]! > 0) {
