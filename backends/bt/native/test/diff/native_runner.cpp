@@ -21,6 +21,7 @@ namespace {
 constexpr int kGreg[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                            REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 constexpr u32 kFrameBytes = 4096;  // enough for every XSAVE image without tiles
+constexpr u32 kAvxFrameBytes = 832;  // legacy area, header and YMM upper halves: all there is on hosts with AVX and no more
 
 enum class Phase { kIdle, kArmed, kRunning };
 volatile Phase g_phase = Phase::kIdle;
@@ -58,7 +59,7 @@ void on_trap(int signal, siginfo_t*, void* context) {
     const u8* v = g_in->vector.bytes;
     std::memcpy(frame, v, 28);  // not the MXCSR mask
     std::memcpy(frame + 32, v + 32, 384);
-    if (g_frame_used > 832) {
+    if (g_frame_used >= kAvxFrameBytes) {
       u64 present;
       std::memcpy(&present, frame + 512, 8);
       present |= 7;
@@ -95,7 +96,7 @@ void on_trap(int signal, siginfo_t*, void* context) {
   u8* v = out.vector.bytes;
   std::memset(v, 0, sizeof out.vector.bytes);
   u64 present = 7;
-  if (frame_size(frame) > 832) std::memcpy(&present, frame + 512, 8);
+  if (frame_size(frame) >= kAvxFrameBytes) std::memcpy(&present, frame + 512, 8);
   std::memcpy(v, frame, 28);
   if (present & 1) {
     std::memcpy(v + 32, frame + 32, 128);
