@@ -15,7 +15,7 @@ SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
   if (!walk(vcpu, linear, access, cls, t)) return {nullptr, SlowAccess::kFault};
   const MemorySlot* slot = vcpu.machine->memory->find(t.gpa);
   if (!slot) return {nullptr, SlowAccess::kBounce};
-  tlb_fill(vcpu, cls, linear, t);  // leaves the write side empty when code is on the page
+  tlb_fill(vcpu, cls, linear, t, access);  // leaves the write side empty when code is on the page
   if (writes(access)) {
     if (slot->read_only) return {nullptr, SlowAccess::kBounce};
     if (code_page(*vcpu.machine, t.gpa) && code_hit(*vcpu.machine, t.gpa, bytes)) return {nullptr, SlowAccess::kBounce};
@@ -27,9 +27,9 @@ bool fetch_translate(Vcpu& vcpu, u64 linear, u64& gpa) {
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   const PrivClass cls = current_class(vcpu);
   const TlbTable& table = vcpu.context->tlb[cls];
-  const unsigned index = tlb_index(linear);
+  const unsigned index = exec_index(linear);
   if (table.exec_tag[index] == (linear & kPageMask)) {
-    gpa = (table.entries[index].exec_page & kPageMask) | (linear & (kPageBytes - 1));
+    gpa = table.exec_page[index] | (linear & (kPageBytes - 1));
     return true;
   }
   Translation t;

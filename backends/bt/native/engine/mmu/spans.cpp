@@ -26,7 +26,7 @@ bool resolve_spans(Vcpu& vcpu, u64 linear, unsigned bytes, Access access, PrivCl
     Translation t;
     if (!walk(vcpu, linear, access, cls, t)) return false;
     const MemorySlot* slot = vcpu.machine->memory->find(t.gpa);
-    if (slot) tlb_fill(vcpu, cls, linear, t);
+    if (slot) tlb_fill(vcpu, cls, linear, t, access);
     out.part[out.count++] = {t.gpa, slot ? slot->host + (t.gpa - slot->base) : nullptr, now, slot && slot->read_only};
     linear += now;
     bytes -= now;

@@ -18,7 +18,7 @@ void spans_read(Vcpu& vcpu, const Vcpu::BounceSpan* part, unsigned count, void* 
 void spans_write(Vcpu& vcpu, const Vcpu::BounceSpan* part, unsigned count, const void* from);
 
 /// Remember a translation in the soft TLB when it may be (RAM or ROM only).
-void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& translation);
+void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& translation, Access access);
 void tlb_fill_exec(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& translation);
 
 inline PrivClass current_class(const Vcpu& vcpu) { return vcpu.cpl == 3 ? kUser : kSupervisor; }
@@ -28,7 +28,8 @@ inline u8* tlb_hit(Vcpu& vcpu, PrivClass cls, u64 linear, unsigned bytes, Access
   if ((linear & (kPageBytes - 1)) + bytes > kPageBytes) return nullptr;
   const TlbEntry& e = vcpu.context->tlb[cls].entries[tlb_index(linear)];
   const u64 tag = writes(access) ? e.write_tag : e.read_tag;
-  return tag == (linear & kPageMask) ? reinterpret_cast<u8*>(e.host_page + (linear & (kPageBytes - 1))) : nullptr;
+  const u64 host = writes(access) ? e.write_host : e.read_host;
+  return tag == (linear & kPageMask) ? reinterpret_cast<u8*>(host + (linear & (kPageBytes - 1))) : nullptr;
 }
 
 }  // namespace rz

@@ -26,7 +26,7 @@ void for_each_bit(u64 word, unsigned base, Visit visit) {
 
 // Hash of a large page into the Bloom filter; 4 MiB pages are entered as two 2 MiB regions.
 unsigned region_hash(u64 linear, unsigned shift) {
-  return static_cast<unsigned>(((linear >> shift) * 0x9e3779b97f4a7c15ull) >> 54) & (kTlbEntries - 1);
+  return static_cast<unsigned>(((linear >> shift) * 0x9e3779b97f4a7c15ull) >> 54);
 }
 
 unsigned half_of(u64 linear) { return linear >> 63; }
@@ -39,17 +39,32 @@ void note_large(TlbTable& t, u64 linear, u64 page_bytes) {
   if (page_bytes == 4u << 20) set_bit(t.region_seen, region_hash(linear ^ (2u << 20), 21));
 }
 
-void drop_data(TlbTable& t, unsigned i) {
-  t.entries[i].read_tag = tlb_invalid(i);
-  t.entries[i].write_tag = tlb_invalid(i);
-  clear_bit(t.filled, i);
-  clear_bit(t.writable, i);
+enum SideIndex : unsigned { kReadSide, kWriteSide };
+
+u64& tag_of(TlbTable& t, unsigned side, unsigned i) {
+  return side == kReadSide ? t.entries[i].read_tag : t.entries[i].write_tag;
+}
+
+void drop_side(TlbTable& t, unsigned side, unsigned i) {
+  tag_of(t, side, i) = tlb_invalid(i);
+  clear_bit(t.side[side].filled, i);
 }
 
 void drop_exec(TlbTable& t, unsigned i) {
   t.exec_tag[i] = tlb_invalid(i);
-  t.entries[i].exec_page = 0;
   clear_bit(t.exec_filled, i);
+}
+
+// Calls visit(side, entry) for the filled entries of both sides whose bit in `chosen(side, word)` is set.
+template <typename Chosen, typename Visit>
+void for_each_filled(TlbTable& t, Chosen chosen, Visit visit) {
+  for (unsigned side = 0; side < 2; ++side) {
+    TlbSide& s = t.side[side];
+    for_each_bit(s.busy, 0, [&](unsigned w) {
+      for_each_bit(s.filled[w] & chosen(s, w), w * 64, [&](unsigned i) { visit(side, i); });
+      if (s.filled[w] == 0) s.busy &= ~(1ull << w);
+    });
+  }
 }
 
 void empty_jump(Vcpu& vcpu, Context& c, unsigned cls) {
@@ -57,7 +72,7 @@ void empty_jump(Vcpu& vcpu, Context& c, unsigned cls) {
   TlbTable& t = c.tlb[cls];
   bool any = false;
   t.jump_non_global = false;
-  for (unsigned w = 0; w < TlbTable::kWords; ++w) {
+  for (unsigned w = 0; w < TlbTable::kExecWords; ++w) {
     t.exec_lost[w] = 0;
     any |= t.exec_filled[w] != 0;
     t.jump_non_global |= (t.exec_filled[w] & ~t.exec_global[w]) != 0;
@@ -70,11 +85,12 @@ void flush_context(Vcpu& vcpu, Context& c) {
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
     const bool had_code = t.exec_half[0] || t.exec_half[1];
-    for (unsigned w = 0; w < TlbTable::kWords; ++w) {
-      for_each_bit(t.filled[w], w * 64, [&](unsigned i) { drop_data(t, i); });
+    for_each_filled(
+        t, [](const TlbSide&, unsigned) { return ~0ull; }, [&](unsigned side, unsigned i) { drop_side(t, side, i); });
+    for (unsigned w = 0; w < TlbTable::kExecWords; ++w)
       for_each_bit(t.exec_filled[w], w * 64, [&](unsigned i) { drop_exec(t, i); });
-      t.region_seen[w] = 0;
-    }
+    for (u64& word : t.region_seen) word = 0;
+    t.side[kReadSide].any_user = t.side[kWriteSide].any_user = false;
     t.large_half[0] = t.large_half[1] = false;
     if (had_code) empty_jump(vcpu, c, cls);
   }
@@ -85,19 +101,21 @@ void flush_context_non_global(Vcpu& vcpu, Context& c) {
   if (c.stale) return flush_context(vcpu, c);
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
-    for (unsigned w = 0; w < TlbTable::kWords; ++w) {
-      for_each_bit(t.filled[w] & ~t.global[w], w * 64, [&](unsigned i) { drop_data(t, i); });
+    for_each_filled(
+        t, [](const TlbSide& s, unsigned w) { return ~s.global[w]; },
+        [&](unsigned side, unsigned i) { drop_side(t, side, i); });
+    for (unsigned w = 0; w < TlbTable::kExecWords; ++w)
       for_each_bit(t.exec_filled[w] & ~t.exec_global[w], w * 64, [&](unsigned i) { drop_exec(t, i); });
-    }
     if (t.jump_non_global) empty_jump(vcpu, c, cls);
   }
 }
 
-void flush_large(TlbTable& t, u64 linear, unsigned shift, const u64* members) {
-  for (unsigned w = 0; w < TlbTable::kWords; ++w)
-    for_each_bit(t.filled[w] & members[w], w * 64, [&](unsigned i) {
-      if ((t.entries[i].read_tag ^ linear) >> shift == 0) drop_data(t, i);
-    });
+void flush_large(TlbTable& t, u64 linear, unsigned shift, u64 (TlbSide::*members)[TlbSide::kWords]) {
+  for_each_filled(
+      t, [&](TlbSide& s, unsigned w) { return (s.*members)[w]; },
+      [&](unsigned side, unsigned i) {
+        if ((tag_of(t, side, i) ^ linear) >> shift == 0) drop_side(t, side, i);
+      });
 }
 
 // Drops the data entries of the large page that holds `linear`; true when its code may be in the jump table.
@@ -105,11 +123,11 @@ bool flush_large_page(TlbTable& t, u64 linear) {
   if (!t.large_half[half_of(linear)]) return false;
   const bool in_2m = test_bit(t.region_seen, region_hash(linear, 21));
   const bool in_1g = test_bit(t.region_seen, region_hash(linear, 30));
-  if (in_2m) flush_large(t, linear, 22, t.large_2m);  // 4 MiB granularity covers both sizes
-  if (in_1g) flush_large(t, linear, 30, t.large_1g);
+  if (in_2m) flush_large(t, linear, 22, &TlbSide::large_2m);  // 4 MiB granularity covers both sizes
+  if (in_1g) flush_large(t, linear, 30, &TlbSide::large_1g);
   if (!(in_2m || in_1g) || !t.exec_half[half_of(linear)]) return false;
   bool code = false;
-  for (unsigned w = 0; w < TlbTable::kWords; ++w) {
+  for (unsigned w = 0; w < TlbTable::kExecWords; ++w) {
     code |= t.exec_lost[w] != 0;  // a lost page may have been part of it
     for_each_bit(t.exec_filled[w] & t.exec_large[w], w * 64, [&](unsigned i) {
       if ((t.exec_tag[i] ^ linear) >> 30 == 0) drop_exec(t, i), code = true;
@@ -121,13 +139,14 @@ bool flush_large_page(TlbTable& t, u64 linear) {
 // INVLPG drops every entry of the page that holds `linear`, whatever the page's size. The jump table is emptied only
 // when the page's code may be in it: it is in its slot, or something in the same half was pushed out of that slot.
 void flush_page_in(Vcpu& vcpu, Context& c, u64 linear) {
-  const unsigned index = tlb_index(linear);
+  const unsigned index = tlb_index(linear), code_index = exec_index(linear);
   const u64 page = linear & kPageMask;
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
-    if (t.entries[index].read_tag == page) drop_data(t, index);
-    bool code = t.exec_half[half_of(linear)] && test_bit(t.exec_lost, index);
-    if (t.exec_tag[index] == page) drop_exec(t, index), code = true;
+    for (unsigned side = 0; side < 2; ++side)
+      if (tag_of(t, side, index) == page) drop_side(t, side, index);
+    bool code = t.exec_half[half_of(linear)] && test_bit(t.exec_lost, code_index);
+    if (t.exec_tag[code_index] == page) drop_exec(t, code_index), code = true;
     code |= flush_large_page(t, linear);
     if (code) empty_jump(vcpu, c, cls);
   }
@@ -144,8 +163,11 @@ bool pcid_on(const Vcpu& vcpu) { return (vcpu.cr4 & kCr4PCIDE) != 0; }
 // Supervisor entries for user pages are legal only while EFLAGS.AC is set under SMAP.
 void drop_user_pages(Context& c) {
   TlbTable& t = c.tlb[kSupervisor];
-  for (unsigned w = 0; w < TlbTable::kWords; ++w)
-    for_each_bit(t.filled[w] & t.user[w], w * 64, [&](unsigned i) { drop_data(t, i); });
+  if (!t.side[kReadSide].any_user && !t.side[kWriteSide].any_user) return;
+  for_each_filled(
+      t, [](const TlbSide& s, unsigned w) { return s.user[w]; },
+      [&](unsigned side, unsigned i) { drop_side(t, side, i); });
+  t.side[kReadSide].any_user = t.side[kWriteSide].any_user = false;
 }
 
 }  // namespace
@@ -155,10 +177,8 @@ void tlb_init(Vcpu& vcpu) {
     Context& c = vcpu.contexts[i];
     for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
       TlbTable& t = c.tlb[cls];
-      for (unsigned e = 0; e < kTlbEntries; ++e) {
-        t.entries[e] = {tlb_invalid(e), tlb_invalid(e), 0, 0};
-        t.exec_tag[e] = tlb_invalid(e);
-      }
+      for (unsigned e = 0; e < kTlbEntries; ++e) t.entries[e] = {tlb_invalid(e), tlb_invalid(e), 0, 0};
+      for (unsigned e = 0; e < kExecEntries; ++e) t.exec_tag[e] = tlb_invalid(e);
       empty_jump(vcpu, c, cls);
       c.jump_mode[cls] = ~0ull;
     }
@@ -171,7 +191,9 @@ void tlb_init(Vcpu& vcpu) {
   vcpu.jump = &vcpu.context->jump[kSupervisor];
 }
 
-void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {
+// A miss on one side also fills the other where that evicts nothing of use: nothing was there, it held this page, or
+// (when a read moves in) both sides held the same page, which leaves as a whole.
+void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Access access) {
   const MemorySlot* slot = vcpu.machine->memory->find(t.gpa);
   if (!slot) return;
   const u64 page = linear & kPageMask;
@@ -179,26 +201,42 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {
   const unsigned index = tlb_index(linear);
   TlbTable& table = vcpu.context->tlb[cls];
   TlbEntry& e = table.entries[index];
-  const bool write = t.writable && !slot->read_only && !code_page(*vcpu.machine, gpa_page);
-  e.read_tag = page;
-  e.write_tag = write ? page : tlb_invalid(index);
-  e.host_page = reinterpret_cast<u64>(slot->host + (gpa_page - slot->base));
-  set_bit(table.filled, index);
-  assign_bit(table.writable, index, write);
-  assign_bit(table.global, index, t.global);
-  assign_bit(table.user, index, t.user && vcpu.paging());
-  assign_bit(table.large_2m, index, t.page_bytes > kPageBytes && t.page_bytes < 1u << 30);
-  assign_bit(table.large_1g, index, t.page_bytes == 1u << 30);
+  const u64 host = reinterpret_cast<u64>(slot->host + (gpa_page - slot->base));
+  const bool may_write = t.writable && !slot->read_only && !code_page(*vcpu.machine, gpa_page);
+  const auto fill = [&](unsigned side) {
+    TlbSide& s = table.side[side];
+    set_bit(s.filled, index);
+    s.busy |= 1ull << (index / 64);
+    const bool user = t.user && vcpu.paging();
+    assign_bit(s.global, index, t.global);
+    assign_bit(s.user, index, user);
+    s.any_user |= user;
+    assign_bit(s.large_2m, index, t.page_bytes > kPageBytes && t.page_bytes < 1u << 30);
+    assign_bit(s.large_1g, index, t.page_bytes == 1u << 30);
+  };
+  const u64 none = tlb_invalid(index);
+  const bool writing = writes(access);
+  if (e.write_tag == page && !may_write) drop_side(table, kWriteSide, index);
+  if (may_write && (writing || e.write_tag == none || e.write_tag == page || e.write_tag == e.read_tag)) {
+    e.write_tag = page;
+    e.write_host = host;
+    fill(kWriteSide);
+  }
+  if (!writing || e.read_tag == none || e.read_tag == page) {
+    e.read_tag = page;
+    e.read_host = host;
+    fill(kReadSide);
+  }
   note_large(table, linear, t.page_bytes);
 }
 
 void tlb_fill_exec(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {
-  const unsigned index = tlb_index(linear);
+  const unsigned index = exec_index(linear);
   TlbTable& table = vcpu.context->tlb[cls];
   if (test_bit(table.exec_filled, index) && table.exec_tag[index] != (linear & kPageMask))
     set_bit(table.exec_lost, index);
   table.exec_tag[index] = linear & kPageMask;
-  table.entries[index].exec_page = (t.gpa & kPageMask) | 1;
+  table.exec_page[index] = t.gpa & kPageMask;
   set_bit(table.exec_filled, index);
   table.exec_half[half_of(linear)] = true;
   assign_bit(table.exec_global, index, t.global);
@@ -292,14 +330,14 @@ void tlb_protect_physical(Vcpu& vcpu, u64 gpa_page) {
   for (unsigned n = 0; n < kContexts; ++n) {
     Context& c = vcpu.contexts[n];
     if (c.cr3 == kNoSpace) continue;
-    for (TlbTable& t : c.tlb)
-      for (unsigned w = 0; w < TlbTable::kWords; ++w)
-        for_each_bit(t.writable[w], w * 64, [&](unsigned i) {
-          TlbEntry& e = t.entries[i];
-          if (e.host_page != reinterpret_cast<u64>(host)) return;
-          e.write_tag = tlb_invalid(i);
-          clear_bit(t.writable, i);
+    for (TlbTable& t : c.tlb) {
+      TlbSide& s = t.side[kWriteSide];
+      for_each_bit(s.busy, 0, [&](unsigned w) {
+        for_each_bit(s.filled[w], w * 64, [&](unsigned i) {
+          if (t.entries[i].write_host == reinterpret_cast<u64>(host)) drop_side(t, kWriteSide, i);
         });
+      });
+    }
   }
 }
 

@@ -6,7 +6,7 @@
 
 namespace rz {
 
-inline constexpr unsigned kTlbBits = 10;
+inline constexpr unsigned kTlbBits = 12;
 inline constexpr unsigned kTlbEntries = 1u << kTlbBits;
 inline constexpr unsigned kTlbEntryShift = 5;
 
@@ -14,37 +14,50 @@ inline constexpr unsigned kTlbEntryShift = 5;
 /// no single constant would do for every entry.)
 constexpr u64 tlb_invalid(unsigned index) { return static_cast<u64>(index ^ 1) << 12; }
 
-/// One page of one address space. An access hits when its page address equals the tag for its kind.
+/// An access hits when its page address equals the tag for its kind. The two sides are independent, because a copy
+/// between buffers that share an entry must not evict its own source: they often hold the same page, and need not.
 /// A page that must be noticed (MMIO, code on it, not yet dirty, watched) has tlb_invalid() in that tag.
 struct alignas(32) TlbEntry {
-  u64 read_tag;   // linear page address, or tlb_invalid()
-  u64 write_tag;  // linear page address, or tlb_invalid()
-  u64 host_page;  // host address of the page's first byte
-  u64 exec_page;  // guest-physical page address | 1 when executable and valid for code fetch, else 0
+  u64 read_tag;    // linear page address, or tlb_invalid()
+  u64 write_tag;   // linear page address, or tlb_invalid(); a page that can be written can be read
+  u64 read_host;   // host address of the first byte of read_tag's page
+  u64 write_host;  // ... of write_tag's page
 };
 static_assert(sizeof(TlbEntry) == 1u << kTlbEntryShift);
 
+/// What tlb.cpp remembers of one side of the entries, one bit an entry, so that a flush costs what was filled.
+struct TlbSide {
+  static constexpr unsigned kWords = kTlbEntries / 64;
+  static_assert(kWords <= 64);
+  u64 busy;              // bit a word of `filled` that may be non-zero
+  u64 filled[kWords];    // holds a page
+  u64 global[kWords];    // ... that is global
+  u64 user[kWords];      // ... that user code may access (matters to SMAP)
+  u64 large_2m[kWords];  // ... that is part of a 2 or 4 MiB page
+  u64 large_1g[kWords];  // ... that is part of a 1 GiB page
+  bool any_user;         // some bit of `user` may be set in a filled entry
+};
+
+inline constexpr unsigned kExecBits = 10;
+inline constexpr unsigned kExecEntries = 1u << kExecBits;
+constexpr unsigned exec_index(u64 linear) { return static_cast<unsigned>(linear >> 12) & (kExecEntries - 1); }
+
 struct TlbTable {
   TlbEntry entries[kTlbEntries];
-  // exec_page is valid only with this tag (a code fetch and data may share an entry's slot)
-  u64 exec_tag[kTlbEntries];
 
-  // Bookkeeping of tlb.cpp, one bit per entry, so that a flush costs what was filled. Not read by translated code.
-  static constexpr unsigned kWords = kTlbEntries / 64;
-  u64 filled[kWords];       // data side holds a page
-  u64 global[kWords];       // ... that is global
-  u64 user[kWords];         // ... that user code may access (matters to SMAP)
-  u64 writable[kWords];     // ... with write_tag set
-  u64 large_2m[kWords];     // ... that is part of a 2 or 4 MiB page
-  u64 large_1g[kWords];     // ... that is part of a 1 GiB page
-  u64 exec_filled[kWords];  // code side holds a page
-  u64 exec_global[kWords];
-  u64 exec_large[kWords];   // ... that is part of a page above 4 KiB
-  u64 exec_lost[kWords];    // code side lost a page to another since the jump table was last emptied
-  u64 region_seen[kWords];  // Bloom filter over the large pages filled since the last flush
-  bool jump_non_global;     // the jump table may hold targets on non-global pages
-  bool exec_half[2];        // code was entered in the lower, upper half of the address space since then
-  bool large_half[2];       // large pages were filled in the lower, upper half since the last flush
+  // Not read by translated code.
+  TlbSide side[2];              // read, write
+  u64 exec_tag[kExecEntries];   // linear page address of code, or tlb_invalid()
+  u64 exec_page[kExecEntries];  // its guest-physical page address
+  static constexpr unsigned kExecWords = kExecEntries / 64;
+  u64 exec_filled[kExecWords];  // code side holds a page
+  u64 exec_global[kExecWords];
+  u64 exec_large[kExecWords];  // ... that is part of a page above 4 KiB
+  u64 exec_lost[kExecWords];   // code side lost a page to another since the jump table was last emptied
+  u64 region_seen[16];         // Bloom filter over the large pages filled since the last flush
+  bool jump_non_global;        // the jump table may hold targets on non-global pages
+  bool exec_half[2];           // code was entered in the lower, upper half of the address space since then
+  bool large_half[2];          // large pages were filled in the lower, upper half since the last flush
 };
 
 constexpr unsigned tlb_index(u64 linear) { return static_cast<unsigned>(linear >> 12) & (kTlbEntries - 1); }

@@ -92,7 +92,7 @@ struct Cursor {
   u8* host_of(u64 linear, u64 n, Access access) {
     const TlbEntry& e = v.tlb->entries[tlb_index(linear)];
     if ((writes(access) ? e.write_tag : e.read_tag) == (linear & kPageMask))
-      return reinterpret_cast<u8*>(e.host_page + (linear & (kPageBytes - 1)));
+      return reinterpret_cast<u8*>((writes(access) ? e.write_host : e.read_host) + (linear & (kPageBytes - 1)));
     const unsigned bytes = static_cast<unsigned>(n * width);
     const u64 low = down ? linear - (bytes - width) : linear;
     const SlowResult r = slow_access(v, low, bytes, access);

@@ -15,6 +15,7 @@ constexpr u32 seg_field(u8 seg, u32 field) {
   return static_cast<u32>(offsetof(Vcpu, seg) + sizeof(Segment) * seg + field);
 }
 
+constexpr i32 host_offset(bool write) { return write ? offsetof(TlbEntry, write_host) : offsetof(TlbEntry, read_host); }
 constexpr i32 tag_offset(bool write) { return write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag); }
 
 }  // namespace
@@ -103,7 +104,7 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
   a_.rm(true, 0x33, kT0, kT1, tag_offset(writes(access)));
   a_.op_imm(true, 7, kT0, static_cast<i32>(kPageBytes - bytes));
   u8* miss = a_.jcc(cA);
-  a_.rm(true, 0x03, kT0, kT1, offsetof(TlbEntry, host_page));
+  a_.rm(true, 0x03, kT0, kT1, host_offset(writes(access)));
   slow_[slow_count_++] = {miss, a_.at(), meta, writes(access)};
 }
 

@@ -16,7 +16,7 @@ bool touch(Guest& g, u64 linear, Access access) {
   return r.kind == SlowAccess::kHost;
 }
 bool executed(Guest& g, u64 linear) {
-  return g.v.context->tlb[current_class(g.v)].exec_tag[tlb_index(linear)] == (linear & kPageMask);
+  return g.v.context->tlb[current_class(g.v)].exec_tag[exec_index(linear)] == (linear & kPageMask);
 }
 
 void filling() {
@@ -106,6 +106,41 @@ void large_page_flush() {
   CHECK(!hits(g, linear + 0x3000, Access::kRead));
   CHECK(!hits(g, linear + 0x1ff000, Access::kRead));
   CHECK(hits(g, kA1, Access::kRead));
+}
+
+// Two pages that share an entry: a copy from one to the other must find both, whichever came first.
+void aliases() {
+  Guest g;
+  g.long_mode();
+  const u64 alias = kA1 + (u64{kTlbEntries} << 12);
+  const u64 third = alias + (u64{kTlbEntries} << 12);
+  g.map(alias, kB1 | kP | kRw | kA | kD);
+  g.map(third, 0x5000 | kP | kRw | kA | kD);
+  g.pte(kA1) = kA1 | kP | kRw | kA | kD;
+  CHECK(touch(g, kA1, Access::kRead));
+  CHECK(hits(g, kA1, Access::kWrite));  // one miss fills both sides
+  for (int round = 0; round < 2; ++round) {
+    CHECK(touch(g, alias, Access::kWrite));
+    CHECK(hits(g, kA1, Access::kRead) && hits(g, alias, Access::kWrite));
+    CHECK(!hits(g, kA1, Access::kWrite) && !hits(g, alias, Access::kRead));
+    CHECK(touch(g, kA1, Access::kRead));
+    CHECK(hits(g, kA1, Access::kRead) && hits(g, alias, Access::kWrite));
+  }
+  CHECK_EQ(slow_access(g.v, kA1 + 4, 4, Access::kRead).host - g.ram(kA1), 4);
+  CHECK_EQ(tlb_hit(g.v, current_class(g.v), alias + 4, 4, Access::kWrite) - g.ram(kB1), 4);
+  // INVLPG of one leaves the other; a page that moves in whole takes both sides.
+  tlb_flush_page(g.v, kA1);
+  CHECK(!hits(g, kA1, Access::kRead) && hits(g, alias, Access::kWrite));
+  tlb_flush_page(g.v, alias);
+  CHECK(!hits(g, alias, Access::kWrite));
+  CHECK(touch(g, kA1, Access::kWrite));
+  CHECK(hits(g, kA1, Access::kRead) && hits(g, kA1, Access::kWrite));
+  CHECK(touch(g, third, Access::kRead));
+  CHECK(hits(g, third, Access::kWrite) && !hits(g, kA1, Access::kRead) && !hits(g, kA1, Access::kWrite));
+  // A flush drops both sides.
+  CHECK(touch(g, kA1, Access::kWrite));
+  tlb_flush_all(g.v);
+  CHECK(!hits(g, kA1, Access::kWrite) && !hits(g, third, Access::kRead));
 }
 
 void jump_tables() {
@@ -227,6 +262,7 @@ void privilege_classes() {
 void tlb_tests() {
   filling();
   code_pages();
+  aliases();
   flushes();
   large_page_flush();
   jump_tables();

@@ -21,7 +21,8 @@ namespace {
 constexpr int kGreg[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                            REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 constexpr u32 kFrameBytes = 4096;  // enough for every XSAVE image without tiles
-constexpr u32 kAvxFrameBytes = 832;  // legacy area, header and YMM upper halves: all there is on hosts with AVX and no more
+constexpr u32 kAvxFrameBytes =
+    832;  // legacy area, header and YMM upper halves: all there is on hosts with AVX and no more
 
 enum class Phase { kIdle, kArmed, kRunning };
 volatile Phase g_phase = Phase::kIdle;
