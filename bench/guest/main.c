@@ -39,6 +39,9 @@ static double measure(const struct workload* w, uint64_t round_ns, int rounds) {
   return best / w->scale;
 }
 
+/// First and last, for the harness, which compares with its own clock: a guest whose seconds are long looks fast.
+static void print_clock(void) { printf("# clock %llu\n", (unsigned long long)now_ns()); }
+
 int main(int argc, char** argv) {
   uint64_t round_ms = 100;
   int rounds = 3, list = 0, first_name = argc;
@@ -56,6 +59,8 @@ int main(int argc, char** argv) {
       break;
     }
   }
+  setvbuf(stdout, 0, _IOLBF, 0);
+  if (!list) print_clock();
   const struct workload* const tables[] = {compute_workloads, memory_workloads, vector_workloads, hash_workloads,
                                            kernel_workloads,  code_workloads,   thread_workloads, shell_workloads};
   for (unsigned t = 0; t < sizeof tables / sizeof *tables; t++) {
@@ -79,5 +84,6 @@ int main(int argc, char** argv) {
       if (child > 0) waitpid(child, 0, 0);
     }
   }
+  if (!list) print_clock();
   return 0;
 }

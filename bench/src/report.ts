@@ -1,105 +1,91 @@
-// Tables of a report: for a terminal, and as Markdown for docs/performance.md. Ratios are "how many times slower than native" and
-// "how many times faster than QEMU": what the figures are judged by.
+// What a comparison found: plain data, as it is saved to JSON, with the ways to show it. What must stay true: everything that a
+// person is shown is computed from this data, so that a saved report shows the same.
 
-import type { Report, Row } from "./compare.js";
-import { geometricMean } from "./statistics.js";
+import { readFile, writeFile } from "node:fs/promises";
+import type { ContenderKind } from "./contender.js";
+import type { OperationResult } from "./operations/operations.js";
+import { type GoalResult, judge } from "./goals.js";
+import { markdown } from "./render/markdown.js";
+import { textTable } from "./render/text.js";
 
-interface Line {
-  readonly cells: readonly string[];
+/** Grows when a field changes its meaning; readers refuse others. */
+export const REPORT_FORMAT = 2;
+
+/** One line of the table. Lower is better, whatever the unit. */
+export interface Row {
+  readonly name: string;
+  readonly suite: string;
+  readonly unit: string;
+  /** Median by contender name; absent where it did not run. */
+  readonly values: Readonly<Record<string, number>>;
+  /** Every round's figure by contender name, in the order of the rounds. */
+  readonly samples: Readonly<Record<string, readonly number[]>>;
 }
 
-/** Four significant digits at most, without exponents. */
-function figure(value: number | undefined): string {
-  if (value === undefined) return "–";
-  if (value >= 1000) return String(Math.round(value));
-  return String(Number(value.toPrecision(3)));
+export interface ReportData {
+  readonly format: typeof REPORT_FORMAT;
+  /** ISO 8601. */
+  readonly when: string;
+  readonly machine: { readonly processor: string; readonly cores: number; readonly memoryGiB: number; readonly kernel: string };
+  /** By name, in the order of the columns: what it is, and its version. */
+  readonly contenders: Readonly<Record<string, { readonly kind: ContenderKind; readonly what: string }>>;
+  /** Why others did not run, or not to the end. */
+  readonly absent: Readonly<Record<string, string>>;
+  /** Things that weaken the figures: a clock that drifts, a row that a contender cannot run. */
+  readonly notes: readonly string[];
+  readonly guest: { readonly kernel: string; readonly busybox: string };
+  readonly rounds: number;
+  /** Milliseconds for one timing; short ones are a smoke test. */
+  readonly roundMs: number;
+  readonly rows: readonly Row[];
+  readonly operations: readonly OperationResult[];
 }
 
-function ratio(over: number | undefined, under: number | undefined): number | undefined {
-  return over === undefined || under === undefined ? undefined : over / under;
-}
+export class Report implements ReportData {
+  readonly format = REPORT_FORMAT;
+  readonly when!: string;
+  readonly machine!: ReportData["machine"];
+  readonly contenders!: ReportData["contenders"];
+  readonly absent!: ReportData["absent"];
+  readonly notes!: ReportData["notes"];
+  readonly guest!: ReportData["guest"];
+  readonly rounds!: number;
+  readonly roundMs!: number;
+  readonly rows!: readonly Row[];
+  readonly operations!: readonly OperationResult[];
 
-/** Backends of the report: everything that is neither the host nor QEMU. */
-function backendsOf(report: Report): string[] {
-  return Object.keys(report.contenders).filter((name) => name !== "native" && !name.startsWith("qemu"));
-}
+  constructor(data: ReportData) {
+    Object.assign(this, data);
+  }
 
-/** The faster of the QEMUs, as the goals are stated. */
-function bestQemu(report: Report, row: Row): number | undefined {
-  const values = Object.keys(report.contenders)
-    .filter((name) => name.startsWith("qemu"))
-    .flatMap((name) => row.values[name] ?? []);
-  return values.length > 0 ? Math.min(...values) : undefined;
-}
+  /** @throws TypeError when the file is no report, or one of another format */
+  static async read(path: string): Promise<Report> {
+    const data = JSON.parse(await readFile(path, "utf8")) as Partial<ReportData>;
+    if (data.format !== REPORT_FORMAT || !Array.isArray(data.rows))
+      throw new TypeError(`${path} is no benchmark report of format ${REPORT_FORMAT}; measure it again`);
+    return new Report(data as ReportData);
+  }
 
-function table(report: Report): { head: string[]; lines: Line[] } {
-  const names = Object.keys(report.contenders);
-  const backends = backendsOf(report);
-  const head = ["workload", "unit", ...names, ...backends.flatMap((name) => [`${name} ÷ native`, `qemu ÷ ${name}`])];
-  const lines = report.rows.map((row) => ({
-    cells: [
-      ...[row.name, row.unit],
-      ...names.map((name) => figure(row.values[name])),
-      ...backends.flatMap((name) => [
-        figure(ratio(row.values[name], row.values["native"])),
-        figure(ratio(bestQemu(report, row), row.values[name])),
-      ]),
-    ],
-  }));
-  const mean = (pick: (row: Row, backend: string) => number | undefined, backend: string) =>
-    figure(geometricMean(report.rows.slice(1).flatMap((row) => pick(row, backend) ?? [])));
-  lines.push({
-    cells: [
-      ...["geometric mean", ""],
-      ...names.map(() => ""),
-      ...backends.flatMap((backend) => [
-        mean((row) => ratio(row.values[backend], row.values["native"]), backend),
-        mean((row) => ratio(bestQemu(report, row), row.values[backend]), backend),
-      ]),
-    ],
-  });
-  return { head, lines };
-}
+  /** Names of the backends that ran. */
+  get backends(): string[] {
+    return Object.keys(this.contenders).filter((name) => this.contenders[name]!.kind === "backend");
+  }
 
-/** For a terminal. */
-export function textTable(report: Report): string {
-  const { head, lines } = table(report);
-  const all = [head, ...lines.map(({ cells }) => [...cells])];
-  const widths = head.map((_, column) => Math.max(...all.map((cells) => cells[column]!.length)));
-  const rows = all.map((cells) =>
-    cells
-      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
-      .join("  ")
-      .trimEnd(),
-  );
-  const operations = report.operations.map(({ name, value, unit }) => `${name}: ${figure(value)} ${unit}`);
-  const absent = Object.entries(report.absent).map(([name, why]) => `${name} did not run: ${why}`);
-  return [...rows, "", ...operations, ...absent].join("\n");
-}
+  /** How a backend stands against the project's goals. @param backend  default: the first */
+  goals(backend = this.backends[0]): readonly GoalResult[] {
+    return backend === undefined ? [] : judge(this, backend);
+  }
 
-/** The generated part of docs/performance.md. */
-export function markdown(report: Report): string {
-  const { head, lines } = table(report);
-  const { processor, cores, memoryGiB, kernel } = report.machine;
-  const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [
-    `Measured ${report.when.slice(0, 10)} on ${processor}, ${cores} cores, ${memoryGiB} GiB, Linux ${kernel}; medians of ${report.rounds}`,
-    `interleaved rounds. Guest: ${report.guest.kernel}, ${report.guest.busybox}. All figures are times: lower is better.`,
-    "",
-    ...Object.entries(report.contenders).map(([name, what]) => `- \`${name}\`: ${what}`),
-    ...Object.entries(report.absent).map(([name, why]) => `- \`${name}\` did not run: ${why.split("\n")[0]}`),
-    "",
-    row(head),
-    row(head.map((_, column) => (column < 2 ? "---" : "---:"))),
-    ...lines.map(({ cells }) => row(cells)),
-    "",
-    ...(report.operations.length === 0
-      ? []
-      : [
-          "| operation of the SDK | median | unit |",
-          "| --- | ---: | --- |",
-          ...report.operations.map(({ name, value, unit }) => row([name, figure(value), unit])),
-          "",
-        ]),
-  ].join("\n");
+  /** For a terminal. */
+  toText(): string {
+    return textTable(this);
+  }
+
+  toMarkdown(): string {
+    return markdown(this);
+  }
+
+  async writeJson(path: string): Promise<void> {
+    await writeFile(path, `${JSON.stringify(this, null, 2)}\n`);
+  }
 }

@@ -5,30 +5,44 @@ import { execFileSync } from "node:child_process";
 import {
   buildGuestPrograms,
   geometricMean,
-  markdown,
   median,
   parseValues,
   probeFirmware,
-  type Report,
-  SUITE_NAMES,
-  textTable,
-  workloadsOf,
+  Report,
+  rowsBelow,
+  selectWorkloads,
+  spread,
+  WORKLOADS,
 } from "@ringzero/bench";
 
-const REPORT: Report = {
+const row = (name: string, suite: string, unit: string, samples: Record<string, number[]>) => ({
+  ...{ name, suite, unit, samples },
+  values: Object.fromEntries(Object.entries(samples).map(([contender, all]) => [contender, median(all)])),
+});
+
+const REPORT = new Report({
+  format: 2,
   when: "2026-01-02T03:04:05.000Z",
   machine: { processor: "Test", cores: 2, memoryGiB: 4, kernel: "6.1" },
-  contenders: { native: "the host", bt: "ours", "qemu-tcg": "theirs" },
+  contenders: {
+    native: { kind: "native", what: "the host" },
+    bt: { kind: "backend", what: "ours" },
+    "qemu-7.2": { kind: "qemu", what: "theirs" },
+    "qemu-11.1": { kind: "qemu", what: "theirs, newer" },
+  },
   absent: {},
+  notes: [],
   guest: { kernel: "linux 6.1", busybox: "busybox 1.35" },
   rounds: 3,
+  roundMs: 100,
   rows: [
-    { name: "boot-to-userspace", unit: "ms", values: { bt: 500, "qemu-tcg": 1000 } },
-    { name: "int-mix", unit: "ns/op", values: { native: 1, bt: 2, "qemu-tcg": 16 } },
-    { name: "x87", unit: "ns/op", values: { native: 10, bt: 80, "qemu-tcg": 160 } },
+    row("boot-to-userspace", "boot", "ms", { bt: [500, 400, 600], "qemu-7.2": [1000] }),
+    row("int-mix", "compute", "ns/op", { native: [1], bt: [2], "qemu-7.2": [18], "qemu-11.1": [16] }),
+    row("x87", "vector", "ns/op", { native: [10], bt: [80], "qemu-7.2": [160], "qemu-11.1": [170] }),
+    row("signal", "kernel", "ns/op", { native: [10], bt: [80], "qemu-7.2": [160] }),
   ],
   operations: [{ name: "bt: validate", value: 1.2345, unit: "ms" }],
-};
+});
 
 describe("the benchmark harness", function () {
   this.timeout(60_000);
@@ -55,10 +69,18 @@ describe("the benchmark harness", function () {
       .trim()
       .split("\n")
       .map((line) => line.split(" ")[0]!);
-    assert.deepEqual([...workloadsOf(SUITE_NAMES)].sort(), listed.sort());
+    assert.deepEqual([...new Set(WORKLOADS.flatMap(({ program }) => program ?? []))].sort(), listed.sort());
   });
 
-  it("refuses a suite that does not exist", () => assert.throws(() => workloadsOf(["nonsense"]), RangeError));
+  it("selects rows by name, suite, group and pattern, in the order of the catalogue", () => {
+    const names = (...wanted: string[]) => selectWorkloads(wanted).map(({ name }) => name);
+    assert.deepEqual(names("sha256", "int-mix"), ["int-mix", "sha256"]);
+    assert.deepEqual(names("hash"), ["sha256", "lz-compress"]);
+    assert.deepEqual(names("simd"), ["sse-fp32", "sse-int", "avx2-fp32", "avx2-int"]);
+    assert.deepEqual(names("memcpy*", "memcpy-100"), ["memcpy-8m", "memcpy-8m-aliased", "memcpy-100"]);
+  });
+
+  it("refuses a name that stands for no row", () => assert.throws(() => selectWorkloads(["nonsense"]), RangeError));
 
   it("times a workload on the host and prints it", async () => {
     const binary = await buildGuestPrograms();
@@ -67,11 +89,26 @@ describe("the benchmark harness", function () {
     assert.ok((values.get("getppid")?.value ?? 0) > 0);
   });
 
-  it("puts slowdown against native and speed against QEMU into the tables", () => {
-    const text = textTable(REPORT);
-    assert.match(text, /int-mix\s+ns\/op\s+1\s+2\s+16\s+2\s+8/);
-    assert.match(text, /geometric mean\s+4\s+4$/m);
-    assert.match(markdown(REPORT), /\| boot-to-userspace \| ms \| – \| 500 \| 1000 \| – \| 2 \|/);
+  it("puts slowdown against native and speed against the better QEMU into the tables", () => {
+    const text = REPORT.toText();
+    assert.match(text, /int-mix\s+ns\/op\s+1\s+2\s+18\s+16\s+2\.00\s+8\.00\s+0 %/);
+    assert.match(text, /x87\s+ns\/op\s+10\s+80\s+160\s+170\s+8\.00\s+2\.00/);
+    assert.match(text, /geometric mean\s+5\.04\s+3\.17$/m);
+    assert.match(REPORT.toMarkdown(), /\| boot-to-userspace \| ms \| – \| 500 \| 1000 \| – \| – \| 2\.00 \| 40 % \|/);
+  });
+
+  it("judges the goals whose rows were measured, and names the rows below their floors", () => {
+    const verdicts = new Map(REPORT.goals("bt").map(({ goal, met }) => [goal.name, met]));
+    assert.equal(verdicts.get("boot-to-userspace"), true);
+    assert.equal(verdicts.get("signal"), false);
+    assert.equal(verdicts.get("user-compute"), undefined, "one row of a group says nothing of the group");
+    assert.equal(verdicts.get("whole set"), undefined);
+    assert.deepEqual(rowsBelow(REPORT, "bt"), ["signal"]);
+  });
+
+  it("takes the spread of rounds as a share of the median", () => {
+    assert.equal(spread([9, 10, 12]), 0.3);
+    assert.equal(spread([5]), 0);
   });
 
   it("makes a firmware image whose reset vector jumps to the port loop", () => {

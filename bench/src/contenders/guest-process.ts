@@ -1,31 +1,34 @@
 // Boots one guest on a Ringzero backend and copies its console to stdout: what the harness measures as "ours".
-// Usage: node guest-process.js '{"backend":"bt","kernel":…,"initrd":…,"memoryMiB":512}'; exit code 0: the guest powered off.
+// Usage: node guest-process.js '{"backend":"bt","from":…,"kernel":…,"initrd":…,"memoryMiB":512,"cpus":1}'; exit code 0: it powered off.
 
 import { linux } from "@ringzero/boot";
 import { defineMachine } from "@ringzero/core";
-import { sdkFor } from "./backend-lookup.js";
+import { openBackend } from "./backend-lookup.js";
 
 interface GuestMachine {
   readonly backend: string;
+  /** Folder from which the package of a third party's backend is looked for. */
+  readonly from?: string;
   readonly kernel: string;
   readonly initrd: string;
   readonly memoryMiB: number;
+  readonly cpus?: number;
 }
 
 const wanted = JSON.parse(process.argv[2] ?? "null") as GuestMachine | null;
 if (!wanted) throw new TypeError("usage: guest-process.js JSON");
 
-await using sdk = sdkFor(wanted.backend);
-const report = (await sdk.backends()).find((one) => one.name === wanted.backend);
-const profiles = report?.capabilities.cpuProfiles ?? [];
+const { name, report, sdk } = await openBackend(wanted.backend, wanted.from ?? process.cwd());
+await using _ = sdk;
 await using machine = await sdk.create(
   defineMachine({
     name: "bench",
     memory: wanted.memoryMiB * 2 ** 20,
-    ...(profiles.includes("host") ? { cpuProfile: "host" } : {}),
+    cpus: wanted.cpus ?? 1,
+    ...(report.capabilities.cpuProfiles.includes("host") ? { cpuProfile: "host" } : {}),
     boot: linux({ kernel: wanted.kernel, initrd: [wanted.initrd], append: "console=ttyS0 quiet panic=-1" }),
   }),
-  report ? { backend: wanted.backend } : {},
+  { backend: name },
 );
 const exited = new Promise<string>((resolve) => machine.on("exit", (exit) => resolve(exit.reason)));
 await machine.start();

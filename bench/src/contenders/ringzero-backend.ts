@@ -1,37 +1,69 @@
-// A Ringzero backend, in a Node process of its own (guest-process.ts), so that start-up cost and memory are its own.
+// A Ringzero backend, in a Node process of its own (guest-process.ts), so that start-up cost and memory are its own. With a checkout
+// it is the same backend as another working copy has built it: two versions of one engine, interleaved in one run.
 
 import { readFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { USERSPACE_BANNER } from "@ringzero/boot";
-import { type Contender, runProcess, type Session, type SessionResult } from "../contender.js";
-import { findBackend } from "./backend-lookup.js";
+import type { Contender, Session, SessionResult } from "../contender.js";
+import { type FoundBackend, findBackend } from "./backend-lookup.js";
+import { runChild } from "./child.js";
 
-const PROGRAM = fileURLToPath(new URL("./guest-process.js", import.meta.url));
+const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
+
+export interface RingzeroBackendOptions {
+  /** Folder whose node_modules may hold a third party's backend. Default: the working folder. */
+  readonly from?: string | undefined;
+  /** Root of another working copy of Ringzero, built, whose engine is to run. */
+  readonly checkout?: string | undefined;
+}
 
 export class RingzeroBackend implements Contender {
   readonly name: string;
+  readonly kind = "backend";
+  readonly #bench: string;
+  readonly #from: string;
+  #found: Promise<FoundBackend> | undefined;
 
   /** @param backend  a backend's name ("bt", "kvm"), or the package of a third party's backend */
-  constructor(readonly backend: string) {
-    this.name = backend;
+  constructor(
+    readonly backend: string,
+    options: RingzeroBackendOptions = {},
+  ) {
+    this.#from = options.from ?? process.cwd();
+    this.#bench = options.checkout === undefined ? PACKAGE : join(resolve(options.checkout), "bench");
+    this.name = options.checkout === undefined ? backend : `${backend}@${basename(resolve(options.checkout))}`;
+  }
+
+  find(): Promise<FoundBackend> {
+    return (this.#found ??= findBackend(this.backend, this.#from));
   }
 
   async describe(): Promise<string> {
-    const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
+    const { version } = JSON.parse(await readFile(join(this.#bench, "package.json"), "utf8"));
     return `Ringzero ${version}, backend ${this.backend}, Node ${process.versions.node}`;
   }
 
   async unavailable(): Promise<string | null> {
-    const found = await findBackend(this.backend);
-    return found.available ? null : found.reason;
+    const { report } = await this.find();
+    return report.available ? null : report.reason;
+  }
+
+  async refuses(cpus: number): Promise<string | null> {
+    const { maxVcpus } = (await this.find()).report.capabilities;
+    return cpus <= maxVcpus
+      ? null
+      : `backend ${this.backend} has at most ${maxVcpus} virtual processor${maxVcpus === 1 ? "" : "s"}`;
   }
 
   async run(session: Session): Promise<SessionResult> {
-    const machine = { backend: this.backend, kernel: session.kernel, initrd: session.initrd, memoryMiB: session.memoryMiB };
-    const { output, markMs } = await runProcess([process.execPath, PROGRAM, JSON.stringify(machine)], {
+    const { kernel, initrd, memoryMiB, cpus } = session;
+    const machine = { backend: this.backend, from: this.#from, kernel, initrd, memoryMiB, cpus };
+    const program = join(this.#bench, "dist/contenders/guest-process.js");
+    return await runChild([process.execPath, program, JSON.stringify(machine)], {
       timeoutMs: session.timeoutMs,
+      signal: session.signal,
       mark: USERSPACE_BANNER,
     });
-    return { output, bootMs: markMs };
   }
 }

@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { defineMachine, type MachineSpec, Ringzero } from "@ringzero/core";
+import { defineMachine, type MachineSpec, type Ringzero } from "@ringzero/core";
+import { openBackend } from "../contenders/backend-lookup.js";
 import { median } from "../statistics.js";
 import type { ProbeResult } from "./port-probe.js";
 import { consoleFirmware, probeFirmware } from "./probe-firmware.js";
@@ -21,21 +22,24 @@ const MACHINES = 5;
 const CONSOLE_BYTES = 1 << 20;
 const PLUGIN = fileURLToPath(new URL("./port-probe.js", import.meta.url));
 
-/** Each machine is created, makes its exits and goes; figures are medians over all of them. */
-export async function measureOperations(backend: string): Promise<OperationResult[]> {
+/**
+ * Each machine is created, makes its exits and goes; figures are medians over all of them.
+ * @param backend  a backend's name, or a third party's package, looked for in the folder `from`
+ */
+export async function measureOperations(backend: string, from = process.cwd()): Promise<OperationResult[]> {
   const folder = await mkdtemp(join(tmpdir(), "ringzero-bench-"));
   try {
     const image = join(folder, "probe.rom");
     await writeFile(image, probeFirmware());
-    const isPackage = /[@/.]/.test(backend);
-    await using sdk = new Ringzero({ discover: import.meta.url, plugins: [PLUGIN, ...(isPackage ? [backend] : [])] });
+    const { name: chosenName, sdk } = await openBackend(backend, from, [PLUGIN]);
+    await using _ = sdk;
     const spec = defineMachine({
       name: "probe",
       memory: "16MiB",
       boot: { kind: "firmware", image },
       devices: [{ plugin: "port-probe", options: { resultPath: join(folder, "result.json"), reads: READS } }],
     });
-    const chosen = isPackage ? {} : { backend };
+    const chosen = { backend: chosenName };
     const firstInstructionMs: number[] = [];
     const roundTripsUs: number[] = [];
     const lifeSeconds = await timeOperation(

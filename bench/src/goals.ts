@@ -1,0 +1,135 @@
+// What the engine is to reach, as data: a bound on a figure of the report. The docs, the tables and the HTML page all say "met" or
+// "not met" by this list, and docs/performance.md must name every row that is below its floor.
+
+import { GROUPS, WORKLOADS } from "./catalogue.js";
+import { slowdown, speedup } from "./ratios.js";
+import type { ReportData, Row } from "./report.js";
+import { geometricMean } from "./statistics.js";
+
+export interface Goal {
+  readonly name: string;
+  /** What the figure is, in words. */
+  readonly figure: string;
+  readonly bound: "at least" | "at most";
+  readonly value: number;
+  readonly unit: "×" | "MiB" | "s";
+  /** Rows that it speaks of; a goal about a single row has one. */
+  readonly rows: readonly string[] | "all";
+  /** Undefined where the report has not what it takes. */
+  readonly of: (report: ReportData, backend: string) => number | undefined;
+}
+
+export interface GoalResult {
+  readonly goal: Goal;
+  /** Undefined: not measured in this run. */
+  readonly reached: number | undefined;
+  readonly met: boolean | undefined;
+}
+
+/** Rows without which a goal about the whole set would speak of another set. */
+const WHOLE_SET = WORKLOADS.filter(({ probe, cpus }) => probe === "program" && cpus === 0).map(({ name }) => name);
+
+type Ratio = (report: ReportData, row: Row, backend: string) => number | undefined;
+
+const rowsOf = (report: ReportData, names: readonly string[] | "all") =>
+  report.rows.filter(({ name, suite }) => (names === "all" ? !NOT_WORKLOADS.has(suite) : names.includes(name)));
+
+/** Suites that are no guest workload: they have goals of their own and do not count in the mean over the set. */
+const NOT_WORKLOADS = new Set(["boot", "idle"]);
+
+const mean = (names: readonly string[] | "all", ratio: Ratio) => (report: ReportData, backend: string) => {
+  const values = rowsOf(report, names).flatMap((row) => ratio(report, row, backend) ?? []);
+  return values.length > 0 ? geometricMean(values) : undefined;
+};
+const lowest = (ratio: Ratio) => (report: ReportData, backend: string) => {
+  const values = rowsOf(report, "all").flatMap((row) => ratio(report, row, backend) ?? []);
+  return values.length > 0 ? Math.min(...values) : undefined;
+};
+
+/** Times as fast as QEMU. */
+const faster = (name: string, value: number): Goal => ({
+  ...{ name, figure: "speed against QEMU", bound: "at least", value, unit: "×", rows: [name] },
+  of: mean([name], speedup),
+});
+const bandwidth: Ratio = (report, row, backend) => {
+  const times = slowdown(report, row, backend);
+  return times === undefined ? undefined : 1 / times;
+};
+
+export const GOALS: readonly Goal[] = [
+  {
+    ...{ name: "whole set", figure: "geometric mean of speed against QEMU", bound: "at least", value: 5, unit: "×", rows: "all" },
+    of: mean("all", speedup),
+  },
+  {
+    ...{ name: "worst row", figure: "lowest speed against QEMU of any row", bound: "at least", value: 1, unit: "×", rows: "all" },
+    of: lowest(speedup),
+  },
+  {
+    ...{ name: "user-compute", figure: "geometric mean of slowdown against native", bound: "at most", value: 2.2, unit: "×" },
+    rows: GROUPS["user-compute"]!,
+    of: mean(GROUPS["user-compute"]!, slowdown),
+  },
+  {
+    ...{ name: "simd", figure: "geometric mean of speed against QEMU", bound: "at least", value: 15, unit: "×" },
+    rows: GROUPS["simd"]!,
+    of: mean(GROUPS["simd"]!, speedup),
+  },
+  ...GROUPS["bandwidth"]!.map(
+    (name): Goal => ({
+      ...{ name, figure: "bandwidth against native", bound: "at least", value: 0.6, unit: "×", rows: [name] },
+      of: mean([name], bandwidth),
+    }),
+  ),
+  faster("getppid", 1.5),
+  faster("pipe-round-trip", 3),
+  faster("page-fault", 3),
+  faster("fork-exit", 2.5),
+  faster("fork-exec", 2.5),
+  faster("signal", 3),
+  faster("patch-and-call", 10),
+  faster("emit-and-call", 10),
+  {
+    ...{
+      name: "boot-to-userspace",
+      figure: "time against QEMU",
+      bound: "at most",
+      value: 0.6,
+      unit: "×",
+      rows: ["boot-to-userspace"],
+    },
+    of: mean(["boot-to-userspace"], (report, row, backend) => {
+      const times = speedup(report, row, backend);
+      return times === undefined ? undefined : 1 / times;
+    }),
+  },
+  {
+    ...{ name: "two processors", figure: "parallel work of two vCPUs against one", bound: "at least", value: 1.9, unit: "×" },
+    rows: ["parallel-2-cpus"],
+    of: (report, backend) => {
+      const of = (name: string) => report.rows.find((row) => row.name === name)?.values[backend];
+      const [one, two] = [of("parallel-2-threads"), of("parallel-2-cpus")];
+      return one === undefined || two === undefined ? undefined : one / two;
+    },
+  },
+];
+
+/** How a backend stands against each goal. */
+export function judge(report: ReportData, backend: string): readonly GoalResult[] {
+  return GOALS.map((goal) => {
+    const needed = goal.rows === "all" ? WHOLE_SET : goal.rows;
+    const complete = needed.every((name) => report.rows.find((row) => row.name === name)?.values[backend] !== undefined);
+    const reached = complete ? goal.of(report, backend) : undefined;
+    const met = reached === undefined ? undefined : goal.bound === "at least" ? reached >= goal.value : reached <= goal.value;
+    return { goal, reached, met };
+  });
+}
+
+/** Rows below a floor: slower than QEMU, or short of a goal of their own. What "Rows that fall short" must name. */
+export function rowsBelow(report: ReportData, backend: string): string[] {
+  const short = new Set(
+    judge(report, backend).flatMap(({ goal, met }) => (met === false && goal.rows.length === 1 ? goal.rows : [])),
+  );
+  for (const row of rowsOf(report, "all")) if ((speedup(report, row, backend) ?? 1) < 1) short.add(row.name);
+  return report.rows.flatMap(({ name }) => (short.has(name) ? [name] : []));
+}

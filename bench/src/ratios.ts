@@ -1,0 +1,25 @@
+// The two ratios by which an engine is judged: how many times slower than the host itself, how many times faster than QEMU (the
+// better of several, row by row).
+
+import type { ContenderKind } from "./contender.js";
+import type { ReportData, Row } from "./report.js";
+
+export function namesOf(report: ReportData, kind: ContenderKind): string[] {
+  return Object.keys(report.contenders).filter((name) => report.contenders[name]!.kind === kind);
+}
+
+const over = (a: number | undefined, b: number | undefined) =>
+  a === undefined || b === undefined || b === 0 ? undefined : a / b;
+
+/** The figure of the best contender of a kind. */
+export function bestOf(report: ReportData, row: Row, kind: ContenderKind): number | undefined {
+  const values = namesOf(report, kind).flatMap((name) => row.values[name] ?? []);
+  return values.length > 0 ? Math.min(...values) : undefined;
+}
+
+/** How many times slower than the host; undefined where either did not run. */
+export const slowdown = (report: ReportData, row: Row, backend: string) =>
+  over(row.values[backend], bestOf(report, row, "native"));
+
+/** How many times faster than the better QEMU; undefined where either did not run. */
+export const speedup = (report: ReportData, row: Row, backend: string) => over(bestOf(report, row, "qemu"), row.values[backend]);

@@ -1,0 +1,57 @@
+// The table of a report as cells of text: what the terminal and the documents show. Ratios are "how many times slower than native" and
+// "how many times faster than QEMU".
+
+import type { GoalResult } from "../goals.js";
+import { namesOf, slowdown, speedup } from "../ratios.js";
+import type { ReportData } from "../report.js";
+import { geometricMean, spread } from "../statistics.js";
+import { figure, percent, times } from "./figures.js";
+
+export interface Table {
+  readonly head: readonly string[];
+  readonly lines: readonly (readonly string[])[];
+}
+
+/** Columns that hold words: row and unit. */
+export const WORD_COLUMNS = 2;
+
+export function ratioTable(report: ReportData): Table {
+  const names = Object.keys(report.contenders);
+  const backends = namesOf(report, "backend");
+  const withNative = namesOf(report, "native").length > 0;
+  const withQemu = namesOf(report, "qemu").length > 0;
+  const ratios = backends.flatMap((backend) => [
+    ...(withNative ? [{ title: `${backend} ÷ native`, of: slowdown, backend }] : []),
+    ...(withQemu ? [{ title: `qemu ÷ ${backend}`, of: speedup, backend }] : []),
+  ]);
+  const lines = report.rows.map((row) => [
+    ...[row.name, row.unit],
+    ...names.map((name) => figure(row.values[name])),
+    ...ratios.map(({ of, backend }) => times(of(report, row, backend))),
+    percent(Math.max(0, ...Object.values(row.samples).map(spread))),
+  ]);
+  const measured = report.rows.filter((row) => row.suite !== "boot" && row.suite !== "idle");
+  if (measured.length > 1 && ratios.length > 0) {
+    lines.push([
+      ...["geometric mean", ""],
+      ...names.map(() => ""),
+      ...ratios.map(({ of, backend }) => times(geometricMean(measured.flatMap((row) => of(report, row, backend) ?? [])))),
+      "",
+    ]);
+  }
+  return { head: ["workload", "unit", ...names, ...ratios.map(({ title }) => title), "spread"], lines };
+}
+
+/** The goals, one line each, for one backend. */
+export function goalTable(results: readonly GoalResult[]): Table {
+  return {
+    head: ["goal", "figure", "floor", "reached", "verdict"],
+    lines: results.map(({ goal, reached, met }) => [
+      goal.name,
+      goal.figure,
+      `${goal.bound === "at least" ? "≥" : "≤"} ${goal.value} ${goal.unit}`,
+      reached === undefined ? "–" : `${times(reached)} ${goal.unit}`,
+      met === undefined ? "not measured" : met ? "met" : "not met",
+    ]),
+  };
+}

@@ -1,0 +1,34 @@
+// A report for a terminal.
+
+import { judge } from "../goals.js";
+import { namesOf } from "../ratios.js";
+import type { ReportData } from "../report.js";
+import { figure } from "./figures.js";
+import { goalTable, ratioTable, type Table, WORD_COLUMNS } from "./table.js";
+
+export function textTable(report: ReportData): string {
+  const goals = namesOf(report, "backend").flatMap((backend) => {
+    const measured = judge(report, backend).filter(({ met }) => met !== undefined);
+    return measured.length === 0 ? [] : ["", `goals, ${backend}:`, ...columns(goalTable(measured), 5)];
+  });
+  return [
+    ...columns(ratioTable(report), WORD_COLUMNS),
+    ...goals,
+    "",
+    ...report.operations.map(({ name, value, unit }) => `${name}: ${figure(value)} ${unit}`),
+    ...report.notes,
+    ...Object.entries(report.absent).map(([name, why]) => `${name} did not run: ${why}`),
+  ].join("\n");
+}
+
+/** @param words  so many columns are set flush left, the others flush right */
+function columns({ head, lines }: Table, words: number): string[] {
+  const all = [head, ...lines];
+  const widths = head.map((_, column) => Math.max(...all.map((cells) => cells[column]!.length)));
+  return all.map((cells) =>
+    cells
+      .map((cell, column) => (column < words ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
