@@ -33,8 +33,12 @@ export class LinuxGuest {
     readonly machine: Machine,
   ) {}
 
-  /** Boot to the shell's prompt. */
-  static async boot(images: DebianImages): Promise<LinuxGuest> {
+  /**
+   * Boot to the shell's prompt.
+   *
+   * @param engine  the translator's switches, as in a specification
+   */
+  static async boot(images: DebianImages, engine: Record<string, number | boolean> = {}): Promise<LinuxGuest> {
     const folder = await mkdtemp(join(tmpdir(), "ringzero-system-test-"));
     const initrd = join(folder, "initrd.cpio");
     await writeFile(initrd, await busyboxInitramfs({ busybox: images.busybox }));
@@ -42,6 +46,7 @@ export class LinuxGuest {
     const spec = defineMachine({
       name: "system-test",
       memory: "512MiB",
+      engine,
       boot: linux({ kernel: images.kernel, initrd: [initrd], append: "console=ttyS0 quiet panic=-1" }),
     });
     const machine = await sdk.create(spec, { backend: "bt" });

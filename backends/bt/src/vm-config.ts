@@ -29,6 +29,7 @@ const ENGINE_OPTIONS: Readonly<Record<string, "number" | "boolean" | "string">> 
   stressFlushTlb: "number",
   stressFlushCode: "number",
   stressInterrupts: "boolean",
+  verify: "boolean",
   perfMap: "boolean",
   trace: "number",
   fakeRun: "string", // a script instead of the guest; tests of the transport

@@ -63,6 +63,7 @@ int main(int argc, char** argv) {
   std::string error;
   options.engine.no_opt =
       getenv("RINGZERO_NO_OPT") != nullptr;  // for whoever suspects the optimiser: no change of program needed
+  if (const char* verify = getenv("RINGZERO_VERIFY")) options.engine.verify = strcmp(verify, "0") != 0;
   if (!parse_options(peer.header().options, options, error)) {
     error = "unknown engine option, or a value that is not possible: " + error;
   } else {

@@ -209,6 +209,7 @@ void CodeCache::connect(u32 link_index, u32 target) {
 }
 
 void CodeCache::connect_code(u32 link_index, const u8* end) {
+  links_[link_index].stub = used_;
   Assembler::patch(rw_ + links_[link_index].field, begin_code());
   used_ = (offset_of(end) + 15) & ~15u;
 }

@@ -88,6 +88,8 @@ class CodeCache {
   const Block& block(u32 index) const { return blocks_[index]; }
   Block& block(u32 index) { return blocks_[index]; }
   Link& link(u32 index) { return links_[index]; }
+  const Link& link(u32 index) const { return links_[index]; }
+  u32 link_count() const { return link_count_; }  // one more than the last link's number
   const InstMap& inst_map(u32 index) const { return maps_[index]; }
   /// The block whose code holds `host`, or 0. Slow: for faults in translated code.
   u32 find_host(const void* host) const;
@@ -101,6 +103,11 @@ class CodeCache {
   u32 map_count() const { return map_count_; }
   /// Copy kept as long as the block's code.
   const Inst* keep(const Inst& inst);
+  /// True for the address of a kept instruction.
+  bool is_kept(u64 address) const {
+    const u64 offset = address - reinterpret_cast<u64>(insts_);
+    return offset < u64{inst_count_} * sizeof(Inst) && offset % sizeof(Inst) == 0;
+  }
   /// Make the block findable; everything up to `end` is its code. Page granules of its guest bytes are marked.
   void publish(u32 index, const u8* end);
   /// Point a link at a block (patches the jump).

@@ -22,7 +22,12 @@ struct EngineOptions {
   u32 stress_flush_code = 0;       // likewise the code cache
   bool stress_interrupts = false;  // leave at every poll
   bool perf_map = false;           // write /tmp/perf-PID.map
-  u32 trace = 0;                   // run/trace.h
+#ifdef RINGZERO_VERIFY_DEFAULT
+  bool verify = true;
+#else
+  bool verify = false;  // check every emitted block (verify/verify.h)
+#endif
+  u32 trace = 0;  // run/trace.h
 };
 
 class Machine {

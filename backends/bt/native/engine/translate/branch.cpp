@@ -1,6 +1,8 @@
 // Control transfers and the ways out of a block: a patchable direct link inside a page, a jump through the
 // table of the current address space everywhere else. A table jump carries the target RIP in T0 and parked
 // flags; the target block compares the RIP itself, so tables need no tags and no compare at the source.
+#include "../run/signals.h"
+#include "../verify/verify.h"
 #include "mode.h"
 #include "translator.h"
 
@@ -186,6 +188,10 @@ void link_through_table(CodeCache& code, u32 link) {
   a.mov_imm(kT0, rip);
   a.gs_load(kT1, offsetof(Vcpu, jump));
   a.jmp_mem(kT1, hNone, 0, static_cast<i32>(jump_index(rip) * 8));
+  const u32 begin = code.offset_of(code.begin_code());
+  Vcpu* vcpu = current_vcpu();
+  if (vcpu && vcpu->machine->options.verify)
+    verify_or_abort(*vcpu, code, {begin, code.offset_of(a.at()), {begin, begin, begin}, 0});
   code.connect_code(link, a.at());
 }
 

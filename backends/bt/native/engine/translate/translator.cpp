@@ -5,6 +5,7 @@
 
 #include "../mmu/mmu.h"
 #include "../mmu/phys_memory.h"
+#include "../verify/verify.h"
 #include "mode.h"
 
 namespace rz {
@@ -265,6 +266,10 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
   for (unsigned i = 0; i < count_ && !ended_; i++) emit_inst(i);
   if (!ended_) exit_direct(wrap_rip(rip_ + offsets_[count_]));
   emit_out_of_line();
+  const u32 end = code_.offset_of(a_.at());
+  if (vcpu_.machine->options.verify)
+    verify_or_abort(vcpu_, code_,
+                    {block.code_indirect, end, {block.code_indirect, block.code_polled, block.code_direct}, block_});
   code_.publish(block_, a_.at());
   return block_;
 }

@@ -209,6 +209,8 @@ int main(int argc, char** argv) {
       machine.options.no_opt = true;
     else if (a == "--one")
       machine.options.max_block_insts = 1;
+    else if (a == "--verify")
+      machine.options.verify = true;
     else if (a == "--perf-map")
       machine.options.perf_map = true;
   }

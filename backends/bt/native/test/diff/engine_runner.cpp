@@ -46,6 +46,7 @@ class EngineRunner final : public Runner {
     low_ = map(kLowBytes);
     high_ = map(kHighBytes);
     machine_.options.no_opt = no_opt;
+    machine_.options.verify = true;
     machine_.options.code_cache_bytes = 16 << 20;
     bool good = memory_.add({0, kLowBytes, low_, false}) && memory_.add({kHighBase, kHighBytes, high_, false});
     machine_.memory = &memory_;

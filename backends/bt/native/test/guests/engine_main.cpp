@@ -3,7 +3,7 @@
 // --no-opt, --one and the stress switches are the engine's consistency test.
 //
 // Usage: engine_guest_test [DIRECTORY] [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq]
-//                          [--cache KIB] [--cpu PROFILE] [--verbose] [NAME...]
+//                          [--verify] [--cache KIB] [--cpu PROFILE] [--verbose] [NAME...]
 // Without any argument: all programs in every stress mode.
 #include <sys/mman.h>
 #include <unistd.h>
@@ -232,6 +232,8 @@ bool parse(int argc, char** argv, Arguments& a) {
       a.options.stress_flush_code = static_cast<u32>(number());
     else if (arg == "--stress-irq")
       a.options.stress_interrupts = true;
+    else if (arg == "--verify")
+      a.options.verify = true;
     else if (arg == "--cache")
       a.options.code_cache_bytes = number() << 10;
     else if (arg == "--cpu" && i + 1 < argc)
@@ -281,7 +283,7 @@ struct StressMode {
   void (*set)(EngineOptions&);
 };
 constexpr StressMode kStressModes[] = {
-    {"as it ships", [](EngineOptions&) {}},
+    {"as it ships, every block verified", [](EngineOptions& o) { o.verify = true; }},
     {"no optimisation", [](EngineOptions& o) { o.no_opt = true; }},
     {"one instruction a block", [](EngineOptions& o) { o.max_block_insts = 1; }},
     {"TLB flushed at random", [](EngineOptions& o) { o.stress_flush_tlb = 3; }},
@@ -295,7 +297,8 @@ int main(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
     fprintf(stderr,
-            "usage: %s [DIRECTORY] [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq] [--cache KIB] "
+            "usage: %s [DIRECTORY] [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq] [--verify] "
+            "[--cache KIB] "
             "[--cpu PROFILE] [--verbose] [NAME...]\n",
             argv[0]);
     return 2;

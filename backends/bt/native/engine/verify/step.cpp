@@ -1,0 +1,381 @@
+// One straight-line instruction: may it stand in emitted code, and what is known behind it? The instructions that make
+// addresses are followed exactly (move, add, xor, and, compare, shifts by constants); of every other one only what it
+// writes counts. See values.h for what can be known.
+#include "step.h"
+
+#include "../cpu/vcpu.h"
+#include "vcpu_fields.inc"
+
+namespace rz::verify {
+namespace {
+
+constexpr u64 kGsBase = offsetof(Vcpu, seg) + sizeof(Segment) * kGS + offsetof(Segment, base);
+constexpr u64 kKernelGsBase = offsetof(Vcpu, msr) + offsetof(Msrs, kernel_gs_base);
+constexpr u64 kScratchAt = offsetof(Vcpu, scratch), kMetaAt = offsetof(Vcpu, exit_meta);
+
+struct FieldRange {
+  u64 first, bytes;
+  bool writable;
+};
+constexpr FieldRange kFields[] = {
+#define RZ_FIELD_ROW(first, bytes, writable) {first, bytes, writable},
+    RZ_EMITTED_FIELDS(RZ_FIELD_ROW)
+#undef RZ_FIELD_ROW
+};
+
+constexpr i32 host_offset(bool write) { return write ? offsetof(TlbEntry, write_host) : offsetof(TlbEntry, read_host); }
+bool op_writes(const Field& f) { return (static_cast<u8>(f.use) & 2) != 0; }
+
+/// What a memory operand turned out to be.
+enum class Place : u8 { kNowhere, kField, kEntry, kHost };
+struct Operand {
+  Place place = Place::kNowhere;
+  u64 field = 0;  // kField: offset in the vCPU
+};
+
+class Stepper {
+ public:
+  Stepper(State& state, const Inst& inst, u32 at) : s_(state), inst_(inst), at_(at) {}
+
+  const char* run() {
+    if (const char* why = allowed()) return why;
+    if (inst_.has_memory && inst_.row->sem != Sem::kLea && inst_.row->sem != Sem::kNop)
+      if (const char* why = check_memory()) return why;
+    if (inst_.row->encoding != Encoding::kLegacy || inst_.row->map != Map::kOne || !followed()) anything_else();
+    return nullptr;
+  }
+
+ private:
+  const char* allowed() const {
+    switch (inst_.row->sem) {
+      case Sem::kIdentity:
+      case Sem::kX87Identity:
+      case Sem::kMovImm:
+      case Sem::kLea:
+      case Sem::kBitTest:
+      case Sem::kNop:
+      case Sem::kClc:
+      case Sem::kStc:
+      case Sem::kCmc:
+      case Sem::kLahf:
+      case Sem::kSahf: break;
+      default: return "an instruction that emitted code may not hold";
+    }
+    if (inst_.row->attrs & (kVsib | kCpl0)) return "a privileged instruction or one with many addresses";
+    if (inst_.has_67) return "an address-size prefix";
+    if (inst_.seg_override != kNoReg && inst_.seg_override != kGS) return "a segment override other than GS";
+    return nullptr;
+  }
+
+  const char* check_memory() {
+    const unsigned bytes = inst_.row->sem == Sem::kBitTest ? inst_.operand_bytes : inst_.memory_bytes;
+    const bool writes = op_writes(inst_.row->rm);
+    if (bytes == 0) return "a memory operand of unknown width";
+    if (inst_.rip_relative || inst_.index != kNoReg) return "a memory operand of a form that is never emitted";
+    const i64 disp = inst_.disp;
+    if (inst_.seg_override == kGS) return inst_.base == kNoReg ? check_field(bytes, writes) : "GS with a base register";
+    if (inst_.base == kNoReg) return "an absolute address";
+    const Value& base = s_.slot[inst_.base];
+    if (base.kind == Kind::kEntry) {
+      if (writes) return "a write to the TLB";
+      if (disp < 0 || disp + bytes > static_cast<i64>(sizeof(TlbEntry))) return "beyond the TLB entry";
+      memory_.place = Place::kEntry;
+      return nullptr;
+    }
+    if (base.kind != Kind::kHost) return "an address that was not checked";
+    if (disp < -static_cast<i64>(base.lo) || disp + bytes > static_cast<i64>(base.hi))
+      return "wider than what was checked";
+    if (writes && !base.write) return "a write through an address that was checked for reading";
+    memory_.place = Place::kHost;
+    if (inst_.row->sem == Sem::kBitTest) {  // a bit offset in a register reaches beyond the operand
+      const Value& offset = s_.slot[inst_.reg];
+      if (offset.kind != Kind::kNumber || offset.hi >= bytes * 8) return "a bit offset of unknown size";
+    }
+    return nullptr;
+  }
+
+  const char* check_field(unsigned bytes, bool writes) {
+    const u64 first = static_cast<u32>(inst_.disp);
+    for (const FieldRange& f : kFields) {
+      if (first < f.first || first + bytes > f.first + f.bytes || (writes && !f.writable)) continue;
+      memory_ = {Place::kField, first};
+      return nullptr;
+    }
+    return writes ? "a write outside the vCPU's fields for emitted code" : "outside the vCPU's fields for emitted code";
+  }
+
+  /// The instructions that make addresses. False: not one of them, or not in a form that needs to be followed.
+  bool followed() {
+    const u8 op = inst_.opcode;
+    const bool plain_rm = !inst_.has_memory;
+    const unsigned bytes = inst_.operand_bytes;
+    if (bytes != 4 && bytes != 8) return false;
+    switch (op) {
+      case 0x8b: return plain_rm ? move(inst_.reg, inst_.rm) : load(inst_.reg);
+      case 0x89: return plain_rm ? move(inst_.rm, inst_.reg) : store(s_.slot[inst_.reg]);
+      case 0xc7: {
+        const u64 value = bytes == 4 ? static_cast<u32>(inst_.imm) : inst_.imm;
+        if (plain_rm) {
+          s_.define_constant(inst_.rm, at_, value);
+          return true;
+        }
+        Value constant;
+        constant.lo = constant.hi = value;
+        constant.zeros = zeros_of(value);
+        return store(constant);
+      }
+      case 0x8d: return lea();
+      case 0x33: return plain_rm ? false : xor_tag();
+      case 0x03: return plain_rm ? false : add_memory();
+      case 0x81:
+      case 0x83: return group1();
+      case 0xc1: return plain_rm && shift();
+      default: break;
+    }
+    if (op >= 0xb8 && op <= 0xbf && inst_.row->sem == Sem::kMovImm) {
+      s_.define_constant(inst_.rm, at_, bytes == 4 ? static_cast<u32>(inst_.imm) : inst_.imm);
+      return true;
+    }
+    return false;
+  }
+
+  bool move(u8 to, u8 from) {
+    const Value v = s_.slot[from];
+    if (inst_.operand_bytes == 8) {
+      if (to == from) return true;
+      s_.define(to, at_);
+      s_.slot[to] = v;
+      return true;
+    }
+    Value& low = s_.define(to, at_);
+    low.hi = 0xffffffff;
+    if (v.kind != Kind::kNumber) return true;
+    if (v.hi <= 0xffffffff) {
+      low.lo = v.lo;
+      low.hi = v.hi;
+    }
+    low.zeros = v.zeros < 32 ? v.zeros : 32;
+    if (v.id && v.id != low.id) {
+      low.from = From::kLow32;
+      low.of = v.id;
+    }
+    return true;
+  }
+
+  bool load(u8 to) {
+    const bool wide = inst_.operand_bytes == 8;
+    Value v;
+    bool copied = false;
+    if (memory_.place == Place::kField && wide) {
+      if (memory_.field >= kScratchAt && memory_.field < kScratchAt + 64 && (memory_.field & 7) == 0) {
+        v = s_.slot[kScratchSlot + (memory_.field - kScratchAt) / 8];
+        copied = true;
+      } else if (memory_.field == offsetof(Vcpu, tlb)) {
+        v.kind = Kind::kTlb;
+      } else if (memory_.field == offsetof(Vcpu, jump)) {
+        v.kind = Kind::kJump;
+        v.zeros = 63;
+        v.lo = v.hi = 0;
+      }
+    }
+    Value& r = s_.define(to, at_);
+    if (!copied) v.id = r.id;
+    r = v;
+    if (!wide) r.hi = 0xffffffff;
+    return true;
+  }
+
+  /// Into a field; guest memory and homes need no remembering.
+  bool store(const Value& v) {
+    if (memory_.place == Place::kField) store_field(memory_.field, inst_.operand_bytes, &v);
+    return true;
+  }
+
+  void store_field(u64 field, unsigned bytes, const Value* v) {
+    for (unsigned i = 0; i < 8; i++) {
+      const u64 at = kScratchAt + 8 * i;
+      if (field >= at + 8 || field + bytes <= at) continue;
+      s_.define(kScratchSlot + i, at_);
+      if (v && field == at && bytes == 8) s_.slot[kScratchSlot + i] = *v;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+      const u64 at = kMetaAt + 4 * i;
+      if (field >= at + 4 || field + bytes <= at) continue;
+      s_.define(kMetaSlot + i, at_);
+      if (v && field == at && bytes == 4) s_.slot[kMetaSlot + i] = *v;
+    }
+  }
+
+  bool lea() {
+    const u8 base = inst_.base;
+    const bool wide = inst_.operand_bytes == 8;
+    if (inst_.rip_relative) {
+      Value& v = s_.define(inst_.reg, at_);
+      if (!wide) return true;
+      v.kind = Kind::kCode;
+      v.lo = v.hi = static_cast<u64>(static_cast<i64>(at_) + inst_.length + inst_.disp);
+      return true;
+    }
+    const Value from = base == kNoReg ? Value{} : s_.slot[base];
+    Value& v = s_.define(inst_.reg, at_);
+    if (wide && base != kNoReg && inst_.index == kNoReg) moved(v, from, inst_.disp);
+    if (!wide) v.hi = 0xffffffff;
+    return true;
+  }
+
+  /// `v` := `from` + `by`, where `from` is a host address.
+  void moved(Value& v, const Value& from, i64 by) {
+    if (from.kind != Kind::kHost) return;
+    const i64 before = static_cast<i64>(from.lo) + by, behind = static_cast<i64>(from.hi) - by;
+    if (before < 0 || behind < 0) return;
+    v.kind = Kind::kHost;
+    v.write = from.write;
+    v.lo = static_cast<u64>(before);
+    v.hi = static_cast<u64>(behind);
+  }
+
+  bool xor_tag() {
+    const Value v = s_.slot[inst_.reg];
+    const bool tag = memory_.place == Place::kEntry && inst_.operand_bytes == 8 &&
+                     (inst_.disp == offsetof(TlbEntry, read_tag) || inst_.disp == offsetof(TlbEntry, write_tag));
+    const u32 of = memory_.place == Place::kEntry ? s_.slot[inst_.base].of : 0;
+    Value& r = s_.define(inst_.reg, at_);
+    s_.compared = Compared{};
+    if (!tag || of == 0 || v.id != of || r.id == of) return true;
+    r.kind = Kind::kXor;
+    r.of = of;
+    r.write = inst_.disp == offsetof(TlbEntry, write_tag);
+    return true;
+  }
+
+  bool add_memory() {
+    const Value v = s_.slot[inst_.reg];
+    const u32 of = memory_.place == Place::kEntry ? s_.slot[inst_.base].of : 0;
+    Value& r = s_.define(inst_.reg, at_);
+    s_.compared = Compared{};
+    if (inst_.operand_bytes != 8) return true;
+    if (memory_.place == Place::kField && v.kind == Kind::kNumber) {
+      if (memory_.field == offsetof(Vcpu, tlb) && v.from == From::kIndex && v.of != r.id) {
+        r.kind = Kind::kEntry;
+        r.of = v.of;
+      } else if (memory_.field == offsetof(Vcpu, jump) && v.hi < sizeof(JumpTable)) {
+        r.kind = Kind::kJump;
+        r.lo = v.lo;
+        r.hi = v.hi;
+        r.zeros = v.zeros;
+      }
+    } else if (memory_.place == Place::kEntry && inst_.disp == host_offset(v.write) && v.kind == Kind::kXor &&
+               of != 0 && v.of == of && v.hi < kPageBytes) {
+      r.kind = Kind::kHost;
+      r.write = v.write;
+      r.lo = 0;
+      r.hi = kPageBytes - v.hi;
+    }
+    return true;
+  }
+
+  // ADD, OR, AND, SUB, XOR, CMP with a constant.
+  bool group1() {
+    const unsigned op = inst_.modrm >> 3 & 7;
+    const bool wide = inst_.operand_bytes == 8;
+    const u64 imm = wide ? inst_.imm : static_cast<u32>(inst_.imm);
+    s_.compared = Compared{};
+    if (inst_.has_memory) {
+      if (op != 7 && memory_.place == Place::kField) {
+        Value v;
+        if (op == 4) v.hi = imm;
+        store_field(memory_.field, inst_.operand_bytes, op == 4 ? &v : nullptr);
+      }
+      return true;
+    }
+    if (op == 7) {
+      s_.compared = {inst_.rm, wide, imm};
+      return true;
+    }
+    const Value v = s_.slot[inst_.rm];
+    Value& r = s_.define(inst_.rm, at_);
+    if (op == 4) {
+      r.hi = imm;
+      r.zeros = zeros_of(imm);
+      if (v.kind == Kind::kNumber && v.zeros > r.zeros) r.zeros = v.zeros;
+      constexpr u64 kIndexMask = (kTlbEntries - 1) << kTlbEntryShift;
+      if (!wide && v.kind == Kind::kNumber && v.from == From::kShifted && imm == kIndexMask && v.of != r.id) {
+        r.from = From::kIndex;
+        r.of = v.of;
+      }
+    } else if (wide && (op == 0 || op == 5)) {
+      moved(r, v, op == 0 ? static_cast<i64>(imm) : -static_cast<i64>(imm));
+    } else if (!wide) {
+      r.hi = 0xffffffff;
+    }
+    return true;
+  }
+
+  bool shift() {
+    const unsigned op = inst_.modrm >> 3 & 7;
+    const bool wide = inst_.operand_bytes == 8;
+    const unsigned n = static_cast<unsigned>(inst_.imm) & (wide ? 63 : 31);
+    if (op != 4 && op != 5) return false;
+    const Value v = s_.slot[inst_.rm];
+    Value& r = s_.define(inst_.rm, at_);
+    s_.compared = Compared{};
+    if (!wide) r.hi = 0xffffffff;
+    if (v.kind != Kind::kNumber || n == 0) return true;
+    if (op == 5) {
+      r.hi = (wide || v.hi <= 0xffffffff ? v.hi : 0xffffffff) >> n;
+      if (!wide && v.from == From::kLow32 && n == 12 - kTlbEntryShift && v.of != r.id) {
+        r.from = From::kShifted;
+        r.of = v.of;
+      }
+    } else if (v.hi <= 0xffffffff >> n) {
+      r.lo = v.lo << n;
+      r.hi = v.hi << n;
+      r.zeros = static_cast<u8>(v.zeros + n < 63 ? v.zeros + n : 63);
+    }
+    return true;
+  }
+
+  /// Any other instruction: what it writes is unknown behind it.
+  void anything_else() {
+    const Row& row = *inst_.row;
+    if (row.flags.written | row.flags.undefined | row.flags.maybe) s_.compared = Compared{};
+    forget(row.reg, inst_.reg);
+    if (!inst_.has_memory) forget(row.rm, inst_.rm);
+    forget(row.vvvv, inst_.vvvv);
+    if (memory_.place == Place::kField && op_writes(row.rm))
+      store_field(memory_.field, inst_.row->sem == Sem::kBitTest ? inst_.operand_bytes : inst_.memory_bytes, nullptr);
+    if (row.sem == Sem::kNop || row.sem == Sem::kClc || row.sem == Sem::kStc || row.sem == Sem::kCmc) return;
+    for (u8 implicit : {0, 1, 2, 3, 6, 7}) s_.define(implicit, at_);  // RAX RCX RDX RBX RSI RDI
+  }
+
+  void forget(const Field& f, u8 number) {
+    if (f.cls != RegClass::kGpr || !op_writes(f)) return;
+    s_.define(number & 15, at_);
+    if (f.width == Width::k1 && inst_.rex == 0 && number >= 4) s_.define(number & 3, at_);  // AH..BH
+  }
+
+  State& s_;
+  const Inst& inst_;
+  const u32 at_;
+  Operand memory_;
+};
+
+}  // namespace
+
+const char* step(State& state, const Inst& inst, u32 at) { return Stepper(state, inst, at).run(); }
+
+const char* check_jump_operand(const State& state, const Inst& inst) {
+  if (!inst.has_memory) return "a jump through a register";
+  if (inst.base == kNoReg || inst.index != kNoReg || inst.rip_relative || inst.seg_override != kNoReg || inst.has_67)
+    return "a jump through memory other than the jump table";
+  const Value& base = state.slot[inst.base];
+  if (base.kind != Kind::kJump) return "a jump through memory other than the jump table";
+  const i64 disp = inst.disp;
+  if (base.zeros < 3 || (disp & 7) != 0) return "a jump through a misaligned slot";
+  if (static_cast<i64>(base.lo) + disp < 0 ||
+      static_cast<i64>(base.hi) + disp + 8 > static_cast<i64>(sizeof(JumpTable)))
+    return "a jump through a slot beyond the table";
+  return nullptr;
+}
+
+}  // namespace rz::verify

@@ -1,0 +1,71 @@
+// What the verifier knows of a value in a register or spill slot. Every value has an identity, so that the tag of a TLB
+// entry can be matched with the address it was looked up for; a value is redefined with a new identity.
+#pragma once
+
+#include "../emit/registers.h"
+#include "../mmu/tlb.h"
+
+namespace rz::verify {
+
+enum class Kind : u8 {
+  kNumber,  // lo..hi, unsigned; a multiple of 1 << zeros
+  kEntry,   // &tlb->entries[index of the value named by `of`]
+  kXor,     // the value named by `of`, XOR a tag of its own entry; at most hi. Below 4096: its offset in the page
+  kHost,    // host address; the `hi` bytes from it on, and the `lo` bytes before it, are guest memory or bounce buffer
+  kTlb,     // vcpu.tlb
+  kJump,    // inside vcpu.jump, lo..hi from its start, likewise a multiple
+  kCode,    // address of the code at offset lo
+};
+
+/// How a number was made from another on the way to a TLB index.
+enum class From : u8 { kNothing, kLow32, kShifted, kIndex };
+
+struct Value {
+  Kind kind = Kind::kNumber;
+  From from = From::kNothing;
+  bool write = false;  // kXor: the write tag; kHost: writable
+  u8 zeros = 0;        // kNumber, kJump
+  u32 id = 0;
+  u32 of = 0;  // From, kEntry, kXor: which value
+  u64 lo = 0, hi = ~0ull;
+
+  bool is_constant() const { return kind == Kind::kNumber && lo == hi; }
+  bool same(const Value& o) const {
+    return kind == o.kind && from == o.from && write == o.write && zeros == o.zeros && id == o.id && of == o.of &&
+           lo == o.lo && hi == o.hi;
+  }
+};
+
+// Slots of a State: the host's registers, the spill slots, and the two halves of exit_meta.
+inline constexpr unsigned kScratchSlot = 16, kMetaSlot = 24, kSlots = 26;
+
+/// The last comparison of a register with a constant, as long as both still stand.
+struct Compared {
+  u8 slot = 0xff;  // 0xff: none
+  bool wide = false;
+  u64 with = 0;
+};
+
+struct State {
+  Value slot[kSlots];
+  Compared compared;
+
+  /// Everything unknown, as where control comes in. `at` makes the identities here and below: offsets in the piece.
+  void forget_all(u32 at);
+  /// A new value in slot `s`, of no known kind; whatever was derived from a value of the same identity is unknown too.
+  Value& define(unsigned s, u32 at);
+  /// The same with a constant.
+  void define_constant(unsigned s, u32 at, u64 value);
+  /// What holds whichever way control came here. Returns whether this state changed. `widen`: give up on what differs.
+  bool merge(const State& other, u32 at, bool widen);
+
+ private:
+  void drop_derived(u32 id, unsigned except);
+};
+
+// Values made by an instruction and values made where paths meet must not be confused: an instruction may stand there.
+constexpr u32 made_at(u32 at, unsigned slot) { return (at * kSlots + slot) * 2 + 1; }
+constexpr u32 met_at(u32 at, unsigned slot) { return (at * kSlots + slot) * 2 + 2; }
+u8 zeros_of(u64 value);
+
+}  // namespace rz::verify
