@@ -12,6 +12,7 @@ export const HELP = `pnpm bench [-- options]: time guest programs on our engines
   --checkout DIR   another built working copy, whose engine takes part as bt@DIR; may be repeated
   --qemu PROGRAM   a QEMU to compare with; may be repeated, the better one of each row counts
                    [default: those in RINGZERO_QEMU, else qemu-system-x86_64 and the fetched ones]
+  --fetch-qemu     fetch the newest QEMU that Debian has, into a cache, and do nothing else
   --cpus N         virtual processors of the guests, where a row does not say [default: 1]
   --memory MIB     RAM of the guests [default: 512]
   --rounds N       interleaved rounds [default: 3]
@@ -31,6 +32,7 @@ Groups: ${Object.keys(GROUPS).join(", ")}.
 export interface CommandLine {
   readonly help: boolean;
   readonly list: boolean;
+  readonly fetchQemu: boolean;
   readonly json: string | undefined;
   readonly docs: boolean;
   readonly compare: CompareOptions;
@@ -48,6 +50,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       checkout: { type: "string", multiple: true },
       qemu: { type: "string", multiple: true },
       "no-qemu": { type: "boolean", default: false },
+      "fetch-qemu": { type: "boolean", default: false },
       cpus: { type: "string" },
       memory: { type: "string" },
       rounds: { type: "string" },
@@ -64,7 +67,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   const qemu: (string | boolean)[] = values.qemu ?? []; // some versions of Node take --no-qemu as a false among them
   const filter = values.filter?.flatMap((names) => names.split(",")).filter((name) => name !== "");
   return {
-    ...{ help: values.help, list: values.list, json: values.json, docs: values.docs },
+    ...{ help: values.help, list: values.list, fetchQemu: values["fetch-qemu"], json: values.json, docs: values.docs },
     compare: {
       ...(values.backend ? { backends: values.backend } : {}),
       ...(values.checkout ? { checkouts: values.checkout } : {}),

@@ -4,6 +4,7 @@ export { GROUPS, type Probe, selectWorkloads, SUITE_NAMES, type Workload, WORKLO
 export { compare, type CompareOptions } from "./compare.js";
 export type { Contender, ContenderKind, Session, SessionResult } from "./contender.js";
 export { NativeHost } from "./contenders/native-host.js";
+export { fetchNewestQemu, type FetchQemuOptions } from "./contenders/newest-qemu.js";
 export { defaultQemuPrograms, QemuTcg } from "./contenders/qemu-tcg.js";
 export { RingzeroBackend, type RingzeroBackendOptions } from "./contenders/ringzero-backend.js";
 export { type Goal, GOALS, type GoalResult, judge, rowsBelow } from "./goals.js";
