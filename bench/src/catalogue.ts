@@ -1,8 +1,8 @@
 // Every row that the harness can measure, in suites, and the groups by which the goals speak of rows. Names are stable: saved
 // reports and history are keyed by them. Those that a guest program measures are the names that bench/guest prints; a test checks it.
 
-/** How a row comes about: printed by the guest program, timed from outside around a whole machine, or timed in this process. */
-export type Probe = "program" | "boot" | "start" | "idle" | "operation";
+/** How a row comes about: printed by the guest program, or measured from outside around a whole machine. */
+export type Probe = "program" | "boot" | "start" | "idle";
 
 export interface Workload {
   readonly name: string;
@@ -72,6 +72,12 @@ const SMP: Rows = {
   "atomic-2-cpus": "two threads and one atomic counter, on two virtual processors",
   "parallel-2-cpus": "two threads that share nothing, on two virtual processors",
 };
+const IDLE: Rows = {
+  "idle-memory": "resident memory of a booted idle guest, Node included, by proportional shares",
+  "idle-memory-above-ram": "the same without the RAM that the guest touched",
+  "idle-memory-alone": "all of it as if nothing else ran on the host: shared pages of files count in full",
+  "idle-processor": "processor time of an idle guest in ten seconds",
+};
 
 const program = (suite: string, rows: Rows, cpus = 0): Workload[] =>
   Object.entries(rows).map(([name, what]) => ({
@@ -81,6 +87,10 @@ const program = (suite: string, rows: Rows, cpus = 0): Workload[] =>
 
 export const WORKLOADS: readonly Workload[] = [
   {
+    ...{ name: "machine-start", suite: "boot", probe: "start", cpus: 0 },
+    what: "process start to the first byte on the console of a machine whose firmware writes one",
+  },
+  {
     name: "boot-to-userspace",
     suite: "boot",
     probe: "boot",
@@ -88,6 +98,7 @@ export const WORKLOADS: readonly Workload[] = [
     what: "process start to the first line of userspace, stock kernel",
   },
   { name: "boot-2-cpus", suite: "boot", probe: "boot", cpus: 2, what: "the same with two virtual processors" },
+  ...Object.entries(IDLE).map(([name, what]) => ({ name, what, suite: "idle", probe: "idle" as const, cpus: 0 })),
   ...program("compute", COMPUTE),
   ...program("memory", MEMORY),
   ...program("vector", VECTOR),

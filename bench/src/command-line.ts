@@ -75,6 +75,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       ...(values.cpus ? { cpus: count("--cpus", values.cpus) } : {}),
       ...(values.memory ? { memoryMiB: count("--memory", values.memory) } : {}),
       ...(values.operations === undefined ? {} : { operations: values.operations }),
+      quick,
       rounds: values.rounds ? count("--rounds", values.rounds) : quick ? 1 : 3,
       roundMs: values.ms ? count("--ms", values.ms) : quick ? 20 : 100,
       qemu: values["no-qemu"] || qemu.includes(false) ? false : qemu.length === 0 ? true : (qemu as string[]),

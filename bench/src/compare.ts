@@ -3,18 +3,14 @@
 // them; a contender that fails is reported with its reason and does not spoil the others.
 
 import { cpus, release, totalmem } from "node:os";
-import { fetchDebianImages } from "@ringzero/boot";
-import { selectWorkloads, SUITE_NAMES, type Workload } from "./catalogue.js";
-import type { Contender } from "./contender.js";
-import { NativeHost } from "./contenders/native-host.js";
-import { defaultQemuPrograms, QemuTcg } from "./contenders/qemu-tcg.js";
-import { RingzeroBackend } from "./contenders/ringzero-backend.js";
-import { buildGuestPrograms, parseValues } from "./guest-programs.js";
+import { selectWorkloads, SUITE_NAMES } from "./catalogue.js";
+import { findEntrants } from "./entrants.js";
+import { Figures } from "./figures.js";
 import { measureOperations, type OperationResult } from "./operations/operations.js";
-import { REPORT_FORMAT, Report, type Row } from "./report.js";
-import { sessionImage } from "./session-image.js";
-import { type PlannedSession, planSessions } from "./sessions.js";
-import { median } from "./statistics.js";
+import { REPORT_FORMAT, Report, type ReportData } from "./report.js";
+import { SessionFiles } from "./session-files.js";
+import { runSession, runsNatively } from "./session-run.js";
+import { planSessions } from "./sessions.js";
 
 export interface CompareOptions {
   /** Backend names, or packages of third-party backends. Default: ["bt"]. */
@@ -39,20 +35,13 @@ export interface CompareOptions {
   readonly cpus?: number;
   /** RAM of the guests. Default: 512. */
   readonly memoryMiB?: number;
+  /** Watch idle guests for two seconds instead of ten. Default: false. */
+  readonly quick?: boolean;
   /** Measure the SDK's own operations too (exit round trip, create). Default: true unless rows are selected. */
   readonly operations?: boolean;
   /** Ends everything: programs, guests and their engines. `compare` then throws the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (message: string) => void;
-}
-
-const SESSION_TIMEOUT_MS = 600_000;
-/** Two clocks may differ by so much before the report says so. */
-const CLOCK_TOLERANCE = 0.03;
-
-interface Entrant {
-  readonly contender: Contender;
-  readonly what: string;
 }
 
 /**
@@ -61,16 +50,12 @@ interface Entrant {
  * @throws RingzeroError `IMAGE_FETCH_FAILED` without a guest kernel
  */
 export async function compare(options: CompareOptions = {}): Promise<Report> {
-  const say = options.onProgress ?? (() => {});
-  const workloads = selectWorkloads(
-    [...(options.suites ?? []), ...(options.workloads ?? [])].concat(selectsAll(options) ? SUITE_NAMES : []),
-  );
-  const rounds = options.rounds ?? 3;
-  const roundMs = options.roundMs ?? 100;
-  const absent: Record<string, string> = {};
-  const entrants = await findEntrants(options, absent);
-  const images = await fetchDebianImages();
-  const binary = await buildGuestPrograms();
+  const { rounds = 3, roundMs = 100, memoryMiB = 512, signal, quick = false, onProgress: say = () => {} } = options;
+  const everything = options.suites === undefined && options.workloads === undefined;
+  const workloads = selectWorkloads(everything ? SUITE_NAMES : [...(options.suites ?? []), ...(options.workloads ?? [])]);
+  const { taking, absent: missing } = await findEntrants(options);
+  const absent: Record<string, string> = { ...missing };
+  const files = await SessionFiles.prepare();
   const plan = planSessions(workloads, options.cpus ?? 1);
   const figures = new Figures();
   const notes = new Set<string>();
@@ -78,29 +63,21 @@ export async function compare(options: CompareOptions = {}): Promise<Report> {
   for (let round = 1; round <= rounds; round += 1) {
     for (const session of plan) {
       // Every other round in the other order: whoever always follows the same neighbour inherits its heat.
-      for (const { contender } of round % 2 === 1 ? entrants : [...entrants].reverse()) {
-        if (contender.name in absent || (contender.kind === "native" && session.programs.length === 0)) continue;
+      for (const { contender } of round % 2 === 1 ? taking : [...taking].reverse()) {
+        if (contender.name in absent || (contender.kind === "native" && !runsNatively(session))) continue;
         const refused = await contender.refuses(session.cpus);
         if (refused !== null) {
           notes.add(`${contender.name} did not run ${session.workloads.map(({ name }) => name).join(", ")}: ${refused}`);
           continue;
         }
+        signal?.throwIfAborted();
         say(`round ${round} of ${rounds}: ${session.name} on ${contender.name}`);
         try {
-          const programArguments = ["--ms", String(roundMs), "--rounds", "2", ...session.programs];
-          const result = await contender.run({
-            ...{ binary, programArguments, kernel: images.kernel, busybox: images.busybox, cpus: session.cpus },
-            initrd: await sessionImage(binary, images.busybox, session.programs.length === 0 ? null : programArguments),
-            ...{ memoryMiB: options.memoryMiB ?? 512, timeoutMs: SESSION_TIMEOUT_MS, signal: options.signal },
-          });
-          figures.take(contender.name, session, result.output, result.bootMs);
-          const drift = result.clock ? result.clock.guestMs / result.clock.hostMs - 1 : 0;
-          if (result.clock && result.clock.hostMs > 1000 && Math.abs(drift) > CLOCK_TOLERANCE)
-            notes.add(
-              `${contender.name}: its clock runs ${(drift * 100).toFixed(0)} % off the host's; its figures are off by as much`,
-            );
+          const found = await runSession(contender, session, files, { roundMs, memoryMiB, quick, signal });
+          for (const one of found.figures) figures.add(contender.name, one);
+          if (found.note) notes.add(found.note);
         } catch (error) {
-          options.signal?.throwIfAborted();
+          signal?.throwIfAborted();
           absent[contender.name] = error instanceof Error ? error.message : String(error);
           say(`${contender.name} failed: ${absent[contender.name]}`);
         }
@@ -108,28 +85,26 @@ export async function compare(options: CompareOptions = {}): Promise<Report> {
     }
   }
   const operations: OperationResult[] = [];
-  for (const backend of (options.operations ?? selectsAll(options)) ? (options.backends ?? ["bt"]) : []) {
+  for (const backend of (options.operations ?? everything) ? (options.backends ?? ["bt"]) : []) {
     if (backend in absent) continue;
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     say(`operations of the SDK on ${backend}`);
-    operations.push(...(await unlessAborted(measureOperations(backend, options.from ?? process.cwd()), options.signal)));
+    operations.push(...(await unlessAborted(measureOperations(backend, options.from ?? process.cwd()), signal)));
   }
   return new Report({
-    format: REPORT_FORMAT,
-    when: new Date().toISOString(),
-    machine: {
-      processor: cpus()[0]?.model ?? "unknown",
-      cores: cpus().length,
-      memoryGiB: Math.round(totalmem() / 2 ** 30),
-      kernel: release(),
-    },
-    contenders: Object.fromEntries(entrants.map(({ contender, what }) => [contender.name, { kind: contender.kind, what }])),
-    ...{ absent, notes: [...notes], guest: images.versions, rounds, roundMs, operations },
+    ...{ format: REPORT_FORMAT, when: new Date().toISOString(), machine: thisMachine() },
+    contenders: Object.fromEntries(taking.map(({ contender, what }) => [contender.name, { kind: contender.kind, what }])),
+    ...{ absent, notes: [...notes], guest: files.images.versions, rounds, roundMs, operations },
     rows: workloads.flatMap((workload) => figures.row(workload)),
   });
 }
 
-const selectsAll = ({ suites, workloads }: CompareOptions) => suites === undefined && workloads === undefined;
+const thisMachine = (): ReportData["machine"] => ({
+  processor: cpus()[0]?.model ?? "unknown",
+  cores: cpus().length,
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  kernel: release(),
+});
 
 /** Operations run in this process, and end with it. */
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -138,51 +113,4 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Pr
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     work.then(resolve, reject);
   });
-}
-
-async function findEntrants(options: CompareOptions, absent: Record<string, string>): Promise<Entrant[]> {
-  const { from, qemu = true } = options;
-  const programs = qemu === true ? await defaultQemuPrograms() : qemu === false ? [] : qemu;
-  const wanted: Contender[] = [
-    ...((options.native ?? true) ? [new NativeHost()] : []),
-    ...(options.backends ?? ["bt"]).map((backend) => new RingzeroBackend(backend, { from })),
-    ...(options.checkouts ?? []).map((checkout) => new RingzeroBackend("bt", { from, checkout })),
-    ...(await Promise.all(programs.map((program) => QemuTcg.find(program)))),
-  ];
-  const entrants: Entrant[] = [];
-  for (const contender of wanted) {
-    if (entrants.some((other) => other.contender.name === contender.name)) continue; // the same version of QEMU twice
-    const why = await contender.unavailable();
-    if (why === null) entrants.push({ contender, what: await contender.describe() });
-    else absent[contender.name] = why;
-  }
-  return entrants;
-}
-
-/** Collects figures by row and contender. */
-class Figures {
-  readonly #samples = new Map<string, Map<string, number[]>>();
-  readonly #units = new Map<string, string>();
-
-  take(contender: string, session: PlannedSession, output: string, bootMs: number | null): void {
-    const values = parseValues(output);
-    for (const { name, probe, program } of session.workloads) {
-      const found = probe === "program" ? values.get(program!) : undefined;
-      if (found) this.#add(name, contender, found.value, found.unit);
-    }
-    if (bootMs !== null && session.bootRow) this.#add(session.bootRow, contender, bootMs, "ms");
-  }
-
-  #add(row: string, contender: string, value: number, unit: string): void {
-    this.#units.set(row, unit);
-    const samples = this.#samples.get(row) ?? new Map<string, number[]>();
-    this.#samples.set(row, samples.set(contender, [...(samples.get(contender) ?? []), value]));
-  }
-
-  row({ name, suite }: Workload): Row[] {
-    const samples = this.#samples.get(name);
-    if (!samples) return [];
-    const values = Object.fromEntries([...samples].map(([contender, all]) => [contender, median(all)]));
-    return [{ name, suite, unit: this.#units.get(name)!, values, samples: Object.fromEntries(samples) }];
-  }
 }

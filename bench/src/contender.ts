@@ -1,29 +1,21 @@
-// Whatever runs the guest programs: the host itself, a Ringzero backend, QEMU. One session is one boot (or, on the host, one process).
-// What must stay true: every contender runs the same binary with the same arguments, and a session leaves nothing behind.
+// Whatever runs the guest programs: the host itself, a Ringzero backend, QEMU. A contender says how it is started; the harness starts it.
+// What must stay true: every contender runs the same binary with the same arguments, and is a process that dies when it is killed.
 
-export interface Session {
-  /** Path of the static benchmark binary on the host. */
-  readonly binary: string;
-  /** Path of a static BusyBox on the host. */
-  readonly busybox: string;
-  readonly kernel: string;
-  /** Initramfs that prints "userspace is up" first, runs the binary with `programArguments` and powers off. */
-  readonly initrd: string;
-  readonly programArguments: readonly string[];
+/** What a contender is to run. */
+export interface Guest {
   readonly memoryMiB: number;
   /** Virtual processors; the host gives its own process as many of its own. */
   readonly cpus: number;
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
+  /** A kernel and its initramfs, or firmware that fills one page below 4 GiB. */
+  readonly boot: { readonly kernel: string; readonly initrd: string } | { readonly firmware: string };
+  /** The same without a machine, for the host itself; absent where that makes no sense. */
+  readonly program?: { readonly binary: string; readonly arguments: readonly string[]; readonly busybox: string };
 }
 
-export interface SessionResult {
-  /** All that the guest wrote to its console. */
-  readonly output: string;
-  /** Process start to the first userspace line; null on the host. */
-  readonly bootMs: number | null;
-  /** What the guest's clock and the host's said of the same span, in milliseconds; null when the program did not say. */
-  readonly clock: { readonly guestMs: number; readonly hostMs: number } | null;
+/** How to start it. Its console is the process's output; the process ends with 0 when the guest powers itself off. */
+export interface Command {
+  readonly words: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 export type ContenderKind = "native" | "backend" | "qemu";
@@ -38,6 +30,5 @@ export interface Contender {
   unavailable(): Promise<string | null>;
   /** Why it cannot run with so many virtual processors; null when it can. */
   refuses(cpus: number): Promise<string | null>;
-  /** @throws Error with the last of its output when it fails or takes too long */
-  run(session: Session): Promise<SessionResult>;
+  command(guest: Guest): Promise<Command>;
 }

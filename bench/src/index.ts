@@ -2,7 +2,7 @@
 
 export { GROUPS, type Probe, selectWorkloads, SUITE_NAMES, type Workload, WORKLOADS } from "./catalogue.js";
 export { compare, type CompareOptions } from "./compare.js";
-export type { Contender, ContenderKind, Session, SessionResult } from "./contender.js";
+export type { Command, Contender, ContenderKind, Guest } from "./contender.js";
 export { NativeHost } from "./contenders/native-host.js";
 export { fetchNewestQemu, type FetchQemuOptions } from "./contenders/newest-qemu.js";
 export { defaultQemuPrograms, QemuTcg } from "./contenders/qemu-tcg.js";
@@ -10,7 +10,7 @@ export { RingzeroBackend, type RingzeroBackendOptions } from "./contenders/ringz
 export { type Goal, GOALS, type GoalResult, judge, rowsBelow } from "./goals.js";
 export { buildGuestPrograms, parseValues } from "./guest-programs.js";
 export { measureOperations, type OperationResult } from "./operations/operations.js";
-export { probeFirmware } from "./operations/probe-firmware.js";
+export { probeFirmware } from "./machines/probe-firmware.js";
 export { bestOf, slowdown, speedup } from "./ratios.js";
 export { Report, REPORT_FORMAT, type ReportData, type Row } from "./report.js";
 export { geometricMean, median, spread } from "./statistics.js";

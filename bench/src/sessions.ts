@@ -1,10 +1,12 @@
-// Plans what is booted: one session for each suite and number of processors, so that contenders take turns often.
+// Plans what is started: one session for each suite and number of processors, so that contenders take turns often.
 
 import type { Workload } from "./catalogue.js";
 
 export interface PlannedSession {
   /** For progress: the suite, and how many processors where that is not the run's own number. */
   readonly name: string;
+  /** program: boots, runs the guest program, powers off; it also times boots. start and idle: see machine-probes.ts. */
+  readonly kind: "program" | "start" | "idle";
   readonly cpus: number;
   readonly workloads: readonly Workload[];
   /** Names for the guest program; none: the guest only boots. */
@@ -20,22 +22,28 @@ export function planSessions(workloads: readonly Workload[], cpus: number): read
   );
   const groups = new Map<string, Workload[]>();
   for (const one of workloads) {
-    if (one.probe !== "program") continue;
-    const key = `${one.suite} ${one.cpus || cpus}`;
+    if (one.probe === "boot") continue;
+    const key = `${one.suite} ${one.probe} ${one.cpus || cpus}`;
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   const sessions = [...groups.values()].map((rows): PlannedSession => {
-    const own = rows[0]!.cpus || cpus;
+    const { suite, probe, cpus: wanted } = rows[0]!;
+    const own = wanted || cpus;
     return {
-      name: own === cpus ? rows[0]!.suite : `${rows[0]!.suite} with ${own} processors`,
-      ...{ cpus: own, workloads: rows, programs: rows.map(({ program }) => program!), bootRow: bootRows.get(own) ?? null },
+      name: probe === "start" ? rows[0]!.name : own === cpus ? suite : `${suite} with ${own} processors`,
+      kind: probe === "boot" ? "program" : probe,
+      ...{ cpus: own, workloads: rows, programs: rows.flatMap(({ program }) => program ?? []) },
+      bootRow: probe === "program" ? (bootRows.get(own) ?? null) : null,
     };
   });
   // A boot row that no other session serves gets a boot of its own.
-  const served = new Set(sessions.map((session) => session.cpus));
-  const boots = workloads.filter(({ probe, cpus: own }) => probe === "boot" && !served.has(own || cpus));
-  return [
-    ...boots.map((one) => ({ name: one.name, cpus: one.cpus || cpus, workloads: [one], programs: [], bootRow: one.name })),
-    ...sessions,
-  ];
+  const served = new Set(sessions.flatMap((session) => (session.kind === "program" ? [session.cpus] : [])));
+  const boots = workloads
+    .filter(({ probe, cpus: own }) => probe === "boot" && !served.has(own || cpus))
+    .map(
+      (one): PlannedSession => ({
+        ...{ name: one.name, kind: "program", cpus: one.cpus || cpus, workloads: [one], programs: [], bootRow: one.name },
+      }),
+    );
+  return [...boots, ...sessions];
 }

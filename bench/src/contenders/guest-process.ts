@@ -1,7 +1,8 @@
 // Boots one guest on a Ringzero backend and copies its console to stdout: what the harness measures as "ours".
-// Usage: node guest-process.js '{"backend":"bt","from":…,"kernel":…,"initrd":…,"memoryMiB":512,"cpus":1}'; exit code 0: it powered off.
+// Usage: node guest-process.js '{"backend":"bt","from":…,"kernel":…,"initrd":…,"memoryMiB":512,"cpus":1}', or "firmware" for the kernel.
+// Exit code 0: the guest powered itself off.
 
-import { linux } from "@ringzero/boot";
+import { firmware, linux } from "@ringzero/boot";
 import { defineMachine } from "@ringzero/core";
 import { openBackend } from "./backend-lookup.js";
 
@@ -9,8 +10,9 @@ interface GuestMachine {
   readonly backend: string;
   /** Folder from which the package of a third party's backend is looked for. */
   readonly from?: string;
-  readonly kernel: string;
-  readonly initrd: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly firmware?: string;
   readonly memoryMiB: number;
   readonly cpus?: number;
 }
@@ -26,7 +28,9 @@ await using machine = await sdk.create(
     memory: wanted.memoryMiB * 2 ** 20,
     cpus: wanted.cpus ?? 1,
     ...(report.capabilities.cpuProfiles.includes("host") ? { cpuProfile: "host" } : {}),
-    boot: linux({ kernel: wanted.kernel, initrd: [wanted.initrd], append: "console=ttyS0 quiet panic=-1" }),
+    boot: wanted.firmware
+      ? firmware({ image: wanted.firmware })
+      : linux({ kernel: wanted.kernel!, initrd: [wanted.initrd!], append: "console=ttyS0 quiet panic=-1" }),
   }),
   { backend: name },
 );

@@ -1,8 +1,7 @@
 // The host processor itself: the same static binary, with no machine around it, on as many processors as the guests have.
 
 import { readFile } from "node:fs/promises";
-import type { Contender, Session, SessionResult } from "../contender.js";
-import { runChild } from "./child.js";
+import type { Command, Contender, Guest } from "../contender.js";
 
 export class NativeHost implements Contender {
   readonly name = "native";
@@ -22,13 +21,13 @@ export class NativeHost implements Contender {
     return cpus <= allowed.length ? null : `this host has ${allowed.length} processors`;
   }
 
-  async run(session: Session): Promise<SessionResult> {
-    const processors = (await allowedProcessors()).slice(0, session.cpus);
-    return await runChild(["taskset", "--cpu-list", processors.join(","), session.binary, ...session.programArguments], {
-      timeoutMs: session.timeoutMs,
-      signal: session.signal,
-      env: { BUSYBOX: session.busybox },
-    });
+  async command({ cpus, program }: Guest): Promise<Command> {
+    if (!program) throw new TypeError("the host itself has no machine to boot");
+    const processors = (await allowedProcessors()).slice(0, cpus);
+    return {
+      words: ["taskset", "--cpu-list", processors.join(","), program.binary, ...program.arguments],
+      env: { BUSYBOX: program.busybox },
+    };
   }
 }
 

@@ -3,9 +3,8 @@
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { readdir } from "node:fs/promises";
-import { USERSPACE_BANNER } from "@ringzero/boot";
-import type { Contender, Session, SessionResult } from "../contender.js";
-import { runChild } from "./child.js";
+import type { Command, Contender, Guest } from "../contender.js";
+import { runChild } from "../machines/child.js";
 
 const KERNEL_COMMAND_LINE = "console=ttyS0 quiet panic=-1";
 
@@ -35,7 +34,7 @@ export class QemuTcg implements Contender {
   /** @param program  a qemu-system-x86_64, by name or path; its version becomes its name, as in `qemu-7.2` */
   static async find(program: string): Promise<QemuTcg> {
     try {
-      const { output } = await runChild([program, "--version"], { timeoutMs: 10_000 });
+      const { output } = await runChild({ words: [program, "--version"] }, { timeoutMs: 10_000 });
       const first = output.split("\n")[0]!.trim();
       return new QemuTcg(program, `qemu-${/version (\d+\.\d+)/.exec(first)?.[1] ?? "unknown"}`, first);
     } catch {
@@ -55,14 +54,16 @@ export class QemuTcg implements Contender {
     return null;
   }
 
-  async run(session: Session): Promise<SessionResult> {
-    return await runChild(
-      [
-        ...[this.program, "-accel", "tcg,thread=multi", "-M", "q35", "-nodefaults", "-cpu", "max", "-smp", String(session.cpus)],
-        ...["-m", String(session.memoryMiB), "-no-reboot", "-display", "none", "-serial", "stdio"],
-        ...["-kernel", session.kernel, "-initrd", session.initrd, "-append", KERNEL_COMMAND_LINE],
+  async command({ boot, memoryMiB, cpus }: Guest): Promise<Command> {
+    const what =
+      "firmware" in boot
+        ? ["-bios", boot.firmware]
+        : ["-kernel", boot.kernel, "-initrd", boot.initrd, "-append", KERNEL_COMMAND_LINE];
+    return {
+      words: [
+        ...[this.program, "-accel", "tcg,thread=multi", "-M", "q35", "-nodefaults", "-cpu", "max", "-smp", String(cpus)],
+        ...["-m", String(memoryMiB), "-no-reboot", "-display", "none", "-serial", "stdio", ...what],
       ],
-      { timeoutMs: session.timeoutMs, signal: session.signal, mark: USERSPACE_BANNER },
-    );
+    };
   }
 }

@@ -4,10 +4,8 @@
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { USERSPACE_BANNER } from "@ringzero/boot";
-import type { Contender, Session, SessionResult } from "../contender.js";
+import type { Command, Contender, Guest } from "../contender.js";
 import { type FoundBackend, findBackend } from "./backend-lookup.js";
-import { runChild } from "./child.js";
 
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -56,14 +54,8 @@ export class RingzeroBackend implements Contender {
       : `backend ${this.backend} has at most ${maxVcpus} virtual processor${maxVcpus === 1 ? "" : "s"}`;
   }
 
-  async run(session: Session): Promise<SessionResult> {
-    const { kernel, initrd, memoryMiB, cpus } = session;
-    const machine = { backend: this.backend, from: this.#from, kernel, initrd, memoryMiB, cpus };
-    const program = join(this.#bench, "dist/contenders/guest-process.js");
-    return await runChild([process.execPath, program, JSON.stringify(machine)], {
-      timeoutMs: session.timeoutMs,
-      signal: session.signal,
-      mark: USERSPACE_BANNER,
-    });
+  async command({ boot, memoryMiB, cpus }: Guest): Promise<Command> {
+    const machine = { backend: this.backend, from: this.#from, memoryMiB, cpus, ...boot };
+    return { words: [process.execPath, join(this.#bench, "dist/contenders/guest-process.js"), JSON.stringify(machine)] };
   }
 }

@@ -8,7 +8,7 @@ import { defineMachine, type MachineSpec, type Ringzero } from "@ringzero/core";
 import { openBackend } from "../contenders/backend-lookup.js";
 import { median } from "../statistics.js";
 import type { ProbeResult } from "./port-probe.js";
-import { consoleFirmware, probeFirmware } from "./probe-firmware.js";
+import { consoleFirmware, probeFirmware } from "../machines/probe-firmware.js";
 import { timeOperation } from "./stopwatch.js";
 
 export interface OperationResult {
