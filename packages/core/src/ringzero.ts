@@ -10,7 +10,6 @@ import {
   RingzeroError,
   type SpecProblem,
 } from "@ringzero/api";
-import { composeMachine } from "./composition.js";
 import type { HostEvent, PluginSource } from "./host/machine-plan.js";
 import { WorkerHost } from "./host/worker-host.js";
 import { Machine } from "./machine/machine.js";
@@ -120,7 +119,7 @@ export class Ringzero implements AsyncDisposable {
         emit = receive;
         return worker
           ? worker.build(plan)
-          : composeMachine(plan, { plugins: this.#inline, emit: receive, ...(clock ? { clock } : {}) });
+          : composeInline(plan, { plugins: this.#inline, emit: receive, ...(clock ? { clock } : {}) });
       },
     });
     if (this.#disposed) {
@@ -217,6 +216,12 @@ export class Ringzero implements AsyncDisposable {
       this.#registry.rejected.push({ name: plugin.name, error: error as RingzeroError });
     }
   }
+}
+
+/** Devices in this thread; the container is loaded by whoever composes, and mostly that is a worker. */
+async function composeInline(...given: Parameters<typeof import("./composition.js").composeMachine>) {
+  const { composeMachine } = await import("./composition.js");
+  return await composeMachine(...given);
 }
 
 function refusal(problems: readonly SpecProblem[]): RingzeroError {
