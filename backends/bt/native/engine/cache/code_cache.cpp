@@ -47,7 +47,20 @@ u64 granules_on(const Block& b, u64 page) {
   return mask;
 }
 
+bool meet(u64 a, u64 a_bytes, u64 b, u64 b_bytes) { return a < b + b_bytes && b < a + a_bytes; }
+
 }  // namespace
+
+bool depends_on(const Block& b, u64 gpa, unsigned bytes) {
+  const u64 first = b.gpa2 == ~0ull ? b.guest_bytes : kPageBytes - (b.gpa & 4095);
+  if (b.gpa2 != ~0ull && meet(gpa, bytes, b.gpa2, b.guest_bytes - first)) return true;
+  if (!meet(gpa, bytes, b.gpa, first)) return false;
+  for (unsigned i = 0; i < b.soft_count; i++) {
+    const u64 at = b.gpa + b.soft[i].at;
+    if (gpa >= at && gpa + bytes <= at + b.soft[i].bytes) return false;
+  }
+  return true;
+}
 
 bool CodeCache::init(Machine& machine, u64 bytes, u64 top_of_memory) {
   machine_ = &machine;
@@ -68,7 +81,8 @@ bool CodeCache::init(Machine& machine, u64 bytes, u64 top_of_memory) {
   insts_ = reserve<Inst>(kMaxInsts);
   hash_ = reserve<u32>(kHashSlots);
   pages_ = reserve<PageCode>(pages_count_ ? pages_count_ : 1);
-  return rx_ && rw_ && blocks_ && links_ && maps_ && insts_ && hash_ && pages_;
+  patch_sites_ = reserve<PatchSites>(1);
+  return patch_sites_ && rx_ && rw_ && blocks_ && links_ && maps_ && insts_ && hash_ && pages_;
 }
 
 void CodeCache::destroy() {
@@ -80,6 +94,7 @@ void CodeCache::destroy() {
   release(insts_, kMaxInsts);
   release(hash_, kHashSlots);
   release(pages_, pages_count_ ? pages_count_ : 1);
+  release(patch_sites_, 1);
 }
 
 bool CodeCache::nearly_full() const {
@@ -161,6 +176,13 @@ u32 CodeCache::add_map(const InstMap& map) {
 const Inst* CodeCache::keep(const Inst& inst) {
   insts_[inst_count_] = inst;
   return &insts_[inst_count_++];
+}
+
+bool CodeCache::soften(u32 index, unsigned at, unsigned bytes) {
+  Block& b = blocks_[index];
+  if (b.soft_count == sizeof b.soft / sizeof b.soft[0]) return false;
+  b.soft[b.soft_count++] = {static_cast<u16>(at), static_cast<u8>(bytes)};
+  return true;
 }
 
 void CodeCache::mark(u32 index) {
@@ -288,14 +310,18 @@ void CodeCache::invalidate(u64 gpa, unsigned bytes) {
     if (n < pages_count_) {
       const u64 mask = granule_mask(gpa, part);
       if (pages_[n].granules & mask) {
+        bool removed = false;
         for (u32 i = pages_[n].first_block; i;) {
           const Block& b = blocks_[i];
           const bool is_first = (b.gpa >> 12) == n;
           const u32 next = b.page_next[is_first ? 0 : 1];
-          if (granules_on(b, n) & mask) remove(i);
+          if (depends_on(b, gpa, part)) remove(i), removed = true;
           i = next;
         }
-        recompute_granules(n);
+        if (removed) {
+          recompute_granules(n);
+          patch_sites_->note(gpa, part);
+        }
       }
     }
     gpa += part;

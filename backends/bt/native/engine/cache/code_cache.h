@@ -6,8 +6,15 @@
 
 #include "../cpu/types.h"
 #include "../run/machine.h"
+#include "patch_sites.h"
 
 namespace rz {
+
+/// Guest bytes that a block reads when it runs, so that a store to them leaves it valid.
+struct SoftBytes {
+  u16 at;  // bytes from the block's start
+  u8 bytes;
+};
 
 /// A translated run of guest instructions. Index 0 means none.
 struct Block {
@@ -26,6 +33,8 @@ struct Block {
   u16 guest_bytes;
   u16 insts;
   u8 live_in;  // Flag mask read before written
+  u8 soft_count;
+  SoftBytes soft[4];
   bool valid;
   bool linkable;  // may be entered by a direct link from its own page
 };
@@ -56,6 +65,9 @@ struct PageCode {
   u32 pad;
 };
 
+/// A store of these bytes, all in one page, changes what the block was made from.
+bool depends_on(const Block& block, u64 gpa, unsigned bytes);
+
 inline constexpr unsigned kGranuleShift = 6;  // 64-byte granules, 64 to a page
 
 class CodeCache {
@@ -82,6 +94,7 @@ class CodeCache {
     const u64 n = gpa >> 12;
     return n < pages_count_ && pages_[n].granules != 0;
   }
+  /// A store may change what was translated: some block was made from these granules.
   bool hits(u64 gpa, unsigned bytes) const;
 
   u32 find(u64 gpa, u64 rip, u64 mode) const;
@@ -108,6 +121,9 @@ class CodeCache {
     const u64 offset = address - reinterpret_cast<u64>(insts_);
     return offset < u64{inst_count_} * sizeof(Inst) && offset % sizeof(Inst) == 0;
   }
+  const PatchSites& patch_sites() const { return *patch_sites_; }
+  /// Declare guest bytes of the block being translated soft. False: it has as many as it can.
+  bool soften(u32 index, unsigned at, unsigned bytes);
   /// Make the block findable; everything up to `end` is its code. Page granules of its guest bytes are marked.
   void publish(u32 index, const u8* end);
   /// Point a link at a block (patches the jump).
@@ -151,6 +167,7 @@ class CodeCache {
   u32* hash_ = nullptr;
   PageCode* pages_ = nullptr;
   u64 pages_count_ = 0;
+  PatchSites* patch_sites_ = nullptr;
   u64* shared_bitmap_ = nullptr;
   u64 shared_pages_ = 0;
   u64 generation_ = 0, invalidations_ = 0;

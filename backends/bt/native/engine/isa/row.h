@@ -170,6 +170,7 @@ enum Attr : u32 {
   kBndOrRep = 1u << 18,
   kWide64 = 1u << 20,    // operand size is 8 in 64-bit mode, else 4, whatever the prefixes say
   kByteForm = 1u << 19,  // the operand size is one byte whatever the prefixes say
+  kPlainStore = 1u << 31,  // with a memory operand: its bytes become the low bytes of the register operand, as they are
 };
 
 /// Immediate operand: its width in the encoding. kImm8s is sign-extended to the operand size.

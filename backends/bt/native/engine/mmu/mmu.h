@@ -26,13 +26,15 @@ struct Translation {
 [[nodiscard]] bool peek_walk(const Vcpu& vcpu, u64 linear, Translation& out);
 
 /// Outcome of a miss in the inline check.
-enum class SlowAccess : u8 { kHost, kFault, kBounce };
+enum class SlowAccess : u8 { kHost, kFault, kBounce, kCode };
 struct SlowResult {
   u8* host;
   SlowAccess kind;
+  u64 gpa;  // kCode
 };
 /// Serve an access that missed the inline check. kHost: `host` is the operand (the TLB was filled when allowed).
-/// kBounce: the access crosses a page, is MMIO, or hits translated code: re-execute through a bounce buffer.
+/// kBounce: the access crosses a page, or is MMIO: re-execute through a bounce buffer.
+/// kCode: `host` at `gpa` is RAM that code was translated from: store there and invalidate, or re-execute likewise.
 SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access);
 
 /// Probe all pages of an access, gather its bytes into vcpu.bounce (MMIO is read here, once, at exact width, when

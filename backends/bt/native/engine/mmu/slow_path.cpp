@@ -18,7 +18,8 @@ SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
   tlb_fill(vcpu, cls, linear, t, access);  // leaves the write side empty when code is on the page
   if (writes(access)) {
     if (slot->read_only) return {nullptr, SlowAccess::kBounce};
-    if (code_page(*vcpu.machine, t.gpa) && code_hit(*vcpu.machine, t.gpa, bytes)) return {nullptr, SlowAccess::kBounce};
+    if (code_page(*vcpu.machine, t.gpa) && code_hit(*vcpu.machine, t.gpa, bytes))
+      return {slot->host + (t.gpa - slot->base), SlowAccess::kCode, t.gpa};
   }
   return {slot->host + (t.gpa - slot->base), SlowAccess::kHost};
 }

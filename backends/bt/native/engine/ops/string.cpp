@@ -2,7 +2,6 @@
 // and run host string instructions on host memory; counts and pointers advance chunk by chunk, so a fault or an
 // interrupt finds them at the element it stopped at. Source: SDM, "String Instructions".
 #include "../cpu/bytes.h"
-#include "../mmu/phys_memory.h"
 #include "../run/machine.h"
 #include "operands.h"
 #include "ops.h"
@@ -97,19 +96,11 @@ struct Cursor {
     const u64 low = down ? linear - (bytes - width) : linear;
     const SlowResult r = slow_access(v, low, bytes, access);
     if (r.kind == SlowAccess::kHost) return r.host + (linear - low);
-    u8* host = nullptr;
-    Translation t;
-    // Inside one page, a bounce means a device, ROM, or code under a store; the last needs no element-wise care.
-    if (r.kind == SlowAccess::kBounce && writes(access) && walk(v, low, access, v.cpl == 3 ? kUser : kSupervisor, t)) {
-      const MemorySlot* slot = v.machine->memory->find(t.gpa);
-      if (slot && !slot->read_only) {
-        code_gpa_ = t.gpa;
-        code_bytes_ = bytes;
-        host = slot->host + (t.gpa - slot->base) + (linear - low);
-      }
-    }
     v.exception = PendingException{};
-    return host;
+    if (r.kind != SlowAccess::kCode) return nullptr;
+    code_gpa_ = r.gpa;
+    code_bytes_ = bytes;
+    return r.host + (linear - low);
   }
 };
 

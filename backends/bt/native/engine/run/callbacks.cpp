@@ -5,6 +5,7 @@
 #include "../mmu/mmu.h"
 #include "../ops/ops.h"
 #include "../translate/translator.h"
+#include "code_store.h"
 #include "flags_image.h"
 
 namespace rz {
@@ -40,6 +41,10 @@ extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor) {
   if (misaligned(v, linear, meta)) return nullptr;
   const SlowResult r = slow_access(v, linear, AccessMeta::bytes(meta), AccessMeta::access(meta));
   if (r.kind == SlowAccess::kHost) return r.host;
+  if (r.kind == SlowAccess::kCode && AccessMeta::access(meta) == Access::kWrite) {
+    u8* nowhere = store_onto_code(v, r, linear, AccessMeta::bytes(meta), block, AccessMeta::guest_offset(meta));
+    if (nowhere) return nowhere;
+  }
   if (AccessMeta::seg(meta) == kSS && v.exception.vector == kGP)
     v.raise(kSSx, 0);  // not canonical, through the stack segment
   v.exit_meta = r.kind == SlowAccess::kFault ? kExitFault : kExitBounce;

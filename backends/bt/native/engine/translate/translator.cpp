@@ -112,8 +112,10 @@ void Translator::emit_inst(unsigned i) {
       ended_ = true;
       break;
     case Sem::kIdentity:
-    case Sem::kX87Identity:
-    case Sem::kMovImm: emit_identity(inst); break;
+    case Sem::kX87Identity: emit_identity(inst); break;
+    case Sem::kMovImm:
+      if (!emit_patched_immediate(inst)) emit_identity(inst);
+      break;
     case Sem::kClc:
     case Sem::kStc:
     case Sem::kCmc:

@@ -103,6 +103,7 @@ class Translator {
 
   // identity.cpp
   void emit_identity(const Inst& inst);
+  bool emit_patched_immediate(const Inst& inst);  // patched_immediate.cpp; false: emit it as any other
   void emit_lea(const Inst& inst);
   void emit_mov_offs(const Inst& inst);
   void emit_bit_test(const Inst& inst);

@@ -50,7 +50,8 @@ void code_pages() {
   CHECK(slow_access(g.v, kA1, 8, Access::kWrite).kind == SlowAccess::kHost);  // other granule
   CHECK(!hits(g, kA1, Access::kWrite));
   CHECK(hits(g, kA1, Access::kRead));
-  CHECK(slow_access(g.v, kA1 + 0x7c, 8, Access::kWrite).kind == SlowAccess::kBounce);
+  CHECK(slow_access(g.v, kA1 + 0x7c, 8, Access::kWrite).kind == SlowAccess::kCode);
+  CHECK_EQ(slow_access(g.v, kA1 + 0x7c, 8, Access::kWrite).host - g.ram(kA1), 0x7c);
   CHECK(mem_write(g.v, kDS, kA1 + 0x80, 4, 1));
   CHECK_EQ(g_code.invalidations, 1);
   CHECK(mem_write(g.v, kDS, kA1 + 0x100, 4, 1));
