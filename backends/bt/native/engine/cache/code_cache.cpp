@@ -6,6 +6,7 @@
 
 #include "../emit/assembler.h"
 #include "../mmu/mmu.h"
+#include "../mmu/phys_memory.h"
 #include "perf_map.h"
 
 namespace rz {
@@ -183,6 +184,10 @@ bool CodeCache::soften(u32 index, unsigned at, unsigned bytes) {
   if (b.soft_count == sizeof b.soft / sizeof b.soft[0]) return false;
   b.soft[b.soft_count++] = {static_cast<u16>(at), static_cast<u8>(bytes)};
   return true;
+}
+
+const u8* CodeCache::soft_host(const Block& block, unsigned i) const {
+  return machine_->memory->host(block.gpa + block.soft[i].at);
 }
 
 void CodeCache::mark(u32 index) {

@@ -124,6 +124,8 @@ class CodeCache {
   const PatchSites& patch_sites() const { return *patch_sites_; }
   /// Declare guest bytes of the block being translated soft. False: it has as many as it can.
   bool soften(u32 index, unsigned at, unsigned bytes);
+  /// Where the block's soft bytes number `i` are in the host.
+  const u8* soft_host(const Block& block, unsigned i) const;
   /// Make the block findable; everything up to `end` is its code. Page granules of its guest bytes are marked.
   void publish(u32 index, const u8* end);
   /// Point a link at a block (patches the jump).

@@ -1,6 +1,7 @@
 // Which immediates of guest code keep being rewritten. Just-in-time compilers patch constants into code that stays
-// otherwise the same; the translator then reads such a constant from guest memory when the code runs (patched_immediate.cpp),
-// so that the next patch costs a store and no translation. A hint only: forgetting a site costs time, nothing else.
+// otherwise the same; the translator then reads such a constant from guest memory when the code runs
+// (patched_immediate.cpp), so that the next patch costs a store and no translation. A hint only: forgetting a site
+// costs time, nothing else.
 #pragma once
 
 #include "../cpu/types.h"

@@ -2,6 +2,7 @@
 // calling C++ from it. All of them save every guest register to its home before C++ runs.
 #include "../run/callbacks.h"
 #include "../translate/translator.h"
+#include "string_thunks.h"
 
 namespace rz {
 
@@ -126,6 +127,7 @@ void emit_thunks(CodeCache& code) {
   // C++ answers 0: go on; 1: jump to vcpu.rip; else leave.
   out.helper = t.here();
   a.gs_store(kT0, offsetof(Vcpu, rip));
+  const u8* helper_call = a.at();
   a.gs_load(kT0, offsetof(Vcpu, scratch) + 16);
   t.call_cpp(kThunkHelper);
   a.test(false, hRax, hRax);
@@ -145,6 +147,17 @@ void emit_thunks(CodeCache& code) {
   a.shift(false, 4, kT1, 3);
   a.gs(true, 0x03, kT1, offsetof(Vcpu, jump));
   a.jmp_mem(kT1, hNone, 0, 0);
+
+  for (unsigned i = 0; i < 8; i++) {
+    out.string[i] = t.here();
+    a.gs_store(kT0, offsetof(Vcpu, rip));
+    a.gs_store(kT1, kReturn);
+    const StringMisses misses = emit_string_run(a, i < 4, i & 3);
+    a.gs_jmp(kReturn);
+    for (unsigned m = 0; m < misses.count; m++) a.bind(misses.field[m]);
+    a.gs_load(kT1, kReturn);
+    a.jmp_to(helper_call);
+  }
 
   out.raise = t.here();
   a.gs_store(kT0, offsetof(Vcpu, rip));

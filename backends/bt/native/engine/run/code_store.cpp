@@ -1,7 +1,8 @@
-// A plain store onto translated code would otherwise leave its block, run alone through the bounce buffer and come back:
-// a microsecond for each of the stores by which a just-in-time compiler writes and patches code. Here the instruction is
-// decoded again, its value written, and what was translated from the bytes dropped, in this order: another vCPU that translates
-// them meanwhile has either read the new bytes or is found by the invalidation. A store of what is there already changes nothing.
+// A plain store onto translated code would otherwise leave its block, run alone through the bounce buffer and come
+// back: a microsecond for each of the stores by which a just-in-time compiler writes and patches code. Here the
+// instruction is decoded again, its value written, and what was translated from the bytes dropped, in this order:
+// another vCPU that translates them meanwhile has either read the new bytes or is found by the invalidation. A store of
+// what is there already changes nothing.
 #include "code_store.h"
 
 #include "../cache/code_cache.h"

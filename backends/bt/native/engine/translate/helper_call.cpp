@@ -6,6 +6,16 @@
 
 namespace rz {
 
+// Short runs of string instructions need no C++ in plain circumstances: emit/string_thunks.cpp.
+u32 Translator::helper_thunk(const Inst& inst) const {
+  const bool movs = inst.row->helper == Helper::k_movs;
+  if (!(movs || inst.row->helper == Helper::k_stos) || !(inst.rep || inst.repne)) return g_thunks_layout.helper;
+  const bool plain = code64() && inst.address_bytes == 8 && !(mode_ & kModeAlign) &&
+                     !(movs && inst.seg_override != kNoReg && !is_flat(inst.seg_override));
+  if (!plain || single() || vcpu_.machine->options.no_opt) return g_thunks_layout.helper;
+  return g_thunks_layout.string[(movs ? 0 : 4) + __builtin_ctz(inst.operand_bytes)];
+}
+
 void Translator::emit_helper(const Inst& inst) {
   const bool ends = inst.row->sem == Sem::kHelperEnds;
   if (!parked_ && (live_ || ends || inst.row->flags.read)) park();
@@ -13,7 +23,7 @@ void Translator::emit_helper(const Inst& inst) {
   a_.mov_imm(kT0, reinterpret_cast<u64>(kept));
   a_.gs_store(kT0, offsetof(Vcpu, scratch) + 16);
   a_.mov_imm(kT0, inst_rip_);
-  leave_for(g_thunks_layout.helper);
+  leave_for(helper_thunk(inst));
   parked_ = true;  // C++ leaves the flags parked
   if (ends) {
     exit_next(wrap_rip(next_rip()));

@@ -1,6 +1,6 @@
-// MOV reg,imm whose immediate the guest keeps patching: the constant is read from guest memory when the code runs, and a
-// store to those bytes alone leaves the block valid (Block::soft). The page stays RAM or ROM at this host address for as
-// long as blocks live: memory is added and removed only while no vCPU runs, and with the code cache emptied.
+// MOV reg,imm whose immediate the guest keeps patching: the constant is read from guest memory when the code runs, and
+// a store to those bytes alone leaves the block valid (Block::soft). The page stays RAM or ROM at this host address for
+// as long as blocks live: memory is added and removed only while no vCPU runs, and with the code cache emptied.
 #include "../mmu/phys_memory.h"
 #include "translator.h"
 

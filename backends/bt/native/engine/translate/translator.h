@@ -50,8 +50,9 @@ struct Thunks {
   u32 bounce_prepare;  // T0 = offset, exit_meta likewise; comes back with T0 = bounce buffer
   u32 bounce_commit;   // after the instruction; flags must be parked
   u32 helper;          // T0 = RIP, scratch[2] = Inst*; flags must be parked
-  u32 raise;           // T0 = RIP, T1 = vector | has_error << 8 | error << 16; flags parked or dead
-  u32 fault_signal;    // entered from the signal handler; everything is in the vCPU already
+  u32 string[8];  // as helper, for REP MOVS (0..3, by log2 of the width) and REP STOS (4..7): short runs are done here
+  u32 raise;      // T0 = RIP, T1 = vector | has_error << 8 | error << 16; flags parked or dead
+  u32 fault_signal;  // entered from the signal handler; everything is in the vCPU already
 };
 extern Thunks g_thunks_layout;  // identical for every machine of the process
 
@@ -134,6 +135,7 @@ class Translator {
 
   // helper_call.cpp
   void emit_helper(const Inst& inst);
+  u32 helper_thunk(const Inst& inst) const;
   void emit_raise(u8 vector, bool has_error = false, u16 error = 0);
   bool emit_availability_check(const Inst& inst);  // true: the instruction always faults, emitted
   void emit_cli(const Inst& inst);

@@ -101,6 +101,23 @@ class Walker {
     if (v.kind == Kind::kNumber && v.lo > v.hi) v.lo = 0;
   }
 
+  /// A load of guest bytes that the block declares soft (translate/patched_immediate.cpp): the one absolute address
+  /// there is.
+  bool patched_immediate(State& s, const Inst& inst, u32 at) const {
+    if (inst.row->map != Map::kOne || inst.opcode != 0x8b || !inst.has_memory || inst.base == kNoReg) return false;
+    if (inst.index != kNoReg || inst.seg_override != kNoReg || inst.has_67 || !s.slot[inst.base].is_constant())
+      return false;
+    const Block& block = code_.block(piece_.block);
+    for (unsigned i = 0; i < block.soft_count; i++) {
+      const u64 host = reinterpret_cast<u64>(code_.soft_host(block, i));
+      if (host != s.slot[inst.base].lo + static_cast<u64>(static_cast<i64>(inst.disp))) continue;
+      if (inst.operand_bytes != block.soft[i].bytes) return false;
+      s.define(inst.reg, at);
+      return true;
+    }
+    return false;
+  }
+
   /// From `offset` to the end of the path, or to where another begins that knows as much.
   bool walk(u32 offset, State s) {
     for (bool first = true;; first = false) {
@@ -130,6 +147,7 @@ class Walker {
           if (!branch(offset, next + static_cast<u32>(inst.imm), s)) return false;
           break;
         default:
+          if (patched_immediate(s, inst, offset - piece_.begin)) break;
           if (const char* why = step(s, inst, offset - piece_.begin)) return refuse(offset, why);
       }
       offset = next;
