@@ -22,6 +22,18 @@ export async function guestImages(): Promise<DebianImages | null> {
   }
 }
 
+export interface GuestOptions {
+  /** Default: Debian's cloud kernel. */
+  readonly kernel?: string;
+  /** Of the kernel's width. Default: the one of `images`. */
+  readonly busybox?: string;
+  /** Archives that lie over BusyBox's initramfs. */
+  readonly initramfs?: readonly Uint8Array[];
+  readonly memory?: string;
+  readonly cpuProfile?: string;
+  readonly engine?: Readonly<Record<string, string | number | boolean>>;
+}
+
 export class LinuxGuest {
   /** Numbers the lines, so that the text of one is never taken for another's. */
   #line = 0;
@@ -33,21 +45,24 @@ export class LinuxGuest {
     readonly machine: Machine,
   ) {}
 
-  /**
-   * Boot to the shell's prompt.
-   *
-   * @param engine  the translator's switches, as in a specification
-   */
-  static async boot(images: DebianImages, engine: Record<string, number | boolean> = {}): Promise<LinuxGuest> {
+  /** Boot to the shell's prompt. */
+  static async boot(images: DebianImages, options: GuestOptions = {}): Promise<LinuxGuest> {
     const folder = await mkdtemp(join(tmpdir(), "ringzero-system-test-"));
-    const initrd = join(folder, "initrd.cpio");
-    await writeFile(initrd, await busyboxInitramfs({ busybox: images.busybox }));
+    const initrd: string[] = [];
+    for (const archive of [
+      await busyboxInitramfs({ busybox: options.busybox ?? images.busybox }),
+      ...(options.initramfs ?? []),
+    ]) {
+      initrd.push(join(folder, `initrd-${initrd.length}.cpio`));
+      await writeFile(initrd.at(-1)!, archive);
+    }
     const sdk = new Ringzero({ discover: import.meta.url });
     const spec = defineMachine({
       name: "system-test",
-      memory: "512MiB",
-      engine,
-      boot: linux({ kernel: images.kernel, initrd: [initrd], append: "console=ttyS0 quiet panic=-1" }),
+      memory: options.memory ?? "512MiB",
+      ...(options.cpuProfile === undefined ? {} : { cpuProfile: options.cpuProfile }),
+      ...(options.engine === undefined ? {} : { engine: options.engine }),
+      boot: linux({ kernel: options.kernel ?? images.kernel, initrd, append: "console=ttyS0 quiet panic=-1" }),
     });
     const machine = await sdk.create(spec, { backend: "bt" });
     const guest = new LinuxGuest(images, folder, sdk, machine);

@@ -13,7 +13,7 @@ describe("a stock Debian kernel with the emitted-code verifier on", function () 
       console.log("      skipped: Debian's kernel and BusyBox are neither cached nor to be fetched");
       this.skip();
     }
-    const guest = await LinuxGuest.boot(images, { verify: true });
+    const guest = await LinuxGuest.boot(images, { engine: { verify: true } });
     try {
       assert.match(
         await guest.shell("echo abc | sha256sum"),
