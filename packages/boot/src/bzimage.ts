@@ -80,7 +80,7 @@ export function parseBzImage(file: BootFile): BzImage {
   reader.require(0, setupBytes, "the kernel's setup code");
   const payloadBytes = reader.u32(SYSSIZE) * 16;
   if (payloadBytes === 0) throw notAKernel(file, "its protected-mode part is said to have no bytes");
-  reader.require(setupBytes, payloadBytes, "the kernel's protected-mode part");
+  reader.require(setupBytes, payloadBytes - 15, "the kernel's protected-mode part"); // whole paragraphs: the last may end early
 
   // Fields that the header is too old (or too short) to have.
   const has = (since: number, end: number) => version >= since && headerEnd >= end;

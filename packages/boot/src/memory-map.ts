@@ -15,7 +15,7 @@ export interface MemoryMapEntry {
 }
 
 /** The last KiB of conventional memory is the extended BIOS data area on every PC; guests expect it reserved. */
-const EBDA = 0x9fc00;
+export const EBDA = 0x9fc00;
 
 /** The map for a PC with this much memory, in address order. */
 export function pcMemoryMap(memoryBytes: number): MemoryMapEntry[] {

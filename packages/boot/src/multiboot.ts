@@ -7,6 +7,7 @@ import { BinaryReader, type BootFile, bootFileError, readBootFile } from "./boot
 import { isElf, parseElf } from "./elf-file.js";
 import { flatGdt, protectedModeEntry } from "./entry-state.js";
 import { encodeCommandLine } from "./linux.js";
+import { biosDataArea, BIOS_DATA_AREA_AT } from "./bios-data-area.js";
 import { lowMemoryEnd, MemoryPlan, pcMemoryMap } from "./memory-map.js";
 import { RESET_STUB_AT, resetStub } from "./reset-stub.js";
 import { buildSmbios, SMBIOS_AT } from "./smbios.js";
@@ -82,6 +83,7 @@ export function multibootImage(files: MultibootFiles, shape: MachineShape): Boot
   const acpi = buildAcpiTables({ cpus: shape.cpus, ...(shape.uarts ? { uarts: shape.uarts } : {}) });
   plan.place("the ACPI tables", acpi.at, acpi.bytes);
   plan.place("the SMBIOS tables", SMBIOS_AT, buildSmbios(shape.memoryBytes));
+  plan.place("the BIOS data area", BIOS_DATA_AREA_AT, biosDataArea(shape));
   plan.place("the reset code", RESET_STUB_AT, resetStub());
   plan.place("the Multiboot information", INFO_AT, information(loaderNameAt, commandLineAt, modules, shape));
   plan.place("the GDT", GDT_AT, flatGdt(false));

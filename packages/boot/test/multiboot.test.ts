@@ -52,6 +52,12 @@ describe("multiboot", () => {
     assert.equal(loaded(image, LOAD, 1024).getUint32(16, true), 0x1badb002);
   });
 
+  it("leaves the words of the BIOS data area by which a kernel finds the end of conventional memory", async () => {
+    const words = loaded(await boot(flatKernel()), 0x400, 0x20);
+    assert.equal(words.getUint16(0x0e, true), 0x9fc0); // segment of the extended BIOS data area
+    assert.equal(words.getUint16(0x13, true), 639); // KiB below it
+  });
+
   it("loads from where the header's address says, to its load end, with a .bss", async () => {
     const image = await boot(
       flatKernel(0, { header: LOAD, load: LOAD, loadEnd: LOAD + 256, bssEnd: LOAD + 0x100000, entry: LOAD + 0x80 }),
