@@ -87,7 +87,8 @@ async function unpack(set: PackageSet, into: string, client: Client): Promise<vo
   const archives = join(into, ".archives");
   await mkdir(archives);
   await run("apt-get", ["download", "-qq", ...names], { cwd: archives, env: client, maxBuffer: 1 << 24 });
-  for (const file of await readdir(archives)) await run("dpkg-deb", ["-x", join(archives, file), into], { maxBuffer: 1 << 24 });
+  const extract = 'dpkg-deb --fsys-tarfile "$1" | tar -x --keep-directory-symlink --no-same-owner -C "$2"';
+  for (const file of await readdir(archives)) await run("sh", ["-e", "-c", extract, "sh", join(archives, file), into]);
   await rm(archives, { recursive: true });
 }
 
