@@ -43,7 +43,5 @@ export const stressors: Readonly<Record<string, readonly string[]>> = {
     "fork vfork clone exec context sigfpe sigsegv sigtrap signest sigq fp-error bad-altstack opcode nop priv-instr".split(" "),
   "threads and waiting":
     "pthread futex mutex sem sem-sysv pipe pipeherd eventfd epoll poll switch timer timerfd hrtimers nanosleep itimer".split(" "),
-  "atomic and misaligned access": "atomic cacheline lockbus misaligned dekker peterson regs membarrier rseq".split(
-    " ",
-  ),
+  "atomic and misaligned access": "atomic cacheline lockbus misaligned dekker peterson regs membarrier rseq".split(" "),
 };
