@@ -22,6 +22,9 @@ export const HELP = `pnpm bench [-- options]: time guest programs on our engines
   --no-native      leave the host out
   --no-operations  leave the SDK's operations out, which otherwise run when no rows are selected
   --json FILE      save the report, for --against and for programs
+  --html FILE      write the report as a page with charts, which needs no other file
+  --from FILE      measure nothing; show, convert and judge a saved report
+  --against FILE   say what moved since a saved report, there and on the page
   --docs           rewrite the generated part of docs/performance.md
   --help           this
 
@@ -34,6 +37,9 @@ export interface CommandLine {
   readonly list: boolean;
   readonly fetchQemu: boolean;
   readonly json: string | undefined;
+  readonly html: string | undefined;
+  readonly from: string | undefined;
+  readonly against: string | undefined;
   readonly docs: boolean;
   readonly compare: CompareOptions;
 }
@@ -59,6 +65,9 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       native: { type: "boolean", default: true },
       operations: { type: "boolean" },
       json: { type: "string" },
+      html: { type: "string" },
+      from: { type: "string" },
+      against: { type: "string" },
       docs: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -67,7 +76,16 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   const qemu: (string | boolean)[] = values.qemu ?? []; // some versions of Node take --no-qemu as a false among them
   const filter = values.filter?.flatMap((names) => names.split(",")).filter((name) => name !== "");
   return {
-    ...{ help: values.help, list: values.list, fetchQemu: values["fetch-qemu"], json: values.json, docs: values.docs },
+    ...{
+      help: values.help,
+      list: values.list,
+      fetchQemu: values["fetch-qemu"],
+      json: values.json,
+      html: values.html,
+      from: values.from,
+      against: values.against,
+      docs: values.docs,
+    },
     compare: {
       ...(values.backend ? { backends: values.backend } : {}),
       ...(values.checkout ? { checkouts: values.checkout } : {}),

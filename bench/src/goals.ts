@@ -15,6 +15,8 @@ export interface Goal {
   readonly unit: "×" | "MiB" | "s";
   /** Rows that it speaks of; a goal about a single row has one. */
   readonly rows: readonly string[] | "all";
+  /** For a single row: where its ratio has to be on a chart of speed against QEMU, or of slowdown against native. */
+  readonly mark?: { readonly kind: "qemu" | "native"; readonly at: number };
   /** Undefined where the report has not what it takes. */
   readonly of: (report: ReportData, backend: string) => number | undefined;
 }
@@ -35,7 +37,7 @@ const rowsOf = (report: ReportData, names: readonly string[] | "all") =>
   report.rows.filter(({ name, suite }) => (names === "all" ? !NOT_WORKLOADS.has(suite) : names.includes(name)));
 
 /** Suites that are no guest workload: they have goals of their own and do not count in the mean over the set. */
-const NOT_WORKLOADS = new Set(["boot", "idle"]);
+export const NOT_WORKLOADS: ReadonlySet<string> = new Set(["boot", "idle"]);
 
 const mean = (names: readonly string[] | "all", ratio: Ratio) => (report: ReportData, backend: string) => {
   const values = rowsOf(report, names).flatMap((row) => ratio(report, row, backend) ?? []);
@@ -49,6 +51,7 @@ const lowest = (ratio: Ratio) => (report: ReportData, backend: string) => {
 /** Times as fast as QEMU. */
 const faster = (name: string, value: number): Goal => ({
   ...{ name, figure: "speed against QEMU", bound: "at least", value, unit: "×", rows: [name] },
+  mark: { kind: "qemu", at: value },
   of: mean([name], speedup),
 });
 const bandwidth: Ratio = (report, row, backend) => {
@@ -85,6 +88,7 @@ export const GOALS: readonly Goal[] = [
   ...GROUPS["bandwidth"]!.map(
     (name): Goal => ({
       ...{ name, figure: "bandwidth against native", bound: "at least", value: 0.6, unit: "×", rows: [name] },
+      mark: { kind: "native", at: 1 / 0.6 },
       of: mean([name], bandwidth),
     }),
   ),
@@ -164,3 +168,7 @@ export function rowsBelow(report: ReportData, backend: string): string[] {
   for (const row of rowsOf(report, "all")) if ((speedup(report, row, backend) ?? 1) < 1) short.add(row.name);
   return report.rows.flatMap(({ name }) => (short.has(name) ? [name] : []));
 }
+
+/** Where a row's own floor is on a chart of that kind. */
+export const rowFloor = (row: string, kind: "qemu" | "native") =>
+  GOALS.find(({ rows, mark }) => rows.length === 1 && rows[0] === row && mark?.kind === kind)?.mark?.at;

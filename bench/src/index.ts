@@ -1,6 +1,7 @@
 // Public entry of @ringzero/bench: compare backends, ours or a third party's, with each other, with the host and with QEMU.
 
 export { GROUPS, type Probe, selectWorkloads, SUITE_NAMES, type Workload, WORKLOADS } from "./catalogue.js";
+export { type Change, changes } from "./changes.js";
 export { compare, type CompareOptions } from "./compare.js";
 export type { Command, Contender, ContenderKind, Guest } from "./contender.js";
 export { NativeHost } from "./contenders/native-host.js";

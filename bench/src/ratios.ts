@@ -23,3 +23,24 @@ export const slowdown = (report: ReportData, row: Row, backend: string) =>
 
 /** How many times faster than the better QEMU; undefined where either did not run. */
 export const speedup = (report: ReportData, row: Row, backend: string) => over(bestOf(report, row, "qemu"), row.values[backend]);
+
+type Range = readonly [number, number];
+
+const rangeOf = (row: Row, name: string): Range | undefined => {
+  const samples = row.samples[name];
+  return samples && samples.length > 1 ? [Math.min(...samples), Math.max(...samples)] : undefined;
+};
+
+/** The slowdown of the backend's fastest and of its slowest round. */
+export function slowdownRange(report: ReportData, row: Row, backend: string): Range | undefined {
+  const native = bestOf(report, row, "native");
+  const range = rangeOf(row, backend);
+  return native === undefined || !range ? undefined : [range[0] / native, range[1] / native];
+}
+
+/** The speed against QEMU of the backend's slowest and of its fastest round. */
+export function speedupRange(report: ReportData, row: Row, backend: string): Range | undefined {
+  const qemu = bestOf(report, row, "qemu");
+  const range = rangeOf(row, backend);
+  return qemu === undefined || !range ? undefined : [qemu / range[1], qemu / range[0]];
+}

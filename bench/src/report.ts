@@ -2,9 +2,11 @@
 // person is shown is computed from this data, so that a saved report shows the same.
 
 import { readFile, writeFile } from "node:fs/promises";
+import { type Change, changes } from "./changes.js";
 import type { ContenderKind } from "./contender.js";
 import type { OperationResult } from "./operations/operations.js";
 import { type GoalResult, judge } from "./goals.js";
+import { html } from "./render/html.js";
 import { markdown } from "./render/markdown.js";
 import { textTable } from "./render/text.js";
 
@@ -76,6 +78,11 @@ export class Report implements ReportData {
     return backend === undefined ? [] : judge(this, backend);
   }
 
+  /** What moved since another report, of another day or another version. */
+  since(before: ReportData): readonly Change[] {
+    return changes(this, before);
+  }
+
   /** For a terminal. */
   toText(): string {
     return textTable(this);
@@ -83,6 +90,14 @@ export class Report implements ReportData {
 
   toMarkdown(): string {
     return markdown(this);
+  }
+
+  /**
+   * One file that needs no other: charts, verdicts and every figure.
+   * @param before  a report to show the changes since
+   */
+  async writeHtml(path: string, before?: ReportData): Promise<void> {
+    await writeFile(path, html(this, before));
   }
 
   async writeJson(path: string): Promise<void> {

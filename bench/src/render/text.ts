@@ -1,9 +1,10 @@
 // A report for a terminal.
 
+import type { Change } from "../changes.js";
 import { judge } from "../goals.js";
 import { namesOf } from "../ratios.js";
 import type { ReportData } from "../report.js";
-import { figure } from "./figures.js";
+import { figure, times } from "./figures.js";
 import { goalTable, ratioTable, type Table, WORD_COLUMNS } from "./table.js";
 
 export function textTable(report: ReportData): string {
@@ -31,4 +32,13 @@ function columns({ head, lines }: Table, words: number): string[] {
       .join("  ")
       .trimEnd(),
   );
+}
+
+/** What moved since another report, for a terminal. */
+export function changesTable(all: readonly Change[]): string {
+  const lines = all.map(({ row, contender, unit, before, now, speed, beyondNoise }) => [
+    ...[row, contender, unit, figure(before), figure(now), `${times(speed)} ×`],
+    beyondNoise ? (speed > 1 ? "faster" : "SLOWER") : "within noise",
+  ]);
+  return columns({ head: ["row", "contender", "unit", "then", "now", "speed", "verdict"], lines }, 3).join("\n");
 }
