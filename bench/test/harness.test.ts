@@ -2,6 +2,10 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import {
   buildGuestPrograms,
   geometricMean,
@@ -104,6 +108,45 @@ describe("the benchmark harness", function () {
     assert.equal(verdicts.get("user-compute"), undefined, "one row of a group says nothing of the group");
     assert.equal(verdicts.get("whole set"), undefined);
     assert.deepEqual(rowsBelow(REPORT, "bt"), ["signal"]);
+  });
+
+  it("draws a page that needs nothing from anywhere", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "ringzero-bench-test-"));
+    try {
+      await REPORT.writeJson(join(folder, "report.json"));
+      const again = await Report.read(join(folder, "report.json"));
+      await again.writeHtml(join(folder, "report.html"), REPORT);
+      const page = await readFile(join(folder, "report.html"), "utf8");
+      assert.doesNotMatch(page, /https?:|<script|<link|@import|url\(/);
+      assert.doesNotMatch(page, /NaN|undefined|Infinity/);
+      assert.match(page, /int-mix, bt: 8\.00×/, "a bar says its figure");
+      assert.match(page, /0 of 10 figures moved/, "the same report twice");
+      assert.equal(page.match(/<svg/g)?.length, page.match(/<\/svg>/g)?.length);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it("refuses to read what is no report", async () => {
+    const manifest = fileURLToPath(import.meta.resolve("@ringzero/bench/package.json"));
+    await assert.rejects(Report.read(manifest), TypeError);
+  });
+
+  it("says what moved between two reports, by ratios to native where both have them", () => {
+    const now = new Report({
+      ...REPORT,
+      rows: [
+        row("int-mix", "compute", "ns/op", { native: [2], bt: [2, 2.02], "qemu-7.2": [36] }), // the machine is half as fast today
+        row("signal", "kernel", "ns/op", { bt: [82, 60, 99] }),
+      ],
+    });
+    const found = new Map(now.since(REPORT).map((one) => [`${one.row} ${one.contender}`, one]));
+    assert.equal(found.get("int-mix qemu-7.2")?.speed, 1);
+    assert.equal(found.get("int-mix qemu-7.2")?.beyondNoise, false);
+    assert.ok(Math.abs(found.get("int-mix bt")!.speed - 2) < 0.02);
+    assert.equal(found.get("int-mix bt")?.beyondNoise, true);
+    assert.equal(found.get("signal bt")?.beyondNoise, false, "its rounds differ more");
+    assert.equal(found.has("int-mix native"), false);
   });
 
   it("takes the spread of rounds as a share of the median", () => {

@@ -24,6 +24,7 @@ export interface RatioBar {
 
 const WIDTH = 330;
 const LABEL_WIDTH = 52; // right of the longest bar
+const LABEL_ROOM = 33; // of one label of the axis
 const BAR_HEIGHT = 13;
 const BAR_GAP = 4;
 const PLOT = WIDTH - LABEL_WIDTH;
@@ -45,11 +46,10 @@ const ticks = ({ low, high }: RatioAxis) => STEPS.filter((step) => step >= low &
 /** The axis' labels, to stand above a column of `ratioBars`. */
 export function ratioScale(axis: RatioAxis): string {
   // Labels that would touch their neighbour are left out; 1 never is.
-  const roomy = ticks(axis).filter((step) => step === 1 || Math.abs(place(axis, step) - place(axis, 1)) > 26);
   const shownAt: number[] = [place(axis, 1)];
-  const labels = roomy.flatMap((step) => {
+  const labels = ticks(axis).flatMap((step) => {
     const at = place(axis, step);
-    if (step !== 1 && shownAt.some((other) => Math.abs(other - at) < 26)) return [];
+    if (step !== 1 && shownAt.some((other) => Math.abs(other - at) < LABEL_ROOM)) return [];
     shownAt.push(at);
     const anchor = at < 8 ? "start" : "middle";
     return `<text x="${at.toFixed(1)}" y="12" text-anchor="${anchor}" class="${step === 1 ? "tick one" : "tick"}">${step}×</text>`;
