@@ -1,5 +1,6 @@
-// Times the workloads and prints one line each: `name value unit`. The best of several rounds counts, each at least as
-// long as asked: a virtual machine's noise only ever adds time.
+// Times the workloads and prints one line each: `name value unit`. Finding how many iterations take long enough warms
+// up; the best of several rounds counts, each at least half as long as asked: a virtual machine's noise only ever adds
+// time.
 //
 // Usage: bench [--ms N] [--rounds N] [--list] [NAME...]     N ms per round (default 100), 3 rounds
 #include <stdio.h>

@@ -8,6 +8,17 @@ enum { kCount = 1024 };
 static float fa[kCount] __attribute__((aligned(32))), fb[kCount] __attribute__((aligned(32)));
 static int ia[kCount] __attribute__((aligned(32))), ib[kCount] __attribute__((aligned(32)));
 
+// Ordinary numbers: translators that check for zeros and denormals take their slow paths for nothing else. The sums
+// stop growing where the addend falls below their last bit.
+static int prepare(void) {
+  for (int i = 0; i < kCount; i++) {
+    fa[i] = 1.0f + (float)i / kCount;
+    fb[i] = 0.25f + (float)(i % 7);
+    ia[i] = (int)(i * 2654435761u);
+    ib[i] = i;
+  }
+  return 0;
+}
 static void nbody(uint64_t n) {
   static double x[5] = {0, 4.84, 8.34, 12.89, 15.37}, y[5] = {0, -1.16, 4.12, -15.11, -25.91}, vx[5], vy[5];
   static const double m[5] = {39.47, 0.037, 0.011, 0.0017, 0.002};
@@ -39,7 +50,9 @@ static void sse_int(uint64_t n) {
       _mm_store_si128((__m128i*)(ib + i), _mm_xor_si128(_mm_add_epi32(a, b), _mm_slli_epi32(b, 3)));
     }
 }
-static int has_avx2(void) { return __builtin_cpu_supports("avx2") ? 0 : -1; }
+static int prepare_avx2(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? prepare() : -1;
+}
 __attribute__((target("avx2,fma"))) static void avx_fp32(uint64_t n) {
   for (uint64_t s = 0; s < n; s++)
     for (int i = 0; i < kCount; i += 8)
@@ -64,9 +77,9 @@ static void x87(uint64_t n) {
 }
 
 const struct workload vector_workloads[] = {{"nbody-double", "ns/step", 1, 0, nbody},
-                                            {"sse-fp32", "ns/KiB", 4, 0, sse_fp32},
-                                            {"sse-int", "ns/KiB", 4, 0, sse_int},
-                                            {"avx2-fp32", "ns/KiB", 4, has_avx2, avx_fp32},
-                                            {"avx2-int", "ns/KiB", 4, has_avx2, avx_int},
+                                            {"sse-fp32", "ns/KiB", 4, prepare, sse_fp32},
+                                            {"sse-int", "ns/KiB", 4, prepare, sse_int},
+                                            {"avx2-fp32", "ns/KiB", 4, prepare_avx2, avx_fp32},
+                                            {"avx2-int", "ns/KiB", 4, prepare_avx2, avx_int},
                                             {"x87", "ns/op", 1, 0, x87},
                                             {0}};

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // The command `pnpm bench`: runs the comparison, prints the table, and writes what was asked for. Progress goes to stderr, the table to
 // stdout. Exit code 0: everything that was asked for ran; 1: a contender did not; 2: the command line is wrong; 130: interrupted.
 

@@ -30,6 +30,12 @@ describe("examples", () => {
     assert.ok(readme.includes(`\`\`\`ts\n${example}\`\`\``), "the TypeScript block of README.md differs from examples/embed.ts");
   });
 
+  it("bench/README.md shows compare-backends.ts as it is", async () => {
+    const example = (await readFile(join(source, "compare-backends.ts"), "utf8")).replace(/^(\/\/.*\n)+\n/, "");
+    const readme = await readFile(join(source, "..", "bench", "README.md"), "utf8");
+    assert.ok(readme.includes(`\`\`\`ts\n${example}\`\`\``), "the TypeScript block of bench/README.md differs from the example");
+  });
+
   it("embed.ts boots Linux, gets an answer from its shell, and stops it", async function () {
     this.timeout(320_000);
     const images = await fetchDebianImages().catch((error: Error) => {
