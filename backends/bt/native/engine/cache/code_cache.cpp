@@ -108,6 +108,19 @@ void CodeCache::seal_thunks(const u8* end) {
   thunks_end_ = used_;
 }
 
+// The memory of a large cache that is about to be empty. Tables come back as zeros, which is what empty ones hold.
+void CodeCache::give_back() {
+  constexpr u64 kWorthwhile = 1 << 20;
+  const u64 first = (thunks_end_ + kPageBytes - 1) & kPageMask;
+  if (used_ < first + kWorthwhile) return;
+  madvise(rw_ + first, used_ - first, MADV_REMOVE);
+  madvise(blocks_, block_count_ * sizeof(Block), MADV_DONTNEED);
+  madvise(links_, link_count_ * sizeof(Link), MADV_DONTNEED);
+  madvise(maps_, map_count_ * sizeof(InstMap), MADV_DONTNEED);
+  madvise(insts_, inst_count_ * sizeof(Inst), MADV_DONTNEED);
+  madvise(pages_, pages_count_ * sizeof(PageCode), MADV_DONTNEED);
+}
+
 void CodeCache::flush() {
   for (u32 i = 1; i < block_count_; i++) {
     const Block& b = blocks_[i];
@@ -121,6 +134,7 @@ void CodeCache::flush() {
     }
   }
   madvise(hash_, kHashSlots * sizeof(u32), MADV_DONTNEED);
+  give_back();
   used_ = thunks_end_;
   block_count_ = link_count_ = map_count_ = 1;
   inst_count_ = 0;

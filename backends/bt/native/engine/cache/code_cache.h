@@ -147,6 +147,7 @@ class CodeCache {
   const u8* jump_miss = nullptr;  // RX address of the miss thunk
 
  private:
+  void give_back();
   void remove(u32 index);
   void unlink_page(u32 index, unsigned which);
   void mark(u32 index);

@@ -170,22 +170,25 @@ void drop_user_pages(Context& c) {
   t.side[kReadSide].any_user = t.side[kWriteSide].any_user = false;
 }
 
+// A context's first use: until then its tables take no memory.
+void init_context(Vcpu& vcpu, Context& c) {
+  for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
+    TlbTable& t = c.tlb[cls];
+    for (unsigned e = 0; e < kTlbEntries; ++e) t.entries[e] = {tlb_invalid(e), tlb_invalid(e), 0, 0};
+    for (unsigned e = 0; e < kExecEntries; ++e) t.exec_tag[e] = tlb_invalid(e);
+    empty_jump(vcpu, c, cls);
+    c.jump_mode[cls] = ~0ull;
+  }
+  c.last_used = 0;
+  c.stale = false;
+}
+
 }  // namespace
 
 void tlb_init(Vcpu& vcpu) {
-  for (unsigned i = 0; i < kContexts; ++i) {
-    Context& c = vcpu.contexts[i];
-    for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
-      TlbTable& t = c.tlb[cls];
-      for (unsigned e = 0; e < kTlbEntries; ++e) t.entries[e] = {tlb_invalid(e), tlb_invalid(e), 0, 0};
-      for (unsigned e = 0; e < kExecEntries; ++e) t.exec_tag[e] = tlb_invalid(e);
-      empty_jump(vcpu, c, cls);
-      c.jump_mode[cls] = ~0ull;
-    }
-    c.cr3 = i == 0 ? 0 : kNoSpace;
-    c.last_used = 0;
-    c.stale = false;
-  }
+  for (unsigned i = 0; i < kContexts; ++i) vcpu.contexts[i].cr3 = kNoSpace;
+  init_context(vcpu, vcpu.contexts[0]);
+  vcpu.contexts[0].cr3 = 0;
   vcpu.context = &vcpu.contexts[0];
   vcpu.tlb = &vcpu.context->tlb[kSupervisor];
   vcpu.jump = &vcpu.context->jump[kSupervisor];
@@ -291,6 +294,7 @@ void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries) {
       for (unsigned i = 0; i < kContexts; ++i) {
         if (vcpu.contexts[i].cr3 == kNoSpace) {
           c = &vcpu.contexts[i];
+          init_context(vcpu, *c);
           break;
         }
         if (vcpu.contexts[i].last_used < c->last_used) c = &vcpu.contexts[i];
@@ -342,8 +346,10 @@ void tlb_protect_physical(Vcpu& vcpu, u64 gpa_page) {
 }
 
 void jump_flush_all(Vcpu& vcpu) {
-  for (unsigned n = 0; n < kContexts; ++n)
+  for (unsigned n = 0; n < kContexts; ++n) {
+    if (vcpu.contexts[n].cr3 == kNoSpace) continue;
     for (unsigned cls = 0; cls < kPrivClasses; ++cls) empty_jump(vcpu, vcpu.contexts[n], cls);
+  }
 }
 
 }  // namespace rz

@@ -11,13 +11,13 @@
 #include "../cache/code_cache.h"
 #include "../cpu/exceptions.h"
 #include "../irq/timers.h"
-#include "../irq/wait.h"
 #include "../mmu/mmu.h"
 #include "../translate/mode.h"
 #include "../translate/translator.h"
 #include "callbacks.h"
 #include "flags_image.h"
 #include "host_fpu.h"
+#include "idle_trim.h"
 #include "machine.h"
 #include "signals.h"
 
@@ -181,6 +181,7 @@ RunExit run(Vcpu& v) {
   u64 link_generation = 0;
   bool bounce_next = false;
   bool polled = false;
+  IdleTrim idle;
 
   for (;;) {
     if (v.exception.vector != PendingException::kNone) {
@@ -198,7 +199,7 @@ RunExit run(Vcpu& v) {
     if (v.halted) {
       pending_link = 0;
       v.machine->irq->run_timers(v);
-      if (!v.attention.load(std::memory_order_acquire)) wait_for_attention(v, v.machine->irq->next_deadline_ns(v));
+      if (!v.attention.load(std::memory_order_acquire)) idle.sleep(v, v.machine->irq->next_deadline_ns(v));
       continue;
     }
 
