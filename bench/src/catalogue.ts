@@ -72,6 +72,12 @@ const SMP: Rows = {
   "atomic-2-cpus": "two threads and one atomic counter, on two virtual processors",
   "parallel-2-cpus": "two threads that share nothing, on two virtual processors",
 };
+/** Where the time of boot-to-userspace goes, for contenders that say it: ours. */
+const PHASES: Rows = {
+  "boot-modules": "process start to our own first line: Node and the modules of the SDK",
+  "boot-create": "from there to a created machine: plugins, specification, kernel image, engine",
+  "boot-guest": "from there to the first line of userspace: the guest's own kernel",
+};
 const IDLE: Rows = {
   "idle-memory": "resident memory of a booted idle guest, Node included, by proportional shares",
   "idle-memory-above-ram": "the same without the RAM that the guest touched",
@@ -98,6 +104,7 @@ export const WORKLOADS: readonly Workload[] = [
     what: "process start to the first line of userspace, stock kernel",
   },
   { name: "boot-2-cpus", suite: "boot", probe: "boot", cpus: 2, what: "the same with two virtual processors" },
+  ...Object.entries(PHASES).map(([name, what]) => ({ name, what, suite: "boot", probe: "boot" as const, cpus: 0 })),
   ...Object.entries(IDLE).map(([name, what]) => ({ name, what, suite: "idle", probe: "idle" as const, cpus: 0 })),
   ...program("compute", COMPUTE),
   ...program("memory", MEMORY),

@@ -12,6 +12,7 @@ export { type Goal, GOALS, type GoalResult, judge, rowsBelow } from "./goals.js"
 export { buildGuestPrograms, parseValues } from "./guest-programs.js";
 export { measureOperations, type OperationResult } from "./operations/operations.js";
 export { probeFirmware } from "./machines/probe-firmware.js";
+export { unexplainedRows } from "./performance-docs.js";
 export { bestOf, slowdown, speedup } from "./ratios.js";
 export { Report, REPORT_FORMAT, type ReportData, type Row } from "./report.js";
 export { geometricMean, median, spread } from "./statistics.js";

@@ -53,13 +53,27 @@ export async function runSession(
     ...{ memoryMiB, cpus, boot: { kernel, initrd: await files.initrd([script]) } },
     program: { binary: files.binary, arguments: words, busybox },
   });
-  const { output, markMs, clock } = await runChild(command, { timeoutMs: SESSION_TIMEOUT_MS, signal, mark: USERSPACE_BANNER });
+  const { output, markMs, phases, clock } = await runChild(command, {
+    timeoutMs: SESSION_TIMEOUT_MS,
+    signal,
+    mark: USERSPACE_BANNER,
+  });
   const values = parseValues(output);
   const figures = session.workloads.flatMap(({ name, program }) => {
     const found = program === undefined ? undefined : values.get(program);
     return found ? [{ row: name, ...found }] : [];
   });
-  if (markMs !== null && session.bootRow) figures.push({ row: session.bootRow, value: markMs, unit: "ms" });
+  const boot: Readonly<Record<string, number | undefined>> = {
+    "boot-to-userspace": markMs ?? undefined,
+    "boot-2-cpus": markMs ?? undefined,
+    "boot-modules": phases?.modulesMs,
+    "boot-create": phases ? phases.createdMs - phases.modulesMs : undefined,
+    "boot-guest": phases && markMs !== null ? markMs - phases.createdMs : undefined,
+  };
+  for (const row of session.bootRows) {
+    const value = boot[row];
+    if (value !== undefined) figures.push({ row, value, unit: "ms" });
+  }
   const drift = clock ? clock.guestMs / clock.hostMs - 1 : 0;
   const tells = clock !== null && clock.hostMs > CLOCK_SPAN_MS && Math.abs(drift) > CLOCK_TOLERANCE;
   return {

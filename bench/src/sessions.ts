@@ -11,15 +11,16 @@ export interface PlannedSession {
   readonly workloads: readonly Workload[];
   /** Names for the guest program; none: the guest only boots. */
   readonly programs: readonly string[];
-  /** Row that takes this session's boot time, when that row is wanted. */
-  readonly bootRow: string | null;
+  /** Rows about booting, which this session serves by the way. */
+  readonly bootRows: readonly string[];
 }
 
 /** @param cpus  processors of the guests whose rows leave it open */
 export function planSessions(workloads: readonly Workload[], cpus: number): readonly PlannedSession[] {
-  const bootRows = new Map(
-    workloads.flatMap(({ probe, cpus: own, name }) => (probe === "boot" ? [[own || cpus, name] as const] : [])),
-  );
+  const bootRows = new Map<number, Workload[]>();
+  for (const one of workloads.filter(({ probe }) => probe === "boot"))
+    bootRows.set(one.cpus || cpus, [...(bootRows.get(one.cpus || cpus) ?? []), one]);
+  const namesFor = (count: number) => (bootRows.get(count) ?? []).map(({ name }) => name);
   const groups = new Map<string, Workload[]>();
   for (const one of workloads) {
     if (one.probe === "boot") continue;
@@ -33,16 +34,16 @@ export function planSessions(workloads: readonly Workload[], cpus: number): read
       name: probe === "start" ? rows[0]!.name : own === cpus ? suite : `${suite} with ${own} processors`,
       kind: probe === "boot" ? "program" : probe,
       ...{ cpus: own, workloads: rows, programs: rows.flatMap(({ program }) => program ?? []) },
-      bootRow: probe === "program" ? (bootRows.get(own) ?? null) : null,
+      bootRows: probe === "program" ? namesFor(own) : [],
     };
   });
-  // A boot row that no other session serves gets a boot of its own.
+  // Boot rows that no other session serves get a boot of their own.
   const served = new Set(sessions.flatMap((session) => (session.kind === "program" ? [session.cpus] : [])));
-  const boots = workloads
-    .filter(({ probe, cpus: own }) => probe === "boot" && !served.has(own || cpus))
+  const boots = [...bootRows]
+    .filter(([count]) => !served.has(count))
     .map(
-      (one): PlannedSession => ({
-        ...{ name: one.name, kind: "program", cpus: one.cpus || cpus, workloads: [one], programs: [], bootRow: one.name },
+      ([count, rows]): PlannedSession => ({
+        ...{ name: rows[0]!.name, kind: "program", cpus: count, workloads: rows, programs: [], bootRows: namesFor(count) },
       }),
     );
   return [...boots, ...sessions];

@@ -16,6 +16,7 @@ import {
   rowsBelow,
   selectWorkloads,
   spread,
+  unexplainedRows,
   WORKLOADS,
 } from "@ringzero/bench";
 
@@ -125,6 +126,15 @@ describe("the benchmark harness", function () {
     } finally {
       await rm(folder, { recursive: true });
     }
+  });
+
+  it("docs/performance.md gives a reason for every row that its table says is below a floor", async () => {
+    assert.match(REPORT.toMarkdown(), /^Below a floor: `signal`\.$/m);
+    const sample = `${REPORT.toMarkdown()}\n## Rows that fall short\n\n- `;
+    assert.deepEqual(unexplainedRows(`${sample}\`x87\`: no`), ["signal"]);
+    assert.deepEqual(unexplainedRows(`${sample}\`signal\`: because`), []);
+    const docs = fileURLToPath(new URL("../../docs/performance.md", import.meta.resolve("@ringzero/bench")));
+    assert.deepEqual(unexplainedRows(await readFile(docs, "utf8")), []);
   });
 
   it("refuses to read what is no report", async () => {

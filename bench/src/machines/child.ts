@@ -16,6 +16,8 @@ export interface ChildResult {
   readonly output: string;
   /** Process start to the first appearance of `mark`; null when it did not appear. */
   readonly markMs: number | null;
+  /** Since process start, in milliseconds: our own first line, a created machine. Null for programs that do not say. */
+  readonly phases: { readonly modulesMs: number; readonly createdMs: number } | null;
   /** What the guest's clock and the host's said of the same span, in milliseconds; null when the program did not say. */
   readonly clock: { readonly guestMs: number; readonly hostMs: number } | null;
 }
@@ -29,7 +31,7 @@ const CLOCK_LINE = /^# clock (\d+)\r?$/gm;
 export async function runChild(command: Command, options: ChildOptions): Promise<ChildResult> {
   const child = new Child(command, options);
   await child.ended;
-  return { output: child.output, markMs: child.markMs, clock: child.clock };
+  return { output: child.output, markMs: child.markMs, phases: child.phases, clock: child.clock };
 }
 
 /**
@@ -60,6 +62,7 @@ class Child {
   /** Rejects for any end but 0. */
   readonly ended: Promise<void>;
   readonly #process: ChildProcess;
+  #errors = "";
   readonly #clockLinesAtMs: number[] = [];
 
   constructor({ words, env }: Command, { timeoutMs, signal, mark }: ChildOptions) {
@@ -70,8 +73,7 @@ class Child {
     const kill = () => this.kill();
     const timer = setTimeout(kill, timeoutMs);
     signal?.addEventListener("abort", kill, { once: true });
-    let errors = "";
-    child.stderr.on("data", (chunk: Buffer) => (errors = (errors + chunk.toString("latin1")).slice(-4096)));
+    child.stderr.on("data", (chunk: Buffer) => (this.#errors = (this.#errors + chunk.toString("latin1")).slice(-4096)));
     this.marked = new Promise((resolve) => {
       child.stdout.on("data", (chunk: Buffer) => {
         const now = performance.now();
@@ -88,7 +90,7 @@ class Child {
         if (signal?.aborted) return reject(signal.reason as Error);
         if (code === 0) return resolve();
         const late = performance.now() - started >= timeoutMs ? ` after ${timeoutMs / 1000} s, its limit` : "";
-        const said = (errors + this.output).trim().slice(-600);
+        const said = (this.#errors + this.output).trim().slice(-600);
         reject(new Error(`${words[0]} ended with ${killedBy ?? `exit code ${code}`}${late}; it said last: ${said}`));
       });
     }).finally(() => {
@@ -108,6 +110,11 @@ class Child {
     const atMs = this.#clockLinesAtMs;
     if (said.length < 2) return null;
     return { guestMs: (said.at(-1)! - said[0]!) / 1e6, hostMs: atMs[said.length - 1]! - atMs[0]! };
+  }
+
+  get phases(): ChildResult["phases"] {
+    const said = /^# phases ([\d.]+) ([\d.]+)$/m.exec(this.#errors);
+    return said ? { modulesMs: Number(said[1]), createdMs: Number(said[2]) } : null;
   }
 
   kill(): void {

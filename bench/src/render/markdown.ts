@@ -1,6 +1,7 @@
 // A report as Markdown: the generated part of docs/performance.md.
 
-import { judge } from "../goals.js";
+import { judge, rowsBelow } from "../goals.js";
+import { belowLine } from "../performance-docs.js";
 import { namesOf } from "../ratios.js";
 import type { ReportData } from "../report.js";
 import { figure } from "./figures.js";
@@ -17,7 +18,14 @@ export function markdown(report: ReportData): string {
     ...Object.entries(report.absent).map(([name, why]) => `- \`${name}\` did not run: ${why.split("\n")[0]}`),
     ...report.notes.map((note) => `- ${note}`),
     "",
-    ...namesOf(report, "backend").flatMap((backend) => [...table(goalTable(judge(report, backend)), 2), ""]),
+    ...namesOf(report, "backend").flatMap((backend) => [
+      `The floors, and where ${backend} stands:`,
+      "",
+      ...table(goalTable(judge(report, backend)), 2),
+      "",
+    ]),
+    belowLine(namesOf(report, "backend").flatMap((backend) => rowsBelow(report, backend))),
+    "",
     ...table(ratioTable(report), WORD_COLUMNS),
     "",
     ...(report.operations.length === 0
