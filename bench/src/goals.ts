@@ -13,6 +13,8 @@ export interface Goal {
   readonly bound: "at least" | "at most";
   readonly value: number;
   readonly unit: "×" | "MiB" | "s";
+  /** What a ratio is to, in a word or two. */
+  readonly against?: string;
   /** Rows that it speaks of; a goal about a single row has one. */
   readonly rows: readonly string[] | "all";
   /** For a single row: where its ratio has to be on a chart of speed against QEMU, or of slowdown against native. */
@@ -30,6 +32,8 @@ export interface GoalResult {
 
 /** Rows without which a goal about the whole set would speak of another set. */
 const WHOLE_SET = WORKLOADS.filter(({ probe, cpus }) => probe === "program" && cpus === 0).map(({ name }) => name);
+
+const PROGRAM_ROWS = WORKLOADS.filter(({ probe }) => probe === "program").length;
 
 type Ratio = (report: ReportData, row: Row, backend: string) => number | undefined;
 
@@ -51,6 +55,7 @@ const lowest = (ratio: Ratio) => (report: ReportData, backend: string) => {
 /** Times as fast as QEMU. */
 const faster = (name: string, value: number): Goal => ({
   ...{ name, figure: "speed against QEMU", bound: "at least", value, unit: "×", rows: [name] },
+  against: "QEMU",
   mark: { kind: "qemu", at: value },
   of: mean([name], speedup),
 });
@@ -88,6 +93,7 @@ export const GOALS: readonly Goal[] = [
   ...GROUPS["bandwidth"]!.map(
     (name): Goal => ({
       ...{ name, figure: "bandwidth against native", bound: "at least", value: 0.6, unit: "×", rows: [name] },
+      against: "native",
       mark: { kind: "native", at: 1 / 0.6 },
       of: mean([name], bandwidth),
     }),
@@ -109,6 +115,7 @@ export const GOALS: readonly Goal[] = [
       unit: "×",
       rows: ["boot-to-userspace"],
     },
+    against: "QEMU",
     of: mean(["boot-to-userspace"], shareOfQemu),
   },
   {
@@ -125,6 +132,7 @@ export const GOALS: readonly Goal[] = [
       unit: "×",
       rows: ["idle-memory"],
     },
+    against: "QEMU",
     of: mean(["idle-memory"], shareOfQemu),
   },
   {
@@ -141,6 +149,7 @@ export const GOALS: readonly Goal[] = [
   {
     ...{ name: "two processors", figure: "parallel work of two vCPUs against one", bound: "at least", value: 1.9, unit: "×" },
     rows: ["parallel-2-cpus"],
+    against: "one vCPU",
     of: (report, backend) => {
       const of = (name: string) => report.rows.find((row) => row.name === name)?.values[backend];
       const [one, two] = [of("parallel-2-threads"), of("parallel-2-cpus")];
@@ -160,15 +169,56 @@ export function judge(report: ReportData, backend: string): readonly GoalResult[
   });
 }
 
-/** Rows below a floor: slower than QEMU, or short of a goal of their own. What "Rows that fall short" must name. */
-export function rowsBelow(report: ReportData, backend: string): string[] {
-  const short = new Set(
-    judge(report, backend).flatMap(({ goal, met }) => (met === false && goal.rows.length === 1 ? goal.rows : [])),
-  );
-  for (const row of rowsOf(report, "all")) if ((speedup(report, row, backend) ?? 1) < 1) short.add(row.name);
-  return report.rows.flatMap(({ name }) => (short.has(name) ? [name] : []));
+/** What a row is to reach by itself, and whether it does. */
+export interface RowVerdict {
+  /** Such as `≥ 3× QEMU`. */
+  readonly floors: readonly string[];
+  /** Undefined: nothing was asked, or it was not measured. */
+  readonly met: boolean | undefined;
 }
+
+/** Every guest program is to be no slower than QEMU; some rows have more to reach. */
+export function rowVerdict(report: ReportData, row: Row, backend: string): RowVerdict {
+  const own = judge(report, backend).filter(({ goal }) => goal.rows.length === 1 && goal.rows[0] === row.name);
+  const floors = own.map(({ goal: { bound, value, unit, against } }) => {
+    const amount = unit === "×" ? `${value}×` : `${value} ${unit}`;
+    return `${bound === "at least" ? "≥" : "≤"} ${amount}${against ? ` ${against}` : ""}`;
+  });
+  const verdicts = own.map(({ met }) => met);
+  if (!NOT_WORKLOADS.has(row.suite) && !own.some(({ goal }) => goal.mark?.kind === "qemu")) {
+    const times = speedup(report, row, backend);
+    floors.push("≥ 1× QEMU");
+    verdicts.push(times === undefined ? undefined : times >= 1);
+  }
+  const known = verdicts.filter((met) => met !== undefined);
+  return { floors, met: known.length === 0 ? undefined : known.every((met) => met) };
+}
+
+/** Rows below a floor: what "Rows that fall short" must name. */
+export const rowsBelow = (report: ReportData, backend: string): string[] =>
+  report.rows.filter((row) => rowVerdict(report, row, backend).met === false).map(({ name }) => name);
 
 /** Where a row's own floor is on a chart of that kind. */
 export const rowFloor = (row: string, kind: "qemu" | "native") =>
   GOALS.find(({ rows, mark }) => rows.length === 1 && rows[0] === row && mark?.kind === kind)?.mark?.at;
+
+/** Geometric means over a group's rows that were measured, or over a whole suite. */
+export interface GroupMeans {
+  readonly name: string;
+  /** How many of its rows count, of how many. */
+  readonly counted: number;
+  readonly rows: number;
+  readonly slowdown: number | undefined;
+  readonly speedup: number | undefined;
+}
+
+/** The groups of which anything was measured, and the whole set last. */
+export function groupMeans(report: ReportData, backend: string): GroupMeans[] {
+  const groups: [string, readonly string[] | "all"][] = [...Object.entries(GROUPS), ["all guest programs", "all"]];
+  return groups.flatMap(([name, rows]) => {
+    const counted = rowsOf(report, rows).filter((row) => row.values[backend] !== undefined).length;
+    const means = { slowdown: mean(rows, slowdown)(report, backend), speedup: mean(rows, speedup)(report, backend) };
+    const all = rows === "all" ? PROGRAM_ROWS : rows.length;
+    return counted === 0 ? [] : [{ name, counted, rows: all, ...means }];
+  });
+}

@@ -8,7 +8,17 @@ export { NativeHost } from "./contenders/native-host.js";
 export { fetchNewestQemu, type FetchQemuOptions } from "./contenders/newest-qemu.js";
 export { defaultQemuPrograms, QemuTcg } from "./contenders/qemu-tcg.js";
 export { RingzeroBackend, type RingzeroBackendOptions } from "./contenders/ringzero-backend.js";
-export { type Goal, GOALS, type GoalResult, judge, rowsBelow } from "./goals.js";
+export {
+  type Goal,
+  GOALS,
+  type GoalResult,
+  type GroupMeans,
+  groupMeans,
+  judge,
+  rowsBelow,
+  type RowVerdict,
+  rowVerdict,
+} from "./goals.js";
 export { buildGuestPrograms, parseValues } from "./guest-programs.js";
 export { measureOperations, type OperationResult } from "./operations/operations.js";
 export { probeFirmware } from "./machines/probe-firmware.js";

@@ -29,6 +29,7 @@ p { margin: 4px 0 12px; max-width: 75ch; }
 .met { color: var(--good); } .missed { color: var(--bad); } .open { color: var(--soft); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+table.narrow { width: auto; } table.narrow th, table.narrow td { padding-right: 28px; }
 th { text-align: left; font-weight: 600; font-size: 13px; color: var(--soft); vertical-align: bottom; }
 th, td { padding: 2px 14px 2px 0; border-bottom: 1px solid var(--line); }
 td.n, th.n { text-align: right; white-space: nowrap; }

@@ -2,7 +2,7 @@
 
 import { WORKLOADS, workloadNamed } from "../catalogue.js";
 import { changes } from "../changes.js";
-import { type GoalResult, judge, NOT_WORKLOADS, rowFloor } from "../goals.js";
+import { type GoalResult, groupMeans, judge, NOT_WORKLOADS, rowFloor } from "../goals.js";
 import { namesOf, slowdown, slowdownRange, speedup, speedupRange } from "../ratios.js";
 import type { ReportData, Row } from "../report.js";
 import { spread } from "../statistics.js";
@@ -80,7 +80,20 @@ function verdicts(report: ReportData, backend: string): string {
   return `<div class="cards">${cards.join("")}</div>
 <h2>${escaped(backend)} against its goals</h2>
 <p>${measured.length - missed} of ${measured.length} measured goals are met${missed > 0 ? `, ${missed} ${missed === 1 ? "is" : "are"} not` : ""}.</p>
+${groups(report, backend)}
+<h3>Floors</h3>
 <div class="wide"><table><tr><th>goal</th><th>figure</th><th class="n">floor</th><th class="n">reached</th><th>verdict</th></tr>${rows.join("")}</table></div>`;
+}
+
+function groups(report: ReportData, backend: string): string {
+  const rows = groupMeans(report, backend).map(
+    ({ name, counted, rows: all, slowdown: slower, speedup: faster }) =>
+      `<tr><td class="row">${escaped(name)}</td><td class="n">${counted === all ? all : `${counted} of ${all}`}</td>` +
+      `<td class="n">${faster === undefined ? "–" : `${times(faster)}×`}</td><td class="n">${slower === undefined ? "–" : `${times(slower)}×`}</td></tr>`,
+  );
+  if (rows.length === 0) return "";
+  return `<h3>Geometric means</h3>
+<div class="wide"><table class="narrow"><tr><th>group</th><th class="n">rows</th><th class="n">faster than QEMU</th><th class="n">slower than native</th></tr>${rows.join("")}</table></div>`;
 }
 
 function ratios(report: ReportData): string {

@@ -1,11 +1,11 @@
 // A report as Markdown: the generated part of docs/performance.md.
 
-import { judge, rowsBelow } from "../goals.js";
+import { groupMeans, judge, rowsBelow } from "../goals.js";
 import { belowLine } from "../performance-docs.js";
 import { namesOf } from "../ratios.js";
 import type { ReportData } from "../report.js";
 import { figure } from "./figures.js";
-import { goalTable, ratioTable, type Table, WORD_COLUMNS } from "./table.js";
+import { goalTable, groupTable, ratioTable, type Table, WORD_COLUMNS } from "./table.js";
 
 export function markdown(report: ReportData): string {
   const { processor, cores, memoryGiB, kernel } = report.machine;
@@ -22,6 +22,8 @@ export function markdown(report: ReportData): string {
       `The floors, and where ${backend} stands:`,
       "",
       ...table(goalTable(judge(report, backend)), 2),
+      "",
+      ...table(groupTable(groupMeans(report, backend)), 1),
       "",
     ]),
     belowLine(namesOf(report, "backend").flatMap((backend) => rowsBelow(report, backend))),

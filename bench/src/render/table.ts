@@ -1,7 +1,7 @@
 // The table of a report as cells of text: what the terminal and the documents show. Ratios are "how many times slower than native" and
 // "how many times faster than QEMU".
 
-import type { GoalResult } from "../goals.js";
+import { type GoalResult, type GroupMeans, type RowVerdict, rowVerdict } from "../goals.js";
 import { namesOf, slowdown, speedup } from "../ratios.js";
 import type { ReportData } from "../report.js";
 import { geometricMean, spread } from "../statistics.js";
@@ -29,6 +29,7 @@ export function ratioTable(report: ReportData): Table {
     ...names.map((name) => figure(row.values[name])),
     ...ratios.map(({ of, backend }) => times(of(report, row, backend))),
     percent(Math.max(0, ...Object.values(row.samples).map(spread))),
+    ...backends.map((backend) => verdictOf(rowVerdict(report, row, backend))),
   ]);
   const measured = report.rows.filter((row) => row.suite !== "boot" && row.suite !== "idle");
   if (measured.length > 1 && ratios.length > 0) {
@@ -37,9 +38,30 @@ export function ratioTable(report: ReportData): Table {
       ...names.map(() => ""),
       ...ratios.map(({ of, backend }) => times(geometricMean(measured.flatMap((row) => of(report, row, backend) ?? [])))),
       "",
+      ...backends.map(() => ""),
     ]);
   }
-  return { head: ["workload", "unit", ...names, ...ratios.map(({ title }) => title), "spread"], lines };
+  const floors = backends.map((backend) => (backends.length > 1 ? `floor, ${backend}` : "floor"));
+  return { head: ["workload", "unit", ...names, ...ratios.map(({ title }) => title), "spread", ...floors], lines };
+}
+
+/** A row's floors, and whether they are met. */
+function verdictOf({ floors, met }: RowVerdict): string {
+  if (floors.length === 0 || met === undefined) return "";
+  return `${met ? "met" : "NOT MET"}: ${floors.join(", ")}`;
+}
+
+/** Geometric means of one backend, group by group. */
+export function groupTable(means: readonly GroupMeans[]): Table {
+  return {
+    head: ["geometric means", "rows", "÷ native", "qemu ÷"],
+    lines: means.map(({ name, counted, rows, slowdown, speedup }) => [
+      name,
+      counted === rows ? String(rows) : `${counted} of ${rows}`,
+      times(slowdown),
+      times(speedup),
+    ]),
+  };
 }
 
 /** The goals, one line each, for one backend. */

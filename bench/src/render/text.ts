@@ -1,16 +1,20 @@
 // A report for a terminal.
 
 import type { Change } from "../changes.js";
-import { judge } from "../goals.js";
+import { groupMeans, judge } from "../goals.js";
 import { namesOf } from "../ratios.js";
 import type { ReportData } from "../report.js";
 import { figure, times } from "./figures.js";
-import { goalTable, ratioTable, type Table, WORD_COLUMNS } from "./table.js";
+import { goalTable, groupTable, ratioTable, type Table, WORD_COLUMNS } from "./table.js";
 
 export function textTable(report: ReportData): string {
   const goals = namesOf(report, "backend").flatMap((backend) => {
     const measured = judge(report, backend).filter(({ met }) => met !== undefined);
-    return measured.length === 0 ? [] : ["", `goals, ${backend}:`, ...columns(goalTable(measured), 5)];
+    const means = groupMeans(report, backend);
+    return [
+      ...(means.length === 0 ? [] : ["", `${backend}:`, ...columns(groupTable(means), 1)]),
+      ...(measured.length === 0 ? [] : ["", `goals, ${backend}:`, ...columns(goalTable(measured), 5)]),
+    ];
   });
   return [
     ...columns(ratioTable(report), WORD_COLUMNS),
