@@ -23,6 +23,6 @@ export { buildGuestPrograms, parseValues } from "./guest-programs.js";
 export { measureOperations, type OperationResult } from "./operations/operations.js";
 export { probeFirmware } from "./machines/probe-firmware.js";
 export { unexplainedRows } from "./performance-docs.js";
-export { bestOf, slowdown, speedup } from "./ratios.js";
+export { bestOf, pairedSpeed, slowdown, speedup } from "./ratios.js";
 export { Report, REPORT_FORMAT, type ReportData, type Row } from "./report.js";
 export { geometricMean, median, spread } from "./statistics.js";

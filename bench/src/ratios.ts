@@ -3,6 +3,7 @@
 
 import type { ContenderKind } from "./contender.js";
 import type { ReportData, Row } from "./report.js";
+import { median } from "./statistics.js";
 
 export function namesOf(report: ReportData, kind: ContenderKind): string[] {
   return Object.keys(report.contenders).filter((name) => report.contenders[name]!.kind === kind);
@@ -23,6 +24,17 @@ export const slowdown = (report: ReportData, row: Row, backend: string) =>
 
 /** How many times faster than the better QEMU; undefined where either did not run. */
 export const speedup = (report: ReportData, row: Row, backend: string) => over(bestOf(report, row, "qemu"), row.values[backend]);
+
+/**
+ * How many times faster than another contender: the median of the rounds' own ratios, where both have as many, since those were taken
+ * one right after the other.
+ */
+export function pairedSpeed(row: Row, contender: string, other: string): number | undefined {
+  const [mine, theirs] = [row.samples[contender], row.samples[other]];
+  if (!mine || !theirs) return undefined;
+  if (mine.length !== theirs.length) return over(row.values[other], row.values[contender]);
+  return median(mine.map((sample, round) => theirs[round]! / sample));
+}
 
 type Range = readonly [number, number];
 

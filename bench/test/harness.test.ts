@@ -10,6 +10,7 @@ import {
   buildGuestPrograms,
   geometricMean,
   median,
+  pairedSpeed,
   parseValues,
   probeFirmware,
   Report,
@@ -100,6 +101,16 @@ describe("the benchmark harness", function () {
     assert.match(text, /x87\s+ns\/op\s+10\s+80\s+160\s+170\s+8\.00\s+2\.00/);
     assert.match(text, /geometric mean\s+5\.04\s+3\.17$/m);
     assert.match(REPORT.toMarkdown(), /\| boot-to-userspace \| ms \| – \| 500 \| 1000 \| – \| – \| 2\.00 \| 40 % \|/);
+  });
+
+  it("compares two backends round by round", () => {
+    const both = new Report({
+      ...REPORT,
+      contenders: { bt: { kind: "backend", what: "ours" }, "bt@main": { kind: "backend", what: "ours before" } },
+      rows: [row("int-mix", "compute", "ns/op", { bt: [1, 10, 2], "bt@main": [2, 20, 3] })], // the second round was a slow one
+    });
+    assert.equal(pairedSpeed(both.rows[0]!, "bt", "bt@main"), 2);
+    assert.match(both.toText(), /bt@main ÷ bt/);
   });
 
   it("judges the goals whose rows were measured, and names the rows below their floors", () => {

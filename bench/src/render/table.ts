@@ -2,8 +2,8 @@
 // "how many times faster than QEMU".
 
 import { type GoalResult, type GroupMeans, type RowVerdict, rowVerdict } from "../goals.js";
-import { namesOf, slowdown, speedup } from "../ratios.js";
-import type { ReportData } from "../report.js";
+import { namesOf, pairedSpeed, slowdown, speedup } from "../ratios.js";
+import type { ReportData, Row } from "../report.js";
 import { geometricMean, spread } from "../statistics.js";
 import { figure, percent, times } from "./figures.js";
 
@@ -23,6 +23,13 @@ export function ratioTable(report: ReportData): Table {
   const ratios = backends.flatMap((backend) => [
     ...(withNative ? [{ title: `${backend} ÷ native`, of: slowdown, backend }] : []),
     ...(withQemu ? [{ title: `qemu ÷ ${backend}`, of: speedup, backend }] : []),
+    ...backends
+      .filter((other) => other !== backend && backend === backends[0])
+      .map((other) => ({
+        title: `${other} ÷ ${backend}`,
+        of: (_: ReportData, row: Row) => pairedSpeed(row, backend, other),
+        backend,
+      })),
   ]);
   const lines = report.rows.map((row) => [
     ...[row.name, row.unit],
