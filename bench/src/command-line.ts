@@ -44,7 +44,7 @@ export interface CommandLine {
   readonly compare: CompareOptions;
 }
 
-/** @throws TypeError for an option that does not exist, or a number that is none */
+/** @throws TypeError for an option that does not exist, a number that is none, or options that contradict each other */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   const { values } = parseArgs({
     args: [...args].filter((word, i) => !(word === "--" && i === 0)), // pnpm hands its own separator on
@@ -74,6 +74,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   });
   const { quick } = values;
   const qemu: (string | boolean)[] = values.qemu ?? []; // some versions of Node take --no-qemu as a false among them
+  if (values.docs && (quick || values.filter)) throw new TypeError("--docs wants a whole run: leave --filter and --quick out");
   const filter = values.filter?.flatMap((names) => names.split(",")).filter((name) => name !== "");
   return {
     ...{
