@@ -27,7 +27,12 @@ start:  small_pages
         map     0x202000, 0                     # behind FROM's second page
         map     0x205000, (0x205000 | P | U)    # behind TO's second page: read only
         map     0x210000, (0x203000 | P | W | U) # a second name for TO
-        map     0x400000, 0
+        map     0x241000, (0x242000 | P | W | U) # a source whose second and third page are exchanged
+        map     0x242000, (0x241000 | P | W | U)
+        mov     dword ptr [0x240ffc], 0x3a
+        mov     dword ptr [0x241000], 0x3c
+        mov     dword ptr [0x242000], 0x3b
+        mov     dword ptr [0x243000], 0x3d
         begin_user
         # FROM: 0, 1, 2, ... of 8192 bytes.
         mov     edi, FROM
@@ -124,6 +129,44 @@ start:  small_pages
         check_eq rax, "qword ptr [TO]"
         dec     ebp
         jnz     2b
+
+        # Long runs over pages that are neighbours in memory, and over some that are not, in every size; again once warm.
+        mov     ebp, 2
+9:      mov     eax, 0x11
+        run     stosb, 0, 0x220010, 0x5000
+        check_run 0, 0x225010, 0
+        mov     rax, 0x2222222222222222
+        run     stosq, 0, 0x221008, 0x600
+        check_run 0, 0x224008, 0
+        run     movsb, 0x220000, 0x230003, 0x6000
+        check_run 0x226000, 0x236003, 0
+        check_eq "byte ptr [0x231002]", 0x11
+        check_eq "byte ptr [0x23100b]", 0x22
+        check_eq "byte ptr [0x23400a]", 0x22
+        check_eq "byte ptr [0x23400b]", 0x11
+        check_eq "byte ptr [0x235012]", 0x11
+        check_eq "byte ptr [0x235013]", 0
+        run     movsd, 0x240000, 0x250000, 0x1000
+        check_run 0x244000, 0x254000, 0
+        check_eq "dword ptr [0x250ffc]", 0x3a
+        check_eq "dword ptr [0x251000]", 0x3c
+        check_eq "dword ptr [0x252000]", 0x3b
+        check_eq "dword ptr [0x253000]", 0x3d
+        # REPNE SCASB and REPE CMPSB to where they must stop.
+        mov     al, 0x22
+        mov     edi, 0x220010
+        mov     ecx, 0x5000
+        repne scasb
+        check_eq rdi, 0x221009
+        mov     esi, 0x220000
+        mov     edi, 0x230003
+        mov     ecx, 0x6000
+        mov     byte ptr [0x234000], 0x99
+        repe cmpsb
+        check_eq rdi, 0x234001
+        check_eq rsi, 0x223ffe
+        dec     ebp
+        jnz     9b
 
         # A fault at the source's next page: what came before is done.
         catch   4f

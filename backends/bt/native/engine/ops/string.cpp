@@ -9,7 +9,8 @@
 namespace rz {
 namespace {
 
-constexpr u64 kElementsPerVisit = 1u << 16;  // then interrupts are looked at, even when nothing asked
+constexpr u64 kBytesPerVisit = 1u << 19;  // then interrupts are looked at, even when nothing asked
+constexpr u64 kBytesPerRun = 1u << 16;    // in one host instruction, which nothing interrupts
 
 // The running registers of one string instruction, truncated to its address size.
 struct Cursor {
@@ -48,7 +49,8 @@ struct Cursor {
     code_bytes_ = 0;
   }
 
-  // Elements from `offset` on that stay in one page, in the segment and within the address size. 0: take the slow path.
+  // Elements from `offset` on that lie in one piece in the host, in the segment and within the address size: to the end
+  // of the page, or further where the next pages are at hand. 0: take the slow path.
   u64 run(u8 seg, u64 offset, Access access, u64 wanted, u8*& host) {
     u64 linear;
     // A bulk run needs a segment that is plainly addressable; odd cases go element by element.
@@ -80,12 +82,29 @@ struct Cursor {
     if (n > 1 && (v.rflags & kFlagTF)) n = 1;  // a trap after each iteration
     if (n == 0) return 0;
     host = host_of(linear, n, access);
-    return host ? n : 0;
+    if (!host) return 0;
+    if (n < wanted && !(v.rflags & kFlagTF) && in_page + n * width == kPageBytes && !down && mask == ~0ull &&
+        v.code64() && !code_bytes_)
+      n += pages_behind(linear + n * width, host + n * width, wanted - n, access);
+    return n;
   }
 
  private:
   u64 code_gpa_ = 0;         // the run about to be stored covers translated code here ...
   unsigned code_bytes_ = 0;  // ... over this many bytes
+
+  // How many more elements, from the beginning of a page on, the soft TLB has right behind `host`.
+  u64 pages_behind(u64 linear, const u8* host, u64 wanted, Access access) const {
+    u64 n = 0;
+    while (n < wanted && n * width < kBytesPerRun) {
+      const u64 at = linear + n * width;
+      const TlbEntry& e = v.tlb->entries[tlb_index(at)];
+      if ((writes(access) ? e.write_tag : e.read_tag) != at) break;
+      if ((writes(access) ? e.write_host : e.read_host) != reinterpret_cast<u64>(host) + n * width) break;
+      n += kPageBytes / width;
+    }
+    return n < wanted ? n : wanted;
+  }
 
   // Host address of the run's first element; null when the access must be made by mem_*(), which also reports faults.
   u8* host_of(u64 linear, u64 n, Access access) {
@@ -143,7 +162,9 @@ OpResult finish(Cursor& c, u64 done_this_visit) {
   return done_this_visit ? OpResult::kAgain : OpResult::kFault;
 }
 
-bool leave_now(Cursor& c, u64 done) { return attention(c.v) || done >= kElementsPerVisit || (c.v.rflags & kFlagTF); }
+bool leave_now(Cursor& c, u64 done) {
+  return attention(c.v) || done * c.width >= kBytesPerVisit || (c.v.rflags & kFlagTF);
+}
 
 u64 accumulator(const Vcpu& v, unsigned width) { return v.regs[kRax] & low_mask(width); }
 
