@@ -292,7 +292,7 @@ void CodeCache::remove(u32 index) {
   const unsigned slot = jump_index(b.rip);
   for (Vcpu* vcpu : machine_->vcpus)
     for (unsigned c = 0; c < kContexts; c++)
-      for (unsigned k = 0; k < kPrivClasses; k++)
+      for (unsigned k = 0; k < kCodeClasses; k++)
         if (vcpu->contexts[c].jump[k].host[slot] == host) vcpu->contexts[c].jump[k].host[slot] = jump_miss;
 }
 

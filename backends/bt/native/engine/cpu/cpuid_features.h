@@ -89,10 +89,12 @@ inline constexpr FeatureRow kFeatureRows[] = {
   {Word::kF7Ebx, 10, kEngine, kV2, kBoth},   // INVPCID
   {Word::kF7Ebx, 18, kEngine, kV2, kBoth},   // RDSEED
   {Word::kF7Ebx, 19, kNative, kHost, kBoth}, // ADX
+  {Word::kF7Ebx, 20, kEngine, kV2, kBoth},   // SMAP
   {Word::kF7Ebx, 23, kNative, kHost, kBoth}, // CLFLUSHOPT
   {Word::kF7Ebx, 24, kNative, kHost, kBoth}, // CLWB
   {Word::kF7Ebx, 29, kNative, kHost, kBoth}, // SHA
   // leaf 7 ECX, EDX
+  {Word::kF7Ecx,  2, kEngine, kV2, kBoth},   // UMIP
   {Word::kF7Ecx,  8, kNative, kHost, kBoth}, // GFNI
   {Word::kF7Ecx,  9, kNative, kHost, kBoth}, // VAES
   {Word::kF7Ecx, 10, kNative, kHost, kBoth}, // VPCLMULQDQ

@@ -202,6 +202,7 @@ bool deliver_event(Vcpu& v, const Event& e) {
     if (static_cast<u32>(e.vector) * 4 + 3 > v.idtr.limit) return fail(v, kGP, 0);
     if (!deliver_through_ivt(v, e.vector, v.idtr.base, e.return_rip, static_cast<u16>(v.rflags))) return false;
     v.rflags &= ~(kFlagIF | kFlagAC);
+    refresh_mode(v);
     return true;
   }
   return v.long_mode() ? deliver_64(v, e) : deliver_protected(v, e);

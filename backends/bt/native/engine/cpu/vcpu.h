@@ -102,6 +102,7 @@ struct alignas(64) Vcpu {
   std::atomic<u32> attention;  // Attention bits; polled at loop back-edges
   TlbTable* tlb;               // table of the current context and privilege class
   JumpTable* jump;             // likewise
+  TlbTable* tlb_by_ac[2];      // what `tlb` is at CPL 0 with EFLAGS.AC clear, set; for STAC and CLAC
   u64 scratch[8];              // spill slots of the code generator
   u64 host_rsp;                // host stack while in translated code
   Segment seg[kSegCount];      // bases are added inline for FS/GS and for non-flat segments

@@ -26,7 +26,7 @@ SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
 
 bool fetch_translate(Vcpu& vcpu, u64 linear, u64& gpa) {
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
-  const PrivClass cls = current_class(vcpu);
+  const PrivClass cls = code_class(vcpu);
   const TlbTable& table = vcpu.context->tlb[cls];
   const unsigned index = exec_index(linear);
   if (table.exec_tag[index] == (linear & kPageMask)) {

@@ -21,7 +21,10 @@ void spans_write(Vcpu& vcpu, const Vcpu::BounceSpan* part, unsigned count, const
 void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& translation, Access access);
 void tlb_fill_exec(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& translation);
 
-inline PrivClass current_class(const Vcpu& vcpu) { return vcpu.cpl == 3 ? kUser : kSupervisor; }
+inline PrivClass code_class(const Vcpu& vcpu) { return vcpu.cpl == 3 ? kUser : kSupervisor; }
+inline PrivClass current_class(const Vcpu& vcpu) {
+  return vcpu.cpl == 3 ? kUser : vcpu.rflags & kFlagAC ? kSupervisorAc : kSupervisor;
+}
 
 /// Host address from the soft TLB, or null. A write hit implies that no code lives on the page.
 inline u8* tlb_hit(Vcpu& vcpu, PrivClass cls, u64 linear, unsigned bytes, Access access) {

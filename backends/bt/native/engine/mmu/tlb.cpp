@@ -90,7 +90,6 @@ void flush_context(Vcpu& vcpu, Context& c) {
     for (unsigned w = 0; w < TlbTable::kExecWords; ++w)
       for_each_bit(t.exec_filled[w], w * 64, [&](unsigned i) { drop_exec(t, i); });
     for (u64& word : t.region_seen) word = 0;
-    t.side[kReadSide].any_user = t.side[kWriteSide].any_user = false;
     t.large_half[0] = t.large_half[1] = false;
     if (had_code) empty_jump(vcpu, c, cls);
   }
@@ -160,22 +159,14 @@ Context* find_context(Vcpu& vcpu, u64 pcid) {
 
 bool pcid_on(const Vcpu& vcpu) { return (vcpu.cr4 & kCr4PCIDE) != 0; }
 
-// Supervisor entries for user pages are legal only while EFLAGS.AC is set under SMAP.
-void drop_user_pages(Context& c) {
-  TlbTable& t = c.tlb[kSupervisor];
-  if (!t.side[kReadSide].any_user && !t.side[kWriteSide].any_user) return;
-  for_each_filled(
-      t, [](const TlbSide& s, unsigned w) { return s.user[w]; },
-      [&](unsigned side, unsigned i) { drop_side(t, side, i); });
-  t.side[kReadSide].any_user = t.side[kWriteSide].any_user = false;
-}
-
 // A context's first use: until then its tables take no memory.
 void init_context(Vcpu& vcpu, Context& c) {
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
     for (unsigned e = 0; e < kTlbEntries; ++e) t.entries[e] = {tlb_invalid(e), tlb_invalid(e), 0, 0};
     for (unsigned e = 0; e < kExecEntries; ++e) t.exec_tag[e] = tlb_invalid(e);
+  }
+  for (unsigned cls = 0; cls < kCodeClasses; ++cls) {
     empty_jump(vcpu, c, cls);
     c.jump_mode[cls] = ~0ull;
   }
@@ -210,10 +201,7 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
     TlbSide& s = table.side[side];
     set_bit(s.filled, index);
     s.busy |= 1ull << (index / 64);
-    const bool user = t.user && vcpu.paging();
     assign_bit(s.global, index, t.global);
-    assign_bit(s.user, index, user);
-    s.any_user |= user;
     assign_bit(s.large_2m, index, t.page_bytes > kPageBytes && t.page_bytes < 1u << 30);
     assign_bit(s.large_1g, index, t.page_bytes == 1u << 30);
   };
@@ -318,13 +306,14 @@ void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries) {
 
 void tlb_select(Vcpu& vcpu) {
   Context& c = *vcpu.context;
-  const PrivClass cls = current_class(vcpu);
-  if (cls == kSupervisor && (vcpu.cr4 & kCr4SMAP) && !(vcpu.rflags & kFlagAC)) drop_user_pages(c);
+  const PrivClass cls = code_class(vcpu);
   if (c.jump_mode[cls] != vcpu.mode) {
     empty_jump(vcpu, c, cls);
     c.jump_mode[cls] = vcpu.mode;
   }
-  vcpu.tlb = &c.tlb[cls];
+  vcpu.tlb = &c.tlb[current_class(vcpu)];
+  vcpu.tlb_by_ac[0] = &c.tlb[kSupervisor];
+  vcpu.tlb_by_ac[1] = &c.tlb[kSupervisorAc];
   vcpu.jump = &c.jump[cls];
 }
 
@@ -348,7 +337,7 @@ void tlb_protect_physical(Vcpu& vcpu, u64 gpa_page) {
 void jump_flush_all(Vcpu& vcpu) {
   for (unsigned n = 0; n < kContexts; ++n) {
     if (vcpu.contexts[n].cr3 == kNoSpace) continue;
-    for (unsigned cls = 0; cls < kPrivClasses; ++cls) empty_jump(vcpu, vcpu.contexts[n], cls);
+    for (unsigned cls = 0; cls < kCodeClasses; ++cls) empty_jump(vcpu, vcpu.contexts[n], cls);
   }
 }
 

@@ -32,10 +32,8 @@ struct TlbSide {
   u64 busy;              // bit a word of `filled` that may be non-zero
   u64 filled[kWords];    // holds a page
   u64 global[kWords];    // ... that is global
-  u64 user[kWords];      // ... that user code may access (matters to SMAP)
   u64 large_2m[kWords];  // ... that is part of a 2 or 4 MiB page
   u64 large_1g[kWords];  // ... that is part of a 1 GiB page
-  bool any_user;         // some bit of `user` may be set in a filled entry
 };
 
 inline constexpr unsigned kExecBits = 10;
@@ -71,14 +69,16 @@ struct JumpTable {
 };
 constexpr unsigned jump_index(u64 rip) { return static_cast<unsigned>(rip ^ (rip >> 9)) & (kJumpEntries - 1); }
 
-/// Privilege classes with separate tables: supervisor accesses, user accesses (CPL 3).
-enum PrivClass : u8 { kSupervisor = 0, kUser = 1, kPrivClasses = 2 };
+/// Privilege classes with separate tables: supervisor accesses, user accesses (CPL 3), and supervisor accesses with
+/// EFLAGS.AC set, which SMAP lets through to user pages: STAC and CLAC only change tables. Code is fetched, and the
+/// jump tables are filled, in the first two.
+enum PrivClass : u8 { kSupervisor = 0, kUser = 1, kSupervisorAc = 2, kPrivClasses = 3, kCodeClasses = 2 };
 
 /// One remembered address space (a CR3 value with its PCID).
 struct Context {
   TlbTable tlb[kPrivClasses];
-  JumpTable jump[kPrivClasses];
-  u64 jump_mode[kPrivClasses];  // mode key the jump table was filled under
+  JumpTable jump[kCodeClasses];
+  u64 jump_mode[kCodeClasses];  // mode key the jump table was filled under
   u64 cr3;                      // page-table root and PCID; ~0: free
   u64 last_used;                // for replacement
   bool stale;                   // must be flushed before its next use

@@ -144,7 +144,7 @@ bool set_bits(Vcpu& vcpu, const Leaf& leaf, Step& step, u64 bits) {
   return true;
 }
 
-// Rights of SDM, "Determination of Access Rights". Implicit supervisor accesses (made at CPL 3) ignore EFLAGS.AC.
+// Rights of SDM, "Determination of Access Rights". Implicit supervisor accesses (class kSupervisor) ignore EFLAGS.AC.
 bool allowed(const Vcpu& vcpu, const Leaf& leaf, Access access, PrivClass cls) {
   if (cls == kUser) {
     if (!leaf.user) return false;
@@ -155,7 +155,7 @@ bool allowed(const Vcpu& vcpu, const Leaf& leaf, Access access, PrivClass cls) {
     if (leaf.no_execute) return false;
     return !(leaf.user && (vcpu.cr4 & kCr4SMEP));
   }
-  if (leaf.user && (vcpu.cr4 & kCr4SMAP) && !(vcpu.cpl != 3 && (vcpu.rflags & kFlagAC))) return false;
+  if (leaf.user && (vcpu.cr4 & kCr4SMAP) && cls != kSupervisorAc) return false;
   return !writes(access) || leaf.writable || !(vcpu.cr0 & kCr0WP);
 }
 
@@ -197,7 +197,7 @@ bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out
     Step& last = leaf.steps[leaf.count - 1];
     if (!raced) raced = !set_bits(vcpu, leaf, last, writes(access) ? kAccessed | kDirty : kAccessed);
     if (raced) continue;
-    const bool may_write = leaf.writable || (cls == kSupervisor && !(vcpu.cr0 & kCr0WP));
+    const bool may_write = leaf.writable || (cls != kUser && !(vcpu.cr0 & kCr0WP));
     out = {.gpa = leaf.gpa,
            .page_bytes = leaf.page_bytes,
            .user = leaf.user,

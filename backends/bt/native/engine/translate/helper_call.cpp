@@ -84,6 +84,23 @@ void Translator::emit_cli(const Inst& inst) {
   a_.d(~static_cast<u32>(kFlagIF));
 }
 
+// STAC and CLAC: the flag, and the table of the privilege class that goes with it. Nothing that was checked before one
+// of them may be taken for checked behind it.
+void Translator::emit_ac(bool set) {
+  if (!(mode_ & kModeCpl0)) {
+    emit_raise(kUD);
+    ended_ = true;
+    return;
+  }
+  may_clobber_flags();
+  a_.b(0x65);
+  a_.b(0x81);
+  a_.gs_mem(set ? 1 : 4, offsetof(Vcpu, rflags));
+  a_.d(set ? static_cast<u32>(kFlagAC) : ~static_cast<u32>(kFlagAC));
+  a_.gs_load(kT0, static_cast<u32>(offsetof(Vcpu, tlb_by_ac) + (set ? sizeof(TlbTable*) : 0)));
+  a_.gs_store(kT0, offsetof(Vcpu, tlb));
+}
+
 void Translator::emit_swapgs() {
   const u32 base = static_cast<u32>(offsetof(Vcpu, seg) + sizeof(Segment) * kGS + offsetof(Segment, base));
   const u32 kernel = static_cast<u32>(offsetof(Vcpu, msr) + offsetof(Msrs, kernel_gs_base));

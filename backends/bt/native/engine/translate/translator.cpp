@@ -172,6 +172,8 @@ void Translator::emit_inst(unsigned i) {
     case Sem::kHelper:
       if (inst.row->helper == Helper::k_cli)
         emit_cli(inst);
+      else if (inst.row->helper == Helper::k_stac || inst.row->helper == Helper::k_clac)
+        emit_ac(inst.row->helper == Helper::k_stac);
       else if (inst.row->helper == Helper::k_swapgs && code64())
         emit_swapgs();
       else

@@ -139,6 +139,7 @@ class Translator {
   void emit_raise(u8 vector, bool has_error = false, u16 error = 0);
   bool emit_availability_check(const Inst& inst);  // true: the instruction always faults, emitted
   void emit_cli(const Inst& inst);
+  void emit_ac(bool set);
   void emit_swapgs();
 
   // registers

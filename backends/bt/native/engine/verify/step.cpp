@@ -96,6 +96,12 @@ class Stepper {
 
   const char* check_field(unsigned bytes, bool writes) {
     const u64 first = static_cast<u32>(inst_.disp);
+    const bool table =
+        inst_.row->map == Map::kOne && inst_.opcode == 0x89 && bytes == 8 && s_.slot[inst_.reg].kind == Kind::kTlb;
+    if (writes && first == offsetof(Vcpu, tlb) && table) {  // one of our tables for another
+      memory_ = {Place::kField, first};
+      return nullptr;
+    }
     for (const FieldRange& f : kFields) {
       if (first < f.first || first + bytes > f.first + f.bytes || (writes && !f.writable)) continue;
       memory_ = {Place::kField, first};
@@ -170,7 +176,8 @@ class Stepper {
       if (memory_.field >= kScratchAt && memory_.field < kScratchAt + 64 && (memory_.field & 7) == 0) {
         v = s_.slot[kScratchSlot + (memory_.field - kScratchAt) / 8];
         copied = true;
-      } else if (memory_.field == offsetof(Vcpu, tlb)) {
+      } else if (memory_.field == offsetof(Vcpu, tlb) || memory_.field == offsetof(Vcpu, tlb_by_ac[0]) ||
+                 memory_.field == offsetof(Vcpu, tlb_by_ac[1])) {
         v.kind = Kind::kTlb;
       } else if (memory_.field == offsetof(Vcpu, jump)) {
         v.kind = Kind::kJump;

@@ -20,8 +20,8 @@ void invariants(const char* name, unsigned vcpus) {
   CHECK(one.ecx >> 21 & 1 && one.ecx >> 24 & 1 && one.ecx >> 17 & 1);
   CHECK(!(one.ecx >> 5 & 1));     // no VMX
   CHECK(!(one.ecx >> 3 & 1));     // no MONITOR
-  CHECK(!(seven.ebx >> 20 & 1));  // no SMAP
-  CHECK(!(seven.ecx >> 2 & 1));   // no UMIP
+  CHECK(seven.ebx >> 20 & 1);     // SMAP
+  CHECK(seven.ecx >> 2 & 1);      // UMIP
   CHECK(!(seven.ebx >> 16 & 1));  // no AVX-512
   CHECK(ext.edx >> 29 & 1 && ext.edx >> 11 & 1 && ext.edx >> 20 & 1 && ext.edx >> 26 & 1);
   CHECK(leaf(g, 0x80000007).edx >> 8 & 1);

@@ -114,8 +114,9 @@ void smep_smap() {
   FAULTS(0x5000, Access::kRead, kSupervisor, kErrP);
   FAULTS(0x5000, Access::kWrite, kSupervisor, kErrP | kErrW);
   g.v.rflags |= kFlagAC;
-  CHECK(maps(g, 0x5000, Access::kWrite, kSupervisor, 0x5000));
-  g.v.cpl = 3;  // an implicit supervisor access does not look at AC
+  CHECK(maps(g, 0x5000, Access::kWrite, kSupervisorAc, 0x5000));
+  FAULTS(0x5000, Access::kExecute, kSupervisorAc, kErrP | kErrFetch);
+  // An implicit supervisor access does not look at AC.
   FAULTS(0x5000, Access::kRead, kSupervisor, kErrP);
 }
 
