@@ -3,7 +3,7 @@
 
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Command, Contender, Guest } from "../contender.js";
 import { type FoundBackend, findBackend } from "./backend-lookup.js";
 
@@ -34,7 +34,14 @@ export class RingzeroBackend implements Contender {
   }
 
   find(): Promise<FoundBackend> {
-    return (this.#found ??= findBackend(this.backend, this.#from));
+    return (this.#found ??= this.#lookUp());
+  }
+
+  /** Another working copy's backend may be able to do more, or less, than ours: it is asked with its own code. */
+  async #lookUp(): Promise<FoundBackend> {
+    if (this.#bench === PACKAGE) return await findBackend(this.backend, this.#from);
+    const theirs = pathToFileURL(join(this.#bench, "dist/contenders/backend-lookup.js")).href;
+    return await ((await import(theirs)) as { findBackend: typeof findBackend }).findBackend(this.backend, this.#from);
   }
 
   async describe(): Promise<string> {
