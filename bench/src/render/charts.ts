@@ -71,7 +71,9 @@ export function ratioBars(axis: RatioAxis, bars: readonly RatioBar[], floor?: nu
   const drawn = bars.map(({ label, value, range, colour, missed }, i) => {
     const y = BAR_GAP + i * (BAR_HEIGHT + BAR_GAP);
     const middle = y + BAR_HEIGHT / 2;
-    if (value === undefined) return `<text x="${one + 6}" y="${middle + 4}" class="none">not measured</text>`;
+    if (value === undefined) {
+      return { bar: "", text: `<text x="${one + 6}" y="${middle + 4}" class="none">not measured</text>` };
+    }
     const at = place(axis, value);
     const [left, right] = [Math.min(one, at), Math.max(one, at)];
     const whisker =
@@ -80,17 +82,19 @@ export function ratioBars(axis: RatioAxis, bars: readonly RatioBar[], floor?: nu
         : "";
     const between = range && range[1] > range[0] ? `; rounds ${times(range[0])} to ${times(range[1])}` : "";
     const end = Math.max(right, range ? place(axis, range[1]) : 0);
-    return (
-      `<g><title>${escaped(label)}: ${times(value)}×${between}</title>` +
-      `<rect x="${left.toFixed(1)}" y="${y}" width="${Math.max(1.5, right - left).toFixed(1)}" height="${BAR_HEIGHT}" rx="2" class="bar c${colour}"/>${whisker}` +
-      `<text x="${(end + 5).toFixed(1)}" y="${middle + 4}" class="value${missed ? " short" : ""}">${times(value)}×</text></g>`
-    );
+    const width = Math.max(1.5, right - left).toFixed(1);
+    return {
+      bar:
+        `<g><title>${escaped(label)}: ${times(value)}×${between}</title>` +
+        `<rect x="${left.toFixed(1)}" y="${y}" width="${width}" height="${BAR_HEIGHT}" rx="2" class="bar c${colour}"/>${whisker}</g>`,
+      text: `<text x="${(end + 5).toFixed(1)}" y="${middle + 4}" class="value${missed ? " short" : ""}">${times(value)}×</text>`,
+    };
   });
   const mark =
     floor === undefined
       ? ""
       : `<path d="M${place(axis, floor).toFixed(1)} 0V${height}" class="floor"><title>floor: ${floor}×</title></path>`;
-  return `<svg width="${WIDTH}" height="${height}" role="img">${grid.join("")}${drawn.join("")}${mark}</svg>`;
+  return `<svg width="${WIDTH}" height="${height}" role="img">${grid.join("")}${drawn.map(({ bar }) => bar).join("")}${mark}${drawn.map(({ text }) => text).join("")}</svg>`;
 }
 
 export interface PlainBar {

@@ -40,7 +40,7 @@ svg { display: block; }
 .legend i { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin-right: 7px; vertical-align: -1px; }
 .grid { stroke: var(--grid); } .grid.one { stroke: var(--one); }
 .tick { fill: var(--soft); font-size: 11px; } .tick.one { fill: var(--ink); font-weight: 600; }
-.value { fill: var(--ink); font-size: 12px; } .value.short { fill: var(--bad); font-weight: 600; } .name { fill: var(--ink); font-size: 13px; } .none { fill: var(--soft); font-size: 12px; font-style: italic; }
+.value { fill: var(--ink); font-size: 12px; paint-order: stroke; stroke: var(--page); stroke-width: 3px; } .value.short { fill: var(--bad); font-weight: 600; } .name { fill: var(--ink); font-size: 13px; } .none { fill: var(--soft); font-size: 12px; font-style: italic; }
 .whisker { stroke: var(--whisker); stroke-width: 1.5; opacity: 0.55; } .dot { fill: var(--whisker); opacity: 0.6; }
 .floor { stroke: var(--floor); stroke-width: 1.5; stroke-dasharray: 3 2; fill: none; }
 ${Array.from({ length: 8 }, (_, i) => `.c${i} { fill: var(--c${i}); background: var(--c${i}); }`).join("\n")}
