@@ -29,6 +29,7 @@ const ENGINE_OPTIONS: Readonly<Record<string, "number" | "boolean" | "string">> 
   stressFlushTlb: "number",
   stressFlushCode: "number",
   stressInterrupts: "boolean",
+  stressSeed: "number",
   verify: "boolean",
   perfMap: "boolean",
   trace: "number",

@@ -49,6 +49,8 @@ bool apply(std::string_view name, std::string_view value, HostOptions& options) 
     engine.stress_flush_code = static_cast<u32>(number);
   else if (name == "stressInterrupts")
     engine.stress_interrupts = number != 0;
+  else if (name == "stressSeed")
+    engine.stress_seed = number;
   else if (name == "verify")
     engine.verify = number != 0;
   else if (name == "perfMap")

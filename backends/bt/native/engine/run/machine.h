@@ -21,6 +21,7 @@ struct EngineOptions {
   u32 stress_flush_tlb = 0;        // flush the TLB at random, once in N exits; 0: never
   u32 stress_flush_code = 0;       // likewise the code cache
   bool stress_interrupts = false;  // leave at every poll
+  u64 stress_seed = 1;             // of the randomness in both
   bool perf_map = false;           // write /tmp/perf-PID.map
 #ifdef RINGZERO_VERIFY_DEFAULT
   bool verify = true;

@@ -126,6 +126,15 @@ bool serve_attention(Vcpu& v, bool hold_interrupts) {
   return true;
 }
 
+/// True once in `n` calls, at random; never for 0. The sequence depends on the seed alone.
+bool stress(u64& random, u32 n) {
+  if (n == 0) return false;
+  random ^= random << 13;
+  random ^= random >> 7;
+  random ^= random << 17;
+  return (random >> 16) % n == 0;
+}
+
 /// Linear address of the next instruction, or false with #GP pending.
 bool code_linear(Vcpu& v, u64& linear) {
   if (v.code64()) {
@@ -183,7 +192,11 @@ RunExit run(Vcpu& v) {
   bool polled = false;
   IdleTrim idle;
 
+  u64 random = (options.stress_seed + v.index) * 0x9e3779b97f4a7c15ull | 1;
+
   for (;;) {
+    if (stress(random, options.stress_flush_tlb)) tlb_flush_all(v);
+    if (stress(random, options.stress_flush_code)) v.request(kAttnFlush);
     if (v.exception.vector != PendingException::kNone) {
       deliver_exception(v);
       bounce_next = false;

@@ -267,8 +267,12 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
   block.linkable = gpa2_ == ~0ull && !single();
   block.map = code_.map_count();
   emit_entries(block_);
-  for (unsigned i = 0; i < count_ && !ended_; i++) emit_inst(i);
+  for (unsigned i = 0; i < count_; i++) {
+    code_at_[i] = ended_ ? ~0u : code_.offset_of(a_.at());
+    if (!ended_) emit_inst(i);
+  }
   if (!ended_) exit_direct(wrap_rip(rip_ + offsets_[count_]));
+  code_at_[count_] = code_.offset_of(a_.at());
   emit_out_of_line();
   const u32 end = code_.offset_of(a_.at());
   if (vcpu_.machine->options.verify)

@@ -71,6 +71,14 @@ class Translator {
   /// @returns the block's index, or 0 with an exception pending (fetch fault, #GP for an overlong instruction)
   u32 translate(u64 rip, u64 linear, u64 gpa, u64 mode);
 
+  // What the last translate() made, for listings (debug/listing.h): its guest instructions, where each begins, and the
+  // offset of the host code of each and of what lies behind the block's body.
+  unsigned insts() const { return count_; }
+  const Inst& inst(unsigned i) const { return insts_[i]; }
+  u64 rip_of(unsigned i) const { return rip_ + offsets_[i]; }
+  u32 code_of(unsigned i) const { return code_at_[i]; }
+  u32 out_of_line() const { return code_at_[count_]; }
+
  private:
   static constexpr unsigned kMaxInsts = 64;
 
@@ -185,6 +193,7 @@ class Translator {
   Inst insts_[kMaxInsts];
   u16 offsets_[kMaxInsts + 1];
   u8 live_before_[kMaxInsts + 1];
+  u32 code_at_[kMaxInsts + 1];
   unsigned count_ = 0;
 
   // while emitting instruction i

@@ -9,8 +9,6 @@
 namespace rz::verify {
 namespace {
 
-constexpr u64 kGsBase = offsetof(Vcpu, seg) + sizeof(Segment) * kGS + offsetof(Segment, base);
-constexpr u64 kKernelGsBase = offsetof(Vcpu, msr) + offsetof(Msrs, kernel_gs_base);
 constexpr u64 kScratchAt = offsetof(Vcpu, scratch), kMetaAt = offsetof(Vcpu, exit_meta);
 
 struct FieldRange {
@@ -18,7 +16,7 @@ struct FieldRange {
   bool writable;
 };
 constexpr FieldRange kFields[] = {
-#define RZ_FIELD_ROW(first, bytes, writable) {first, bytes, writable},
+#define RZ_FIELD_ROW(name, first, bytes, writable) {first, bytes, writable},
     RZ_EMITTED_FIELDS(RZ_FIELD_ROW)
 #undef RZ_FIELD_ROW
 };

@@ -209,6 +209,16 @@ int main(int argc, char** argv) {
       machine.options.no_opt = true;
     else if (a == "--one")
       machine.options.max_block_insts = 1;
+    else if (a == "--stress-tlb" && i + 1 < argc)
+      machine.options.stress_flush_tlb = static_cast<u32>(atoi(argv[++i]));
+    else if (a == "--stress-code" && i + 1 < argc)
+      machine.options.stress_flush_code = static_cast<u32>(atoi(argv[++i]));
+    else if (a == "--stress-irq")
+      machine.options.stress_interrupts = true;
+    else if (a == "--cache" && i + 1 < argc)
+      machine.options.code_cache_bytes = static_cast<u64>(atoi(argv[++i])) << 10;
+    else if (a == "--seed" && i + 1 < argc)
+      machine.options.stress_seed = static_cast<u64>(atoll(argv[++i]));
     else if (a == "--verify")
       machine.options.verify = true;
     else if (a == "--perf-map")

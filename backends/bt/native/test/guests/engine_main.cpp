@@ -3,7 +3,7 @@
 // --no-opt, --one and the stress switches are the engine's consistency test.
 //
 // Usage: engine_guest_test [DIRECTORY] [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq]
-//                          [--verify] [--cache KIB] [--cpu PROFILE] [--verbose] [NAME...]
+//                          [--seed N] [--verify] [--cache KIB] [--cpu PROFILE] [--verbose] [NAME...]
 // Without any argument: all programs in every stress mode.
 #include <sys/mman.h>
 #include <unistd.h>
@@ -232,6 +232,8 @@ bool parse(int argc, char** argv, Arguments& a) {
       a.options.stress_flush_code = static_cast<u32>(number());
     else if (arg == "--stress-irq")
       a.options.stress_interrupts = true;
+    else if (arg == "--seed")
+      a.options.stress_seed = number();
     else if (arg == "--verify")
       a.options.verify = true;
     else if (arg == "--cache")

@@ -47,20 +47,33 @@ BenchMachine::~BenchMachine() {
   munmap(ram_, kRamBytes);
 }
 
-EmittedCode BenchMachine::translate(const std::vector<u8>& bytes, unsigned offset, u64 mode,
-                                    const EngineOptions& options) {
+u32 BenchMachine::translate_with(Translator& translator, const std::vector<u8>& bytes, unsigned offset, u64 mode,
+                                 const EngineOptions& options) {
   machine_.options = options;
   machine_.options.verify = false;  // the test asks the verifier itself
-  code.flush();
   std::memcpy(ram_ + kCodeAt + offset, bytes.data(), bytes.size());
   vcpu_->mode = mode & 0xffffffff;
   const u64 at = kCodeAt + offset;
-  Translator translator(*vcpu_, code);
   const u32 index = translator.translate(at, at, at, mode);
   vcpu_->exception = {};
+  return index;
+}
+
+EmittedCode BenchMachine::translate(const std::vector<u8>& bytes, unsigned offset, u64 mode,
+                                    const EngineOptions& options) {
+  code.flush();
+  Translator translator(*vcpu_, code);
+  const u32 index = translate_with(translator, bytes, offset, mode, options);
   if (!index) return {};
   const Block& b = code.block(index);
   return {b.code_indirect, b.code_end, {b.code_indirect, b.code_polled, b.code_direct}, index};
+}
+
+Listing BenchMachine::list(const std::vector<u8>& bytes, unsigned offset, u64 mode, const EngineOptions& options) {
+  code.flush();
+  Translator translator(*vcpu_, code);
+  const u32 index = translate_with(translator, bytes, offset, mode, options);
+  return index ? list_translation(translator, code, index) : Listing{};
 }
 
 }  // namespace rz::verify_test

@@ -6,6 +6,7 @@
 
 #include "cache/code_cache.h"
 #include "cpu/cpuid.h"
+#include "debug/listing.h"
 #include "mmu/phys_memory.h"
 #include "run/machine.h"
 #include "verify/verify.h"
@@ -25,9 +26,14 @@ class BenchMachine {
   /// first. Empty `end` (0): nothing was translated, an exception instead.
   EmittedCode translate(const std::vector<u8>& code, unsigned offset, u64 mode, const EngineOptions& options);
 
+  /// The same, as text; empty when nothing was translated.
+  Listing list(const std::vector<u8>& code, unsigned offset, u64 mode, const EngineOptions& options);
+
   CodeCache code;
 
  private:
+  u32 translate_with(Translator& translator, const std::vector<u8>& code, unsigned offset, u64 mode,
+                     const EngineOptions& options);
   Machine machine_;
   PhysMemory memory_;
   CpuidProfile profile_{};

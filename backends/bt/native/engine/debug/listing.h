@@ -1,0 +1,22 @@
+// Text of a translation: each guest instruction, and below it the host code that it became, with the names of thunks
+// and vCPU fields. For golden files, the trace flag `host`, and whoever wonders why a block is slow.
+#pragma once
+
+#include <string>
+
+#include "../translate/translator.h"
+
+namespace rz {
+
+struct Listing {
+  std::string text;
+  unsigned inline_insts = 0;  // host instructions from the direct entry to the end of the body
+  unsigned all_insts = 0;     // with entries and out-of-line code
+};
+
+/// List what `translator` just made as block `index`. Offsets count from the block's first byte, and numbers that
+/// differ from run to run (addresses of kept instructions) are not shown. Allocates: not while guest vector state is
+/// live.
+Listing list_translation(const Translator& translator, const CodeCache& code, u32 index);
+
+}  // namespace rz

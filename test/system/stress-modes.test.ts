@@ -1,0 +1,62 @@
+// A stock kernel under the translator's stress switches, none of which may change what a guest computes: optimisations
+// off, translations and TLB entries dropped at random, the run loop entered at every poll, a code cache that is too small,
+// every block checked by the emitted-code verifier. `pnpm stress` runs more of the same, harsher and with seeds of its own.
+
+import assert from "node:assert/strict";
+import { guestImages, LinuxGuest } from "./linux-guest.js";
+
+interface Mode {
+  readonly name: string;
+  readonly engine: Readonly<Record<string, number | boolean>>;
+}
+
+/** Each costs a few seconds of one core. */
+const MODES: readonly Mode[] = [
+  { name: "with every emitted block verified", engine: { verify: true } },
+  { name: "with the TLB flushed once in 20 exits", engine: { stressFlushTlb: 20, stressSeed: 1 } },
+  { name: "with all code flushed once in 5000 exits", engine: { stressFlushCode: 5000, stressSeed: 2 } },
+  { name: "with the run loop entered at every poll", engine: { stressInterrupts: true } },
+  { name: "without optimisations", engine: { noOpt: true } },
+];
+
+/** For `pnpm stress`: RINGZERO_STRESS=N runs these N times, each time with another seed. */
+const HARSH: readonly Mode[] = [
+  { name: "with one instruction a block", engine: { maxBlockInsts: 1 } },
+  { name: "with a code cache of 1 MiB", engine: { codeCacheBytes: 1 << 20 } },
+  { name: "with the TLB flushed once in 2 exits", engine: { stressFlushTlb: 2 } },
+  { name: "with all code flushed once in 500 exits", engine: { stressFlushCode: 500 } },
+  {
+    name: "with everything dropped at random, at every poll",
+    engine: { stressFlushTlb: 20, stressFlushCode: 5000, stressInterrupts: true },
+  },
+  { name: "with one unoptimised instruction a block, verified", engine: { maxBlockInsts: 1, noOpt: true, verify: true } },
+];
+
+const rounds = Number(process.env["RINGZERO_STRESS"] ?? 0);
+const firstSeed = rounds > 0 ? Date.now() % 1_000_000 : 0;
+const harsh = Array.from({ length: rounds }, (_, n) =>
+  HARSH.map(({ name, engine }) => ({ name: `${name}, seed ${firstSeed + n}`, engine: { ...engine, stressSeed: firstSeed + n } })),
+).flat();
+
+describe("a stock Debian kernel under stress", function () {
+  this.timeout(400_000);
+
+  for (const { name, engine } of [...MODES, ...harsh]) {
+    it(`boots, computes and powers off ${name}`, async function () {
+      const images = await guestImages();
+      if (!images) {
+        console.log("      skipped: Debian's kernel and BusyBox are neither cached nor to be fetched");
+        this.skip();
+      }
+      const guest = await LinuxGuest.boot(images, { engine });
+      try {
+        const line = "seq 1 2000 | awk '{ s += $1 * $1; x += 1 / $1 } END { printf \"%d %.9f\\n\", s, x }' | sha256sum";
+        assert.equal(await guest.shell(line, 200_000), await guest.onHost(line));
+        await guest.machine.console().write("poweroff -f\n");
+        assert.equal((await guest.machine.exited).reason, "powered-off");
+      } finally {
+        await guest.dispose();
+      }
+    });
+  }
+});
