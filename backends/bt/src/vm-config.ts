@@ -6,7 +6,7 @@ import type { NativeVmOptions } from "./native-vm.js";
 
 /** What this engine can do. */
 export const CAPABILITIES: BackendCapabilities = {
-  maxVcpus: 1,
+  maxVcpus: 8,
   maxMemoryBytes: 64 * 2 ** 30,
   cpuProfiles: ["x86-64-v2", "x86-64-v3", "host"],
   saveState: true,

@@ -109,6 +109,14 @@ bool parse_header(const std::string& path, Program& p, std::vector<std::string>&
         why = "unknown start mode " + word;
         return false;
       }
+    } else if (key == "cpus:") {
+      std::uint64_t cpus = 0;
+      words >> word;
+      if (!parse_number(word, cpus) || cpus < 1 || cpus > kMaxCpus) {
+        why = "cpus must be 1.." + std::to_string(kMaxCpus);
+        return false;
+      }
+      p.cpus = static_cast<unsigned>(cpus);
     } else if (key == "expect:") {
       has_expect = true;
       while (words >> word)

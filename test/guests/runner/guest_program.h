@@ -39,10 +39,14 @@ struct Segment {
   std::vector<std::uint8_t> bytes;
 };
 
+/// Most processors that a program may ask for.
+inline constexpr unsigned kMaxCpus = 8;
+
 struct Program {
   std::string name;  // file name without ".s"
   std::string path;
   StartMode start = StartMode::kLong64;
+  unsigned cpus = 1;  // the first begins at `start`, the others wait for INIT and SIPI
   Expectation expect;
   std::string kvm_differs;  // why the KVM of some hosts is wrong here; empty: it must agree
   std::vector<Segment> segments;

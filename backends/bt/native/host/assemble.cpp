@@ -1,6 +1,7 @@
 // Assembly of the engine library for one machine.
 #include "assemble.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include <algorithm>
@@ -53,6 +54,9 @@ bool assemble(Machine& machine, const char* profile, u32 vcpus, std::atomic<u64>
     }
     machine.vcpus.push_back(vcpu);
   }
+  cpu_set_t cores;
+  machine.oversubscribed =
+      vcpus > 1 && sched_getaffinity(0, sizeof cores, &cores) == 0 && vcpus > static_cast<u32>(CPU_COUNT(&cores));
   emit_thunks(code);
   for (Vcpu* vcpu : machine.vcpus) jump_flush_all(*vcpu);
   return true;

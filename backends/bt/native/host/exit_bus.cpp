@@ -2,13 +2,18 @@
 #include "exit_bus.h"
 
 #include "cpu/vcpu.h"
+#include "run/machine.h"
 
 namespace rz {
 
 using shared::ExitKind;
 
 u64 ExitBus::leave(Vcpu& vcpu, ExitKind kind, u64 address, unsigned width, u64 value) {
-  const u64 reply = peer_.exit(vcpu.index, kind, address, width, value);
+  u64 reply;
+  {
+    PinnedScope waiting(vcpu);
+    reply = peer_.exit(vcpu.index, kind, address, width, value);
+  }
   // The handler may have changed code that runs next: do not wait for the control thread to say so.
   if (!peer_.area().invalidation.empty()) vcpu.request(kAttnInvalidate);
   return width < 8 ? reply & ((1ull << (8 * width)) - 1) : reply;

@@ -11,6 +11,7 @@ void Engine::serve_host(void* context, Machine& machine) {
   auto& self = *static_cast<Engine*>(context);
   // Code first: an interrupt may send the guest into the memory that was changed.
   auto& ring = self.peer_.area().invalidation;
+  bool all = false;
   {
     std::lock_guard guard(self.invalidation_lock_);
     InvalidationEntry entry;
@@ -18,8 +19,9 @@ void Engine::serve_host(void* context, Machine& machine) {
       self.peer_.record(FlightKind::kInvalidate, 0, entry.gpa, entry.bytes);
       drop_code(machine, entry.gpa, entry.bytes);
     }
-    if (ring.overflow.exchange(0, std::memory_order_seq_cst) != 0) drop_all_code(machine);
+    all = ring.overflow.exchange(0, std::memory_order_seq_cst) != 0;
   }
+  if (all) flush_code(*current_vcpu());
   self.devices_->serve_host(self.peer_.take_work(kWorkIrq | kWorkUart | kWorkInvalidate));
 }
 

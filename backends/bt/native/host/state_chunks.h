@@ -52,7 +52,7 @@ struct VcpuImage {
   u8 exception_vector;  // FFh: none pending
   u8 exception_has_error;
   u8 exception_software;
-  u8 halted;
+  u8 halted;  // 1: by HLT; 2: waits for a SIPI
   u8 nmi_blocked;
   u8 interrupt_shadow;  // 1: the next instruction is shielded by STI or MOV SS
   u8 shut_down;         // triple fault, waiting for a reset

@@ -116,7 +116,7 @@ void write_vcpu(Writer& out, Vcpu& v) {
   image.exception_vector = v.exception.vector;
   image.exception_has_error = v.exception.has_error;
   image.exception_software = v.exception.software;
-  image.halted = v.halted;
+  image.halted = v.wait_for_sipi ? 2 : v.halted;
   image.nmi_blocked = v.nmi_blocked;
   image.interrupt_shadow = v.shadow_rip == v.rip;
   image.shut_down = v.shutdown;
@@ -232,7 +232,8 @@ void read_vcpu(Vcpu& v, const Parsed::OneVcpu& one) {
                                  .software = image.exception_software != 0,
                                  .error = image.exception_error,
                                  .cr2 = image.exception_cr2};
-  v.halted = image.halted != 0;
+  v.halted = image.halted == 1;
+  v.wait_for_sipi = image.halted == 2;
   v.nmi_blocked = image.nmi_blocked != 0;
   v.shutdown = image.shut_down != 0;
   v.shadow_rip = image.interrupt_shadow != 0 ? v.rip : ~0ull;

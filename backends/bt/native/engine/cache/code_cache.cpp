@@ -39,6 +39,16 @@ u64 granule_mask(u64 gpa, u64 bytes_in_page) {
   return upto & ~((1ull << first) - 1);
 }
 
+// What vCPUs read without the lock.
+template <typename T>
+T peek(const T& word) {
+  return __atomic_load_n(&word, __ATOMIC_ACQUIRE);
+}
+template <typename T>
+void put(T& word, T value) {
+  __atomic_store_n(&word, value, __ATOMIC_RELEASE);
+}
+
 /// Granules of physical page `page` that the block was made from.
 u64 granules_on(const Block& b, u64 page) {
   const u64 first = b.gpa2 == ~0ull ? b.guest_bytes : kPageBytes - (b.gpa & 4095);
@@ -122,6 +132,7 @@ void CodeCache::give_back() {
 }
 
 void CodeCache::flush() {
+  CodeGuard guard(machine_->sync);
   for (u32 i = 1; i < block_count_; i++) {
     const Block& b = blocks_[i];
     if (!b.valid) continue;
@@ -149,9 +160,9 @@ u32 CodeCache::hash(u64 gpa, u64 rip, u64 mode) {
 }
 
 u32 CodeCache::find(u64 gpa, u64 rip, u64 mode) const {
-  for (u32 i = hash_[hash(gpa, rip, mode)]; i; i = blocks_[i].hash_next) {
+  for (u32 i = peek(hash_[hash(gpa, rip, mode)]); i; i = peek(blocks_[i].hash_next)) {
     const Block& b = blocks_[i];
-    if (b.gpa == gpa && b.rip == rip && b.mode == mode) return i;
+    if (b.gpa == gpa && b.rip == rip && b.mode == mode && peek(b.valid)) return i;
   }
   return 0;
 }
@@ -160,7 +171,8 @@ u32 CodeCache::find_host(const void* host) const {
   if (!contains(host)) return 0;
   const u32 offset = static_cast<u32>(static_cast<const u8*>(host) - rx_);
   // Blocks are laid out in the order of their numbers.
-  u32 lo = 1, hi = block_count_;
+  const u32 count = peek(block_count_);
+  u32 lo = 1, hi = count;
   while (lo < hi) {
     const u32 mid = lo + (hi - lo) / 2;
     if (blocks_[mid].code_end <= offset)
@@ -168,7 +180,7 @@ u32 CodeCache::find_host(const void* host) const {
     else
       hi = mid;
   }
-  return lo < block_count_ && blocks_[lo].code_indirect <= offset ? lo : 0;
+  return lo < count && blocks_[lo].code_indirect <= offset ? lo : 0;
 }
 
 u32 CodeCache::new_block() {
@@ -204,20 +216,24 @@ const u8* CodeCache::soft_host(const Block& block, unsigned i) const {
   return machine_->memory->host(block.gpa + block.soft[i].at);
 }
 
-void CodeCache::mark(u32 index) {
-  const Block& b = blocks_[index];
-  const u64 first = b.gpa2 == ~0ull ? b.guest_bytes : kPageBytes - (b.gpa & 4095);
-  const u64 starts[2] = {b.gpa, b.gpa2};
-  const u64 sizes[2] = {first, b.guest_bytes - first};
-  for (unsigned i = 0; i < 2; i++) {
-    if (starts[i] == ~0ull || sizes[i] == 0) continue;
-    const u64 page = starts[i] >> 12;
-    if (pages_[page].granules == 0) {
-      if (page < shared_pages_) __atomic_fetch_or(&shared_bitmap_[page >> 6], 1ull << (page & 63), __ATOMIC_SEQ_CST);
-      for (Vcpu* vcpu : machine_->vcpus) tlb_protect_physical(*vcpu, page << 12);
-    }
-    pages_[page].granules |= granule_mask(starts[i], sizes[i]);
+void CodeCache::claim(Vcpu& self, u64 gpa, unsigned bytes) {
+  const u64 n = gpa >> 12;
+  PageCode& page = pages_[n];
+  const u64 mask = granule_mask(gpa, bytes);
+  if ((page.granules & mask) == mask) return;
+  const bool first = page.granules == 0;
+  __atomic_store_n(&page.granules, page.granules | mask, __ATOMIC_SEQ_CST);
+  if (first && n < shared_pages_) __atomic_fetch_or(&shared_bitmap_[n >> 6], 1ull << (n & 63), __ATOMIC_SEQ_CST);
+  // A store that another vCPU begins from now on sees the granules; for those under way, wait.
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  const u8* host = machine_->memory->host(gpa & kPageMask);
+  u64 wait_for = 0;
+  for (Vcpu* vcpu : machine_->vcpus) {
+    const bool held = first && tlb_protect_physical(*vcpu, n << 12, vcpu == &self);
+    if (vcpu != &self && (held || wrote_recently(*vcpu, host))) wait_for |= 1ull << vcpu->index;
   }
+  for (; wait_for; wait_for &= wait_for - 1)
+    machine_->sync.wait_for_safe_point(*machine_->vcpus[static_cast<unsigned>(__builtin_ctzll(wait_for))]);
 }
 
 void CodeCache::publish(u32 index, const u8* end) {
@@ -225,10 +241,10 @@ void CodeCache::publish(u32 index, const u8* end) {
   b.code_end = offset_of(end);
   used_ = (b.code_end + 15) & ~15u;
   b.valid = true;
-  mark(index);
   const u32 slot = hash(b.gpa, b.rip, b.mode);
   b.hash_next = hash_[slot];
-  hash_[slot] = index;
+  put(block_count_, index + 1);
+  put(hash_[slot], index);
   const u64 starts[2] = {b.gpa, b.gpa2};
   for (unsigned i = 0; i < 2; i++) {
     if (starts[i] == ~0ull) continue;
@@ -236,7 +252,6 @@ void CodeCache::publish(u32 index, const u8* end) {
     b.page_next[i] = page.first_block;
     page.first_block = index;
   }
-  block_count_ = index + 1;
   if (machine_->options.perf_map) perf_map_add(rx_ + b.code_indirect, b.code_end - b.code_indirect, b.rip, b.mode);
 }
 
@@ -270,11 +285,11 @@ void CodeCache::unlink_page(u32 index, unsigned which) {
 void CodeCache::remove(u32 index) {
   Block& b = blocks_[index];
   if (!b.valid) return;
-  b.valid = false;
-  invalidations_++;
+  __atomic_store_n(&b.valid, false, __ATOMIC_SEQ_CST);  // before the jump tables are searched; see fill_jump_table()
+  put(invalidations_, invalidations_ + 1);
   u32* at = &hash_[hash(b.gpa, b.rip, b.mode)];
   while (*at && *at != index) at = &blocks_[*at].hash_next;
-  if (*at) *at = b.hash_next;
+  if (*at) put(*at, b.hash_next);  // b.hash_next stays for those who are at b now
   unlink_page(index, 0);
   if (b.gpa2 != ~0ull) unlink_page(index, 1);
   for (u32 l = b.links_in; l;) {
@@ -293,7 +308,7 @@ void CodeCache::remove(u32 index) {
   for (Vcpu* vcpu : machine_->vcpus)
     for (unsigned c = 0; c < kContexts; c++)
       for (unsigned k = 0; k < kCodeClasses; k++)
-        if (vcpu->contexts[c].jump[k].host[slot] == host) vcpu->contexts[c].jump[k].host[slot] = jump_miss;
+        if (peek(vcpu->contexts[c].jump[k].host[slot]) == host) put(vcpu->contexts[c].jump[k].host[slot], jump_miss);
 }
 
 bool CodeCache::hits(u64 gpa, unsigned bytes) const {
@@ -301,7 +316,7 @@ bool CodeCache::hits(u64 gpa, unsigned bytes) const {
     const u64 n = gpa >> 12;
     const u64 room = kPageBytes - (gpa & 4095);
     const unsigned part = bytes < room ? bytes : static_cast<unsigned>(room);
-    if (n < pages_count_ && (pages_[n].granules & granule_mask(gpa, part))) return true;
+    if (n < pages_count_ && (peek(pages_[n].granules) & granule_mask(gpa, part))) return true;
     gpa += part;
     bytes -= part;
   }
@@ -316,12 +331,15 @@ void CodeCache::recompute_granules(u64 page) {
     granules |= granules_on(b, page);
     i = b.page_next[is_first ? 0 : 1];
   }
-  pages_[page].granules = granules;
+  put(pages_[page].granules, granules);
   if (granules == 0 && page < shared_pages_)
     __atomic_fetch_and(&shared_bitmap_[page >> 6], ~(1ull << (page & 63)), __ATOMIC_RELEASE);
 }
 
 void CodeCache::invalidate(u64 gpa, unsigned bytes) {
+  if (machine_->smp()) __atomic_thread_fence(__ATOMIC_SEQ_CST);  // the store that led here comes before the look
+  if (!hits(gpa, bytes)) return;
+  CodeGuard guard(machine_->sync);
   while (bytes) {
     const u64 n = gpa >> 12;
     const u64 room = kPageBytes - (gpa & 4095);

@@ -2,6 +2,14 @@
 // the links between them, and which granules of guest-physical pages they were made from. The only place
 // that writes code memory besides emit/. All tables live in lazily populated mappings: no malloc, because
 // guest vector state may be live in the host's registers.
+//
+// Threads (run/sync.h): every change is made under the machine's code lock; invalidate() takes it itself. find(),
+// hits(), page_has_code() and what they lead to (block(), link(), inst_map()) take no lock. A dropped block is out of
+// all tables at once but its memory, number and fields stay until flush(), which needs an exclusive section: another
+// vCPU may be in it, or on its way into it. It leaves at its next exit, for links to it and entries of jump tables are
+// gone; so code must have no way back to its own beginning but a link, and a block's memory or number must not be used
+// again before a flush. Link displacements of machines with several vCPUs lie in aligned 8 bytes, so that patching them
+// is one store.
 #pragma once
 
 #include "../cpu/types.h"
@@ -36,7 +44,8 @@ struct Block {
   u8 soft_count;
   SoftBytes soft[4];
   bool valid;
-  bool linkable;  // may be entered by a direct link from its own page
+  bool linkable;   // may be entered by a direct link from its own page
+  bool exclusive;  // its instruction must look like one access to the other vCPUs: run in an exclusive section
 };
 
 /// A patchable direct jump to another block of the same page.
@@ -84,7 +93,7 @@ class CodeCache {
   }
   /// True when the next translation might not fit: the caller flushes first.
   bool nearly_full() const;
-  /// Drop every block; thunks stay. Only between blocks.
+  /// Drop every block; thunks stay. Only in an exclusive section, or while no vCPU runs: see flush_code().
   void flush();
   /// Drop the blocks made from these guest-physical bytes. Only in C++ called from a block or between blocks.
   void invalidate(u64 gpa, unsigned bytes);
@@ -92,7 +101,7 @@ class CodeCache {
   bool covers(u64 gpa) const { return gpa >> 12 < pages_count_; }
   bool page_has_code(u64 gpa) const {
     const u64 n = gpa >> 12;
-    return n < pages_count_ && pages_[n].granules != 0;
+    return n < pages_count_ && __atomic_load_n(&pages_[n].granules, __ATOMIC_ACQUIRE) != 0;
   }
   /// A store may change what was translated: some block was made from these granules.
   bool hits(u64 gpa, unsigned bytes) const;
@@ -126,7 +135,11 @@ class CodeCache {
   bool soften(u32 index, unsigned at, unsigned bytes);
   /// Where the block's soft bytes number `i` are in the host.
   const u8* soft_host(const Block& block, unsigned i) const;
-  /// Make the block findable; everything up to `end` is its code. Page granules of its guest bytes are marked.
+  /// Declare guest bytes to be code, before they are trusted: marks their granules, takes the page's write tags from
+  /// every soft TLB, and waits for other vCPUs that may be storing to it. What was read of them before must be read
+  /// again after.
+  void claim(Vcpu& self, u64 gpa, unsigned bytes);
+  /// Make the block findable; everything up to `end` is its code. Its guest bytes were claimed.
   void publish(u32 index, const u8* end);
   /// Point a link at a block (patches the jump).
   void connect(u32 link, u32 target);
@@ -135,9 +148,9 @@ class CodeCache {
   /// Keep what was emitted so far as thunks that survive flushes.
   void seal_thunks(const u8* end);
 
-  u64 generation() const { return generation_; }        // counts flushes
-  u64 invalidations() const { return invalidations_; }  // counts dropped blocks
-  u32 block_count() const { return block_count_; }
+  u64 generation() const { return generation_; }                                            // counts flushes
+  u64 invalidations() const { return __atomic_load_n(&invalidations_, __ATOMIC_ACQUIRE); }  // counts dropped blocks
+  u32 block_count() const { return __atomic_load_n(&block_count_, __ATOMIC_ACQUIRE); }
   /// Bit a page, shared with outside writers of guest memory; may be null.
   void set_shared_bitmap(u64* bitmap, u64 pages) {
     shared_bitmap_ = bitmap;
@@ -150,7 +163,6 @@ class CodeCache {
   void give_back();
   void remove(u32 index);
   void unlink_page(u32 index, unsigned which);
-  void mark(u32 index);
   void recompute_granules(u64 page);
   static u32 hash(u64 gpa, u64 rip, u64 mode);
 

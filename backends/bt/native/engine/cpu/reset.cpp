@@ -55,6 +55,7 @@ void init_core(Vcpu& v) {
   v.tr.limit = 0xffff;
   v.tr.attributes = 0x8b;
   v.halted = false;
+  v.wait_for_sipi = false;
   v.nmi_blocked = false;
   v.shadow_rip = ~0ull;
   v.exception = PendingException{};
@@ -110,6 +111,7 @@ void vcpu_reset(Vcpu& v) {
   store_bytes(v.xsave + 512, 3, 8);  // header: x87 and SSE present
   v.fpu_live = false;
   init_core(v);
+  v.wait_for_sipi = v.index != 0;
 }
 
 void vcpu_init(Vcpu& v) { init_core(v); }
@@ -117,6 +119,7 @@ void vcpu_init(Vcpu& v) { init_core(v); }
 void vcpu_sipi(Vcpu& v, u8 vector) {
   v.seg[kCS].selector = static_cast<u16>(vector << 8);
   v.seg[kCS].base = static_cast<u64>(vector) << 12;
+  refresh_segments(v);
   v.rip = 0;
   v.halted = false;
   refresh_mode(v);

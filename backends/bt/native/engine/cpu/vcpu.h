@@ -1,6 +1,7 @@
 // Architectural and engine state of one virtual processor. GS points at it while translated code runs,
 // so the fields at the front are addressed by small displacements; translate/ takes every offset with offsetof.
-// Owned by the thread that runs the vCPU; only `attention` may be touched by others.
+// Owned by the thread that runs the vCPU; others touch only `attention`, write tags of its soft TLBs
+// and entries of its jump tables (both only to empty them, by single stores), and read what run/sync.h says.
 #pragma once
 
 #include <atomic>
@@ -75,7 +76,8 @@ enum Attention : u32 {
   kAttnFlush = 32,       // flush the code cache (stress mode, low memory)
   kAttnInit = 64,
   kAttnSipi = 128,
-  kAttnStep = 256,  // single-step (TF) or debugger
+  kAttnStep = 256,       // single-step (TF) or debugger
+  kAttnSafePoint = 512,  // another vCPU waits for a safe point of this one; see run/sync.h
 };
 
 /// FS/GS base and other MSRs that live outside the segment array.
@@ -119,6 +121,8 @@ struct alignas(64) Vcpu {
   Msrs msr;
   u8 cpl;  // always seg[kCS].selector & 3 in protected mode, 0 in real mode, 3 in V8086
   bool halted;
+  bool wait_for_sipi;  // after INIT, and from power-on but on the boot processor: only INIT, SIPI and the host get
+                       // through
   bool nmi_blocked;
   bool fpu_live;   // guest FPU/vector state is in the host registers (else in `xsave`)
   u64 shadow_rip;  // interrupts are held off while rip == shadow_rip (STI, MOV SS); ~0: none
@@ -156,6 +160,14 @@ struct alignas(64) Vcpu {
   bool single_block;       // the block being run is a single-instruction one: return to the run loop after it
   bool debug_hold;         // MOV SS or POP SS just ran with TF set: no single-step trap behind it
   bool interrupt_waiting;  // an interrupt was seen while IF was clear; raising IF makes it kAttnInterrupt again
+
+  // ---- among vCPUs; run/sync.h ---------------------------------------------------------------------
+  std::atomic<u32> presence;       // enum Presence; written by the vCPU's own thread
+  std::atomic<u32> safe_points;    // counts those that were asked for
+  std::atomic<u64> recent_writes;  // Bloom filter: host pages that stores without a TLB entry may be under way to
+  u64 entered_at;                  // CodeCache::invalidations() when the run loop last looked for a block
+  u32 pauses;                      // PAUSE instructions, for yielding
+  u32 waits;                       // counts returns from kPinned: a callback that sees it changed leaves its block
 
   // ---- short helpers -------------------------------------------------------------------------------
   bool protected_mode() const { return (cr0 & kCr0PE) != 0; }

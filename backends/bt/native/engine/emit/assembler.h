@@ -225,6 +225,11 @@ class Assembler {
 
   // ---- control --------------------------------------------------------------------------------
   /// Emit a branch with a 32-bit displacement; returns the displacement's address for patching.
+  /// NOPs so that the displacement of a jump with this many opcode bytes lies in one aligned 8 bytes: the processor
+  /// takes such a field as a whole, whoever stores to it meanwhile (APM, "Access Atomicity").
+  void place_field(unsigned opcode_bytes) {
+    while (((reinterpret_cast<u64>(p_) + opcode_bytes) & 7) > 4) b(0x90);
+  }
   u8* jcc(Cond c) {
     b(0x0f);
     b(static_cast<u8>(0x80 | c));

@@ -65,10 +65,8 @@ class IrqPlatform final : public InterruptSource {
   /// (errno).
   bool bind_thread(Vcpu& vcpu) { return per(vcpu).timers.bind_thread(); }
   void unbind_thread(Vcpu& vcpu) { per(vcpu).timers.unbind_thread(); }
-  /// The local APIC's part of an INIT (kAttnInit seen).
-  void init_vcpu(Vcpu& vcpu) { per(vcpu).lapic.init(); }
-  /// Vector of the last SIPI (kAttnSipi seen): execution starts at vector << 12.
-  u8 startup_vector(Vcpu& vcpu) { return per(vcpu).lapic.startup_vector(); }
+  void init_vcpu(Vcpu& vcpu) override { per(vcpu).lapic.init(); }
+  u8 startup_vector(Vcpu& vcpu) override { return per(vcpu).lapic.startup_vector(); }
   /// The guest wrote its TSC or TSC_ADJUST: vcpu.msr.tsc_offset changed.
   void tsc_changed(Vcpu& vcpu) { per(vcpu).lapic.tsc_changed(); }
 

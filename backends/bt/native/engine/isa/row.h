@@ -124,7 +124,7 @@ enum class Sem : u16 {
   X(lgdt) X(lidt) X(sgdt) X(sidt) X(lldt) X(sldt) X(ltr) X(str) X(lar) X(lsl) X(verr) X(verw)      \
   X(invd) X(wbinvd) X(invlpg) X(invpcid) X(swapgs) X(rdfsbase) X(wrfsbase) X(xgetbv) X(xsetbv)     \
   X(clac) X(stac) X(rdpkru) X(wrpkru) X(monitor) X(mwait) X(vmcall) X(rdpid) X(arpl)               \
-  X(rdrand) X(rdseed)                                                                              \
+  X(rdrand) X(rdseed) X(pause)                                                                     \
   /* control transfer */                                                                           \
   X(int_imm) X(int3) X(int1) X(into) X(iret) X(syscall) X(sysret) X(sysenter) X(sysexit)           \
   X(call_far) X(jmp_far) X(ret_far) X(ud) X(rsm)                                                   \

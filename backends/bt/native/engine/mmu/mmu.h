@@ -74,8 +74,21 @@ void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries);  // CR3 write, 
 /// vcpu.tlb and vcpu.jump for the current context, CPL and mode; call after any change of CPL or mode.
 void tlb_select(Vcpu& vcpu);
 /// Drop write permission for a physical page in every table of every context (it now holds translated code, or dirty
-/// logging restarted).
-void tlb_protect_physical(Vcpu& vcpu, u64 gpa_page);
+/// logging restarted). Another vCPU's thread may call it (`own` false): the owner then may be storing through an entry
+/// still, and re-checks entries that it is just filling. True: there was an entry with write permission.
+bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own);
+/// Say that a store to this host page may come that no write tag shows, before looking whether the page is code. Holds
+/// until the vCPU's next safe point. Any bit of Vcpu::recent_writes may stand for several pages.
+inline u64 recent_write_bit(const u8* host) {
+  return 1ull << ((reinterpret_cast<u64>(host) >> 12) * 0x9e3779b97f4a7c15ull >> 58);
+}
+inline void note_recent_write(Vcpu& vcpu, const u8* host) {
+  vcpu.recent_writes.store(vcpu.recent_writes.load(std::memory_order_relaxed) | recent_write_bit(host),
+                           std::memory_order_relaxed);
+}
+inline bool wrote_recently(const Vcpu& vcpu, const u8* host) {
+  return host && (vcpu.recent_writes.load(std::memory_order_relaxed) & recent_write_bit(host)) != 0;
+}
 /// Make every jump table point at the miss thunk (code was freed).
 void jump_flush_all(Vcpu& vcpu);
 

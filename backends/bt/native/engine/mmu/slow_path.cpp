@@ -15,7 +15,9 @@ SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
   if (!walk(vcpu, linear, access, cls, t)) return {nullptr, SlowAccess::kFault};
   const MemorySlot* slot = vcpu.machine->memory->find(t.gpa);
   if (!slot) return {nullptr, SlowAccess::kBounce};
-  tlb_fill(vcpu, cls, linear, t, access);  // leaves the write side empty when code is on the page
+  if (writes(access) && vcpu.machine->smp()) note_recent_write(vcpu, slot->host + (t.gpa - slot->base));
+  tlb_fill(vcpu, cls, linear, t, access);  // leaves the write side empty when code is on the page; its fence also
+                                           // stands between the note above and the looks below
   if (writes(access)) {
     if (slot->read_only) return {nullptr, SlowAccess::kBounce};
     if (code_page(*vcpu.machine, t.gpa) && code_hit(*vcpu.machine, t.gpa, bytes))

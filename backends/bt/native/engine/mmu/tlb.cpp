@@ -45,8 +45,14 @@ u64& tag_of(TlbTable& t, unsigned side, unsigned i) {
   return side == kReadSide ? t.entries[i].read_tag : t.entries[i].write_tag;
 }
 
+// Another vCPU may take a write tag away at any time (tlb_protect_physical): single stores, and no decision that two
+// loads of the tag must agree on.
+void put_tag(TlbTable& t, unsigned side, unsigned i, u64 tag) {
+  __atomic_store_n(&tag_of(t, side, i), tag, __ATOMIC_RELAXED);
+}
+
 void drop_side(TlbTable& t, unsigned side, unsigned i) {
-  tag_of(t, side, i) = tlb_invalid(i);
+  put_tag(t, side, i, tlb_invalid(i));
   clear_bit(t.side[side].filled, i);
 }
 
@@ -205,11 +211,12 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
     assign_bit(s.large_2m, index, t.page_bytes > kPageBytes && t.page_bytes < 1u << 30);
     assign_bit(s.large_1g, index, t.page_bytes == 1u << 30);
   };
+  const bool smp = vcpu.machine->smp();
   const u64 none = tlb_invalid(index);
   const bool writing = writes(access);
   if (e.write_tag == page && !may_write) drop_side(table, kWriteSide, index);
   if (may_write && (writing || e.write_tag == none || e.write_tag == page || e.write_tag == e.read_tag)) {
-    e.write_tag = page;
+    put_tag(table, kWriteSide, index, page);
     e.write_host = host;
     fill(kWriteSide);
   }
@@ -217,6 +224,11 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
     e.read_tag = page;
     e.read_host = host;
     fill(kReadSide);
+  }
+  if (smp && t.writable) {
+    // Whoever makes the page code marks it, then looks for entries; here the entry comes first, then the look.
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (e.write_tag == page && code_page(*vcpu.machine, gpa_page)) drop_side(table, kWriteSide, index);
   }
   note_large(table, linear, t.page_bytes);
 }
@@ -317,21 +329,28 @@ void tlb_select(Vcpu& vcpu) {
   vcpu.jump = &c.jump[cls];
 }
 
-void tlb_protect_physical(Vcpu& vcpu, u64 gpa_page) {
+bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own) {
   const u8* host = vcpu.machine->memory->host(gpa_page & kPageMask);
-  if (!host) return;
+  if (!host) return false;
+  bool held = false;
   for (unsigned n = 0; n < kContexts; ++n) {
     Context& c = vcpu.contexts[n];
     if (c.cr3 == kNoSpace) continue;
     for (TlbTable& t : c.tlb) {
       TlbSide& s = t.side[kWriteSide];
       for_each_bit(s.busy, 0, [&](unsigned w) {
-        for_each_bit(s.filled[w], w * 64, [&](unsigned i) {
-          if (t.entries[i].write_host == reinterpret_cast<u64>(host)) drop_side(t, kWriteSide, i);
+        for_each_bit(__atomic_load_n(&s.filled[w], __ATOMIC_RELAXED), w * 64, [&](unsigned i) {
+          if (__atomic_load_n(&t.entries[i].write_host, __ATOMIC_RELAXED) != reinterpret_cast<u64>(host)) return;
+          held |= __atomic_load_n(&t.entries[i].write_tag, __ATOMIC_RELAXED) != tlb_invalid(i);
+          if (own)
+            drop_side(t, kWriteSide, i);
+          else
+            put_tag(t, kWriteSide, i, tlb_invalid(i));  // the bookkeeping is the owner's
         });
       });
     }
   }
+  return held;
 }
 
 void jump_flush_all(Vcpu& vcpu) {

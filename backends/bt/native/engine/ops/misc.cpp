@@ -1,5 +1,6 @@
 // CPUID, TSC, MSR access, random numbers, HLT, MONITOR/MWAIT, hypercalls, cache control, BOUND, ENTER, PUSHA, POPA,
 // XLAT, and the helpers that only refuse. Source: SDM instruction reference, the entries of the same names.
+#include <sched.h>
 #include <sys/syscall.h>
 
 #include "../cpu/cpuid.h"
@@ -93,6 +94,18 @@ OpResult op_rdseed(Vcpu& v, const Inst& inst) { return random_value(v, inst); }
 OpResult op_hlt(Vcpu& v, const Inst&) {
   v.halted = true;
   return OpResult::kLeave;
+}
+
+// Only when there are more vCPUs than host cores (emit_pause): the one that this loop waits for may have no core.
+OpResult op_pause(Vcpu& v, const Inst&) {
+  constexpr u32 kPausesPerYield = 32;
+  if (++v.pauses % kPausesPerYield != 0) {
+    __builtin_ia32_pause();
+    return OpResult::kNext;
+  }
+  PinnedScope waiting(v);
+  sched_yield();
+  return OpResult::kNext;
 }
 
 // Guest memory is coherent and device memory uncached: nothing to write back.

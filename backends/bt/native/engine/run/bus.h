@@ -36,6 +36,10 @@ class InterruptSource {
   virtual void run_timers(Vcpu& vcpu) = 0;
   /// Earliest deadline on CLOCK_MONOTONIC in ns, or ~0.
   virtual u64 next_deadline_ns(Vcpu& vcpu) = 0;
+  /// The local APIC's part of an INIT (kAttnInit seen).
+  virtual void init_vcpu(Vcpu&) {}
+  /// Vector of the last SIPI (kAttnSipi seen): execution starts at vector << 12.
+  virtual u8 startup_vector(Vcpu&) { return 0; }
 };
 
 }  // namespace rz

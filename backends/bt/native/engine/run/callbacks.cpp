@@ -39,8 +39,13 @@ extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor) {
   const u32 meta = static_cast<u32>(descriptor), block = static_cast<u32>(descriptor >> 32);
   v.rip = rip_of(v, meta, block);
   if (misaligned(v, linear, meta)) return nullptr;
+  const u32 waits = v.waits;
   const SlowResult r = slow_access(v, linear, AccessMeta::bytes(meta), AccessMeta::access(meta));
-  if (r.kind == SlowAccess::kHost) return r.host;
+  if (r.kind == SlowAccess::kHost) {
+    if (v.waits == waits) return r.host;
+    v.exit_meta = kExitLookup;  // a safe point: what this block knows is void. The instruction begins again
+    return nullptr;
+  }
   if (r.kind == SlowAccess::kCode && AccessMeta::access(meta) == Access::kWrite) {
     u8* nowhere = store_onto_code(v, r, linear, AccessMeta::bytes(meta), block, AccessMeta::guest_offset(meta));
     if (nowhere) return nowhere;
@@ -73,7 +78,7 @@ extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst) {
   Vcpu& v = *vcpu;
   unpark_into_rflags(v);
   CodeCache& code = *v.machine->code;
-  const u64 before = code.invalidations();
+  const u32 waits = v.waits;
   const OpResult result = kHelpers[static_cast<unsigned>(inst->row->helper)](v, *inst);
   park_from_rflags(v);
   if (v.interrupt_waiting && (v.rflags & kFlagIF)) {
@@ -87,8 +92,9 @@ extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst) {
   if (v.rflags & kFlagTF) v.request(kAttnStep);
   switch (result) {
     case OpResult::kNext:
-      if (code.invalidations() == before) return 0;
-      // The helper may have changed the code of the very block that called it.
+      if (code.invalidations() == v.entered_at && v.waits == waits) return 0;
+      // The helper may have changed the code of the very block that called it, or another vCPU did and this instruction
+      // serialises; or it waited: a safe point.
       v.rip = next_rip(v, *inst);
       v.exit_meta = kExitLookup;
       return 2;

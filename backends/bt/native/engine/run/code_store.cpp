@@ -66,6 +66,8 @@ u8* store_onto_code(Vcpu& v, const SlowResult& target, u64 linear, unsigned byte
   const u8* text = v.machine->memory->host(at);
   const u64 room = kPageBytes - (at & (kPageBytes - 1));
   Inst inst;
+  // Another vCPU may have changed this very instruction since the block was entered.
+  if (!__atomic_load_n(&b.valid, __ATOMIC_ACQUIRE)) return nullptr;
   if (!text || decode(text, room < kMaxInstBytes ? static_cast<unsigned>(room) : kMaxInstBytes, v.code_size(), inst) !=
                    DecodeStatus::kOk)
     return nullptr;

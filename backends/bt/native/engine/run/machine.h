@@ -6,6 +6,7 @@
 #include "../cpu/types.h"
 #include "../cpu/vcpu.h"
 #include "bus.h"
+#include "sync.h"
 
 namespace rz {
 
@@ -39,12 +40,17 @@ class Machine {
   InterruptSource* irq = nullptr;
   const CpuidProfile* cpuid = nullptr;
   EngineOptions options;
-  std::vector<Vcpu*> vcpus;
-  u64 tsc_hz = 0;  // what CPUID and pvclock report
+  std::vector<Vcpu*> vcpus;  // constant while a vCPU runs
+  VcpuSync sync{*this};
+  bool oversubscribed = false;  // more vCPUs than host cores: a vCPU that spins yields. Before code is translated
+  u64 tsc_hz = 0;               // what CPUID and pvclock report
   // Called by a vCPU that sees kAttnInvalidate: outside writers changed guest memory that may hold translated
   // code; the embedder answers with code_invalidate() for each range. May be null.
   void (*drain_invalidations)(void* context, Machine& machine) = nullptr;
   void* drain_context = nullptr;
+
+  /// Other vCPUs may run: what is shared with them must be ordered.
+  bool smp() const { return vcpus.size() > 1; }
 };
 
 /// Why run() came back.
@@ -52,5 +58,9 @@ enum class RunExit : u8 { kStopped, kShutdown /* triple fault */, kInternalError
 
 /// Run a vCPU on this thread until the host asks for a stop (kAttnStop), or it shuts down.
 RunExit run(Vcpu& vcpu);
+
+/// Empty the code cache in an exclusive section. On the vCPU's thread, between blocks; no block number is good
+/// afterwards.
+void flush_code(Vcpu& vcpu);
 
 }  // namespace rz

@@ -10,6 +10,7 @@
 
 #include "../cache/code_cache.h"
 #include "../cpu/exceptions.h"
+#include "../cpu/reset.h"
 #include "../irq/timers.h"
 #include "../mmu/mmu.h"
 #include "../translate/mode.h"
@@ -78,6 +79,21 @@ class RunningThread {
   u64 old_gs_ = 0;
 };
 
+/// INIT and SIPI. Source: SDM vol. 3, "MP Initialization Protocol Algorithm for MP Systems", "INIT Reset".
+void start_up(Vcpu& v, u32 bits) {
+  v.attention.fetch_and(~(bits & (kAttnInit | kAttnSipi)), std::memory_order_acq_rel);
+  if (bits & kAttnInit) {
+    vcpu_init(v);
+    v.machine->irq->init_vcpu(v);
+    v.interrupt_waiting = v.nmi_waiting = false;
+    v.wait_for_sipi = v.index != 0;  // the boot processor starts at the reset vector
+  }
+  if ((bits & kAttnSipi) && v.wait_for_sipi) {
+    v.wait_for_sipi = false;
+    vcpu_sipi(v, v.machine->irq->startup_vector(v));
+  }
+}
+
 /// Serve attention bits. Returns false when run() must return (stop).
 /// @param hold_interrupts  in the shadow of STI or MOV SS
 bool serve_attention(Vcpu& v, bool hold_interrupts) {
@@ -86,17 +102,28 @@ bool serve_attention(Vcpu& v, bool hold_interrupts) {
   auto clear = [&](u32 bit) { v.attention.fetch_and(~bit, std::memory_order_acq_rel); };
   Machine& m = *v.machine;
   if (bits & kAttnStep) clear(kAttnStep);
+  if (bits & kAttnSafePoint) {
+    clear(kAttnSafePoint);
+    m.sync.pass_safe_point(v);
+  }
   if (bits & kAttnFlush) {
     clear(kAttnFlush);
-    m.code->flush();
+    flush_code(v);
   }
   if (bits & kAttnInvalidate) {
     clear(kAttnInvalidate);
+    m.sync.leave(v, kOutside);  // the embedder has locks of its own
     if (m.drain_invalidations) m.drain_invalidations(m.drain_context, m);
+    m.sync.enter(v);
   }
   if (bits & kAttnTimer) {
     clear(kAttnTimer);
     m.irq->run_timers(v);
+  }
+  if (bits & (kAttnInit | kAttnSipi)) start_up(v, bits);
+  if (v.wait_for_sipi) {
+    clear(kAttnInterrupt | kAttnNmi);  // nobody is there to take them
+    return true;
   }
   if (hold_interrupts) return true;
   if (bits & kAttnNmi) {
@@ -162,24 +189,76 @@ u32 find_block(Vcpu& v, u64 mode) {
     v.raise(kUD);
     return 0;
   }
-  u32 index = code.find(gpa, v.rip, mode);
-  if (index && code.block(index).gpa2 != ~0ull) {
+  if (const u32 index = code.find(gpa, v.rip, mode)) {
+    if (code.block(index).gpa2 == ~0ull) return index;
     u64 second;
     if (!fetch_translate(v, (linear & kPageMask) + kPageBytes, second)) return 0;
-    if ((second & kPageMask) != code.block(index).gpa2) index = 0;
+    if ((second & kPageMask) == code.block(index).gpa2) return index;
   }
-  if (!index) {
-    if (code.nearly_full()) code.flush();
-    Translator translator(v, code);
-    index = translator.translate(v.rip, linear, gpa, mode);
+  for (;;) {
+    {
+      CodeGuard guard(v.machine->sync);
+      const u32 index = v.machine->smp() ? code.find(gpa, v.rip, mode) : 0;  // another vCPU may have been faster
+      if (index && code.block(index).gpa2 == ~0ull) return index;
+      if (!code.nearly_full()) {
+        Translator translator(v, code);
+        return translator.translate(v.rip, linear, gpa, mode);
+      }
+    }
+    flush_code(v);
   }
-  return index;
 }
+
+/// Let jumps of this vCPU's current address space and privilege find the block.
+void fill_jump_table(Vcpu& v, const CodeCache& code, const Block& block) {
+  const u8*& slot = v.jump->host[jump_index(v.rip)];
+  __atomic_store_n(&slot, code.rx(block.code_indirect), __ATOMIC_RELAXED);
+  if (!v.machine->smp()) return;
+  // Whoever drops the block says so, then looks for entries; here the entry comes first, then the look.
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  if (!__atomic_load_n(&block.valid, __ATOMIC_RELAXED)) __atomic_store_n(&slot, code.jump_miss, __ATOMIC_RELAXED);
+}
+
+/// Make the jump through which the vCPU came here direct, if it still may be.
+void connect_link(Vcpu& v, CodeCache& code, u32 link_index, u32 index, u64 mode) {
+  const Link& link = code.link(link_index);
+  if (link.target != 0) return;
+  CodeGuard guard(v.machine->sync);
+  const Block& source = code.block(link.source);
+  const Block& block = code.block(index);
+  const bool wanted =
+      link.target == 0 && link.target_rip == v.rip && source.valid && block.valid && source.mode == mode;
+  if (wanted && block.linkable && ((source.gpa ^ block.gpa) & kPageMask) == 0)
+    code.connect(link_index, index);
+  else if (wanted && !block.linkable && (v.mode & kModeFlat) && !code.nearly_full())
+    link_through_table(code, link_index);
+}
+
+/// The vCPU counts as running from here on, until the end of the scope.
+class InsideScope {
+ public:
+  explicit InsideScope(Vcpu& v) : v_(v) { v_.machine->sync.enter(v_); }
+  ~InsideScope() { v_.machine->sync.leave(v_, kOutside); }
+  InsideScope(const InsideScope&) = delete;
+  InsideScope& operator=(const InsideScope&) = delete;
+
+ private:
+  Vcpu& v_;
+};
 
 }  // namespace
 
+void flush_code(Vcpu& v) {
+  VcpuSync& sync = v.machine->sync;
+  sync.begin_exclusive(v);
+  v.machine->code->flush();
+  sync.end_exclusive(v);
+}
+
 RunExit run(Vcpu& v) {
   RunningThread thread(v);
+  InsideScope inside(v);
+  VcpuSync& sync = v.machine->sync;
   CodeCache& code = *v.machine->code;
   const auto enter = reinterpret_cast<void (*)(const u8*)>(const_cast<u8*>(code.rx(g_thunks_layout.enter)));
   const EngineOptions& options = v.machine->options;
@@ -209,10 +288,14 @@ RunExit run(Vcpu& v) {
       if (v.exception.vector != PendingException::kNone || v.shutdown) continue;
       in_shadow = v.shadow_rip == v.rip;
     }
-    if (v.halted) {
+    if (v.halted || v.wait_for_sipi) {
       pending_link = 0;
       v.machine->irq->run_timers(v);
-      if (!v.attention.load(std::memory_order_acquire)) idle.sleep(v, v.machine->irq->next_deadline_ns(v));
+      if (!v.attention.load(std::memory_order_acquire)) {
+        sync.leave(v, kOutside);
+        idle.sleep(v, v.machine->irq->next_deadline_ns(v));
+        sync.enter(v);
+      }
       continue;
     }
 
@@ -222,23 +305,21 @@ RunExit run(Vcpu& v) {
     if (shadow_step) v.shadow_rip = ~0ull;
     const u64 mode =
         v.mode | (step || shadow_step || bounce_next ? u64{kModeSingle} : 0) | (bounce_next ? u64{kModeBounce} : 0);
-    const u32 index = find_block(v, mode);
+    v.entered_at = code.invalidations();
+    u32 index = find_block(v, mode);
+    if (index && code.block(index).exclusive && v.machine->smp()) {
+      sync.begin_exclusive(v);
+      index = find_block(v, mode);  // its number may have changed
+    }
     if (!index) {
+      sync.end_exclusive(v);
       pending_link = 0;
       continue;
     }
     const Block& block = code.block(index);
     if (!(mode & kModeSingle)) {
-      if ((v.mode & kModeFlat) && !options.no_opt) v.jump->host[jump_index(v.rip)] = code.rx(block.code_indirect);
-      if (pending_link && link_generation == code.generation()) {
-        const Link& link = code.link(pending_link);
-        const Block& source = code.block(link.source);
-        const bool wanted = link.target == 0 && link.target_rip == v.rip && source.valid && source.mode == mode;
-        if (wanted && block.linkable && ((source.gpa ^ block.gpa) & kPageMask) == 0)
-          code.connect(pending_link, index);
-        else if (wanted && !block.linkable && (v.mode & kModeFlat) && !code.nearly_full())
-          link_through_table(code, pending_link);
-      }
+      if ((v.mode & kModeFlat) && !options.no_opt) fill_jump_table(v, code, block);
+      if (pending_link && link_generation == code.generation()) connect_link(v, code, pending_link, index, mode);
     }
     pending_link = 0;
     if (options.stress_interrupts && !polled) v.request(kAttnStep);  // every other time, so that the guest gets on
@@ -248,6 +329,7 @@ RunExit run(Vcpu& v) {
     park_from_rflags(v);
     enter(code.rx(block.code_indirect));
     unpark_into_rflags(v);
+    if (block.exclusive) sync.end_exclusive(v);
 
     const u64 meta = v.exit_meta;
     v.counters[static_cast<u8>(meta) & 7]++;

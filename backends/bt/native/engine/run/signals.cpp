@@ -11,7 +11,6 @@
 namespace rz {
 namespace {
 
-thread_local Vcpu* t_vcpu = nullptr;
 struct sigaction g_previous[65];
 
 // Host register number -> index in gregs.
@@ -49,11 +48,8 @@ void on_signal(int signal, siginfo_t* info, void* context) {
 
 }  // namespace
 
-void set_current_vcpu(Vcpu* vcpu) { t_vcpu = vcpu; }
-Vcpu* current_vcpu() { return t_vcpu; }
-
 bool handle_host_signal(int signal, siginfo_t* info, void* context) {
-  Vcpu* v = t_vcpu;
+  Vcpu* v = current_vcpu();
   if (!v || !v->machine->code) return false;
   auto* uc = static_cast<ucontext_t*>(context);
   greg_t* regs = uc->uc_mcontext.gregs;

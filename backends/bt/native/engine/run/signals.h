@@ -15,8 +15,4 @@ bool handle_host_signal(int signal, siginfo_t* info, void* context);
 /// Install handlers for the four signals (once per process; the previous handlers are chained).
 void install_signal_handlers();
 
-/// The vCPU that runs on this thread, or null.
-void set_current_vcpu(Vcpu* vcpu);
-Vcpu* current_vcpu();
-
 }  // namespace rz

@@ -1,7 +1,7 @@
 // Control transfers and the ways out of a block: a patchable direct link inside a page, a jump through the
 // table of the current address space everywhere else. A table jump carries the target RIP in T0 and parked
 // flags; the target block compares the RIP itself, so tables need no tags and no compare at the source.
-#include "../run/signals.h"
+#include "../run/sync.h"
 #include "../verify/verify.h"
 #include "mode.h"
 #include "translator.h"
@@ -28,6 +28,7 @@ bool Translator::same_page(u64 target) const {
 void Translator::exit_direct(u64 target) {
   if (!single() && !vcpu_.machine->options.no_opt && same_page(target)) {
     flags_to_host();
+    if (vcpu_.machine->smp()) a_.place_field(1);
     u8* field = a_.jmp();
     a_.bind(field);
     const u8* stub = a_.at();
@@ -133,6 +134,7 @@ void Translator::emit_ret(const Inst& inst) {
 
 void Translator::emit_jcc(const Inst& inst) {
   flags_to_host();
+  if (vcpu_.machine->smp()) a_.place_field(2);
   side_[side_count_++] = {a_.jcc(static_cast<Cond>(inst.opcode & 15)), branch_target(inst)};
 }
 

@@ -101,6 +101,13 @@ void Translator::emit_ac(bool set) {
   a_.gs_store(kT0, offsetof(Vcpu, tlb));
 }
 
+void Translator::emit_pause(const Inst& inst) {
+  if (vcpu_.machine->oversubscribed) return emit_helper(inst);
+  if (!vcpu_.machine->smp()) return;  // there is nobody to wait for
+  a_.b(0xf3);
+  a_.b(0x90);
+}
+
 void Translator::emit_swapgs() {
   const u32 base = static_cast<u32>(offsetof(Vcpu, seg) + sizeof(Segment) * kGS + offsetof(Segment, base));
   const u32 kernel = static_cast<u32>(offsetof(Vcpu, msr) + offsetof(Msrs, kernel_gs_base));

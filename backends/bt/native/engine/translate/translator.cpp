@@ -1,8 +1,8 @@
 // Decode a run, work out flag liveness, emit. See translator.h for the conventions.
 #include "translator.h"
 
+#include "../cpu/bytes.h"
 #include "../decode/flags.h"
-
 #include "../mmu/mmu.h"
 #include "../mmu/phys_memory.h"
 #include "../verify/verify.h"
@@ -29,6 +29,14 @@ bool ends_block(const Inst& inst) {
   }
 }
 
+// Must look like one access to the other vCPUs. XCHG with memory is locked without saying so.
+bool indivisible(const Inst& inst) {
+  if (!inst.row || !inst.has_memory) return false;
+  if (inst.lock) return true;
+  const Row& row = *inst.row;
+  return row.encoding == Encoding::kLegacy && row.map == Map::kOne && (inst.opcode & 0xfe) == 0x86;
+}
+
 }  // namespace
 
 // Fills insts_/offsets_/count_. False: the first instruction cannot be fetched, exception pending.
@@ -42,15 +50,18 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
   if (!page) page = kNothing;
   unsigned at = static_cast<unsigned>(gpa & 4095);
   const unsigned start = at;
+  const unsigned copied =
+      kPageBytes - start < sizeof source_ ? kPageBytes - start : static_cast<unsigned>(sizeof source_);
+  copy_bytes(source_, page + start, copied);  // other vCPUs may be storing to it
+  gpa2_ = ~0ull;
   count_ = 0;
   while (count_ < limit && at < kPageBytes) {
     Inst& inst = insts_[count_];
     const unsigned room = kPageBytes - at;
     unsigned available = room < kMaxInstBytes ? room : kMaxInstBytes;
-    DecodeStatus status = decode(page + at, available, size, inst);
+    DecodeStatus status = decode(source_ + (at - start), available, size, inst);
     if (status == DecodeStatus::kNeedMoreBytes && available < kMaxInstBytes) {
       if (count_ > 0) break;  // begins the next block
-      u8 bytes[kMaxInstBytes];
       u64 second = 0;
       if (!fetch_translate(vcpu_, (linear & kPageMask) + kPageBytes, second)) return false;
       if (!code_.covers(second)) {
@@ -59,8 +70,8 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
       }
       const u8* next = vcpu_.machine->memory->host(second);
       if (!next) next = kNothing;
-      for (unsigned i = 0; i < kMaxInstBytes; i++) bytes[i] = i < room ? page[at + i] : next[i - room];
-      status = decode(bytes, kMaxInstBytes, size, inst);
+      copy_bytes(source_ + room, next, kMaxInstBytes - room);
+      status = decode(source_, kMaxInstBytes, size, inst);
       gpa2_ = second & kPageMask;
       limit = 1;
     }
@@ -77,6 +88,19 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
   }
   offsets_[count_] = static_cast<u16>(at - start);
   return true;
+}
+
+bool Translator::claim_source() {
+  const unsigned bytes = offsets_[count_];
+  const unsigned first = gpa2_ == ~0ull ? bytes : static_cast<unsigned>(kPageBytes - (gpa_ & 4095));
+  code_.claim(vcpu_, gpa_, first);
+  if (bytes > first) code_.claim(vcpu_, gpa2_, bytes - first);
+  if (!vcpu_.machine->smp()) return true;
+  const u8* page = vcpu_.machine->memory->host(gpa_);
+  if (page && !equal_bytes(page, source_, first)) return false;
+  if (bytes <= first) return true;
+  page = vcpu_.machine->memory->host(gpa2_);
+  return !page || equal_bytes(page, source_ + first, bytes - first);
 }
 
 // live_before_[i]: flags that some later reader may see unchanged from before instruction i.
@@ -174,6 +198,8 @@ void Translator::emit_inst(unsigned i) {
         emit_cli(inst);
       else if (inst.row->helper == Helper::k_stac || inst.row->helper == Helper::k_clac)
         emit_ac(inst.row->helper == Helper::k_stac);
+      else if (inst.row->helper == Helper::k_pause)
+        emit_pause(inst);
       else if (inst.row->helper == Helper::k_swapgs && code64())
         emit_swapgs();
       else
@@ -253,7 +279,9 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
   linear_ = linear;
   gpa_ = gpa;
   mode_ = mode;
-  if (!decode_block(linear, gpa)) return 0;
+  do {
+    if (!decode_block(linear, gpa)) return 0;
+  } while (!claim_source());
   compute_liveness();
   block_ = code_.new_block();
   Block& block = code_.block(block_);
@@ -265,6 +293,7 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
   block.insts = static_cast<u16>(count_);
   block.live_in = live_before_[0];
   block.linkable = gpa2_ == ~0ull && !single();
+  block.exclusive = bounce() && indivisible(insts_[0]);
   block.map = code_.map_count();
   emit_entries(block_);
   for (unsigned i = 0; i < count_; i++) {

@@ -84,6 +84,7 @@ class Translator {
 
   // decode_block.cpp
   bool decode_block(u64 linear, u64 gpa);
+  bool claim_source();  // declare the decoded bytes code; false: they changed meanwhile, decode again
   void compute_liveness();
   void emit_entries(u32 block);
 
@@ -148,6 +149,7 @@ class Translator {
   bool emit_availability_check(const Inst& inst);  // true: the instruction always faults, emitted
   void emit_cli(const Inst& inst);
   void emit_ac(bool set);
+  void emit_pause(const Inst& inst);
   void emit_swapgs();
 
   // registers
@@ -192,6 +194,7 @@ class Translator {
   u32 block_ = 0;
   Inst insts_[kMaxInsts];
   u16 offsets_[kMaxInsts + 1];
+  u8 source_[kMaxInsts * kMaxInstBytes + kMaxInstBytes];  // the bytes as they were decoded; see claim_source()
   u8 live_before_[kMaxInsts + 1];
   u32 code_at_[kMaxInsts + 1];
   unsigned count_ = 0;

@@ -57,6 +57,9 @@ class Stepper {
       case Sem::kCmc:
       case Sem::kLahf:
       case Sem::kSahf: break;
+      case Sem::kHelper:
+        if (inst_.row->helper == Helper::k_pause) break;
+        [[fallthrough]];
       default: return "an instruction that emitted code may not hold";
     }
     if (inst_.row->attrs & (kVsib | kCpl0)) return "a privileged instruction or one with many addresses";

@@ -60,7 +60,7 @@ void code_pages() {
   g_code.page = ~0ull;
   CHECK(touch(g, kA1, Access::kWrite));
   CHECK(touch(g, kB1, Access::kWrite));
-  tlb_protect_physical(g.v, kA1);
+  CHECK(tlb_protect_physical(g.v, kA1, true));
   CHECK(!hits(g, kA1, Access::kWrite));
   CHECK(hits(g, kA1, Access::kRead));
   CHECK(hits(g, kB1, Access::kWrite));

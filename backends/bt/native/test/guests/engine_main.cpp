@@ -42,53 +42,65 @@ namespace {
 using namespace rz;
 using guests::FinalState;
 
-constexpr int kTimeLimitSeconds = 20;
+constexpr int kTimeLimitSeconds = 60;
 
-/// The test devices in front of the engine's own interrupt controllers.
+/// The test devices in front of the engine's own interrupt controllers. Ends the program for all vCPUs when one says
+/// so.
 class GuestBus final : public Bus {
  public:
-  explicit GuestBus(IrqPlatform& irq) : irq_(irq) {}
+  GuestBus(IrqPlatform& irq, Machine& machine) : irq_(irq), machine_(machine) {}
   u64 io_read(Vcpu& v, u16 port, unsigned width) override {
     u64 value = 0;
     if (irq_.io_read(port, width, value)) return value;
     HostFpuScope scope(v);
+    std::lock_guard lock(mutex_);
     return devices_.port_read(port, width);
   }
   void io_write(Vcpu& v, u16 port, unsigned width, u64 value) override {
     if (irq_.io_write(port, width, value)) return;
     HostFpuScope scope(v);
+    std::lock_guard lock(mutex_);
     const guests::End said = devices_.port_write(port, width, value);
     if (said == guests::End::kNone || end != guests::End::kNone) return;
     end = said;
-    notify(v, kAttnStop);  // the program jumps in place until the engine looks
+    ended = v.index;
+    stop_all(machine_);  // the program jumps in place until the engine looks
   }
   u64 mmio_read(Vcpu& v, u64 gpa, unsigned width) override {
     u64 value = 0;
     if (irq_.mmio_read(v, gpa, width, value)) return value;
     HostFpuScope scope(v);
+    std::lock_guard lock(mutex_);
     return guests::TestDevices::is_mmio(gpa) ? devices_.mmio_read(gpa, width) : ~0ull >> (64 - 8 * width);
   }
   void mmio_write(Vcpu& v, u64 gpa, unsigned width, u64 value) override {
     if (irq_.mmio_write(v, gpa, width, value)) return;
     HostFpuScope scope(v);
+    std::lock_guard lock(mutex_);
     if (guests::TestDevices::is_mmio(gpa)) devices_.mmio_write(gpa, width, value);
   }
+  static void stop_all(Machine& machine) {
+    for (Vcpu* vcpu : machine.vcpus) notify(*vcpu, kAttnStop);
+  }
   guests::End end = guests::End::kNone;
+  unsigned ended = 0;  // the vCPU that said so
 
  private:
   IrqPlatform& irq_;
+  Machine& machine_;
+  std::mutex mutex_;  // guards devices_, end, ended
   guests::TestDevices devices_;
 };
 
-/// Asks the vCPU to stop when it has run too long.
+/// Asks the vCPUs to stop when they have run too long.
 class Watchdog {
  public:
-  explicit Watchdog(Vcpu& v)
-      : thread_([this, &v] {
+  explicit Watchdog(Machine& machine)
+      : thread_([this, &machine] {
           std::unique_lock lock(mutex_);
           if (!wake_.wait_for(lock, std::chrono::seconds(kTimeLimitSeconds), [this] { return through_; })) {
             fired = true;
-            notify(v, kAttnStop);
+            GuestBus::stop_all(machine);
           }
         }) {}
   ~Watchdog() {
@@ -138,48 +150,65 @@ void set_state(Vcpu& v, const guests::StartState& s) {
 /// Everything one program needs, made new for it.
 class Guest {
  public:
-  Guest(const EngineOptions& options, const char* cpu) {
+  Guest(const EngineOptions& options, const char* cpu, unsigned cpus) {
     machine_.options = options;
     ram = static_cast<u8*>(mmap(nullptr, guests::kRamBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     if (ram == MAP_FAILED || !memory_.add({0, guests::kRamBytes, ram, false})) return;
     machine_.memory = &memory_;
     machine_.tsc_hz = tsc_hz();
-    if (!cpuid_profile(cpu, 1, machine_.tsc_hz, profile_)) return;
+    if (!cpuid_profile(cpu, cpus, machine_.tsc_hz, profile_)) return;
     machine_.cpuid = &profile_;
-    vcpu_ = vcpu_create(machine_, 0);
-    machine_.vcpus.push_back(vcpu_);
+    for (unsigned i = 0; i < cpus; i++) machine_.vcpus.push_back(vcpu_create(machine_, i));
+    machine_.oversubscribed = cpus > std::thread::hardware_concurrency();
     if (!code_.init(machine_, options.code_cache_bytes, guests::kRamBytes)) return;
     machine_.code = &code_;
     emit_thunks(code_);
     irq_ = std::make_unique<IrqPlatform>(machine_);
     machine_.irq = irq_.get();
-    bus_ = std::make_unique<GuestBus>(*irq_);
+    bus_ = std::make_unique<GuestBus>(*irq_, machine_);
     machine_.bus = bus_.get();
-    vcpu_reset(*vcpu_);
-    jump_flush_all(*vcpu_);
+    for (Vcpu* v : machine_.vcpus) {
+      vcpu_reset(*v);
+      jump_flush_all(*v);
+    }
     good = true;
   }
   ~Guest() {
-    if (vcpu_) vcpu_destroy(vcpu_);
+    for (Vcpu* v : machine_.vcpus) vcpu_destroy(v);
     if (ram != MAP_FAILED) munmap(ram, guests::kRamBytes);
   }
   FinalState go(const guests::Program& program) {
-    Vcpu& v = *vcpu_;
-    set_state(v, guests::prepare(program, ram));
-    irq_->bind_thread(v);
+    set_state(*machine_.vcpus[0], guests::prepare(program, ram));
     FinalState f;
+    std::atomic<unsigned> teller{0};  // the vCPU whose registers are of interest
     {
-      Watchdog watchdog(v);
-      const RunExit why = run(v);
+      Watchdog watchdog(machine_);
+      std::atomic<RunExit> why{RunExit::kStopped};
+      auto serve = [&](Vcpu& vcpu) {
+        irq_->bind_thread(vcpu);
+        const RunExit exit = run(vcpu);
+        irq_->unbind_thread(vcpu);
+        if (exit == RunExit::kStopped) return;
+        why = exit;
+        teller = vcpu.index;
+        GuestBus::stop_all(machine_);
+      };
+      std::vector<std::thread> others;
+      for (Vcpu* vcpu : machine_.vcpus)
+        if (vcpu->index != 0) others.emplace_back(serve, std::ref(*vcpu));
+      serve(*machine_.vcpus[0]);
+      for (std::thread& other : others) other.join();
       if (why == RunExit::kShutdown)
         f.why = FinalState::Why::kShutdown;
       else if (why == RunExit::kInternalError) {
         f.why = FinalState::Why::kEngineError;
         f.note = "internal error";
-      } else
+      } else {
         f.why = watchdog.fired ? FinalState::Why::kTimeout : FinalState::Why::kEnd;
+        if (bus_->end != guests::End::kNone) teller = bus_->ended;
+      }
     }
-    irq_->unbind_thread(v);
+    Vcpu& v = *machine_.vcpus[teller];
     f.end = bus_->end;
     memcpy(f.gpr, v.regs, sizeof f.gpr);
     f.rip = v.rip;
@@ -201,7 +230,6 @@ class Guest {
   CpuidProfile profile_{};
   CodeCache code_;
   Machine machine_;
-  Vcpu* vcpu_ = nullptr;
   std::unique_ptr<IrqPlatform> irq_;
   std::unique_ptr<GuestBus> bus_;
 };
@@ -260,7 +288,7 @@ void run_all(const Arguments& arguments, const std::vector<guests::Program>& pro
       printf("run    %s\n", program.name.c_str());
       fflush(stdout);
     }
-    auto guest = std::make_unique<Guest>(arguments.options, arguments.cpu.c_str());
+    auto guest = std::make_unique<Guest>(arguments.options, arguments.cpu.c_str(), program.cpus);
     if (!guest->good) {
       printf("FAILED %s: cannot make a machine\n", program.name.c_str());
       count.failed++;
