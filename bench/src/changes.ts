@@ -22,7 +22,16 @@ const LEAST_CHANGE = 0.02;
 
 /** Every row that both reports have, by contender. The host itself is the measure, and not listed. */
 export function changes(now: ReportData, before: ReportData): readonly Change[] {
-  return now.rows.flatMap((row) => {
+  const operations = now.operations.flatMap((one): Change[] => {
+    const old = before.operations.find(({ backend, name }) => backend === one.backend && name === one.name);
+    if (!old) return [];
+    const speed = old.value / one.value;
+    const noise = Math.max(spread(old.samples), spread(one.samples), LEAST_CHANGE);
+    const { name, backend, unit } = one;
+    const figures = { before: old.value, now: one.value, speed, beyondNoise: Math.abs(Math.log(speed)) > noise };
+    return [{ row: name, contender: backend, unit, ...figures }];
+  });
+  const rows = now.rows.flatMap((row) => {
     const old = before.rows.find(({ name, unit }) => name === row.name && unit === row.unit);
     if (!old) return [];
     const natives = [bestOf(before, old, "native"), bestOf(now, row, "native")] as const;
@@ -46,6 +55,7 @@ export function changes(now: ReportData, before: ReportData): readonly Change[] 
       ];
     });
   });
+  return [...rows, ...operations];
 }
 
 const noiseOf = (row: Row, contender: string) => spread(row.samples[contender] ?? []);

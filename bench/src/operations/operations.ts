@@ -12,13 +12,17 @@ import { consoleFirmware, probeFirmware } from "../machines/probe-firmware.js";
 import { timeOperation } from "./stopwatch.js";
 
 export interface OperationResult {
+  readonly backend: string;
   readonly name: string;
+  /** Median of the samples. */
   readonly value: number;
   readonly unit: "µs" | "ms";
+  readonly samples: readonly number[];
 }
 
 const READS = 20_000;
 const MACHINES = 5;
+const PAUSES = 20;
 const CONSOLE_BYTES = 1 << 20;
 const PLUGIN = fileURLToPath(new URL("./port-probe.js", import.meta.url));
 
@@ -65,22 +69,43 @@ export async function measureOperations(backend: string, from = process.cwd()): 
       },
       1,
     );
+    const pausesMs = await pauseTimes(sdk, { ...spec, devices: [] }, chosen);
     const consoleImage = join(folder, "console.rom");
     await writeFile(consoleImage, consoleFirmware(CONSOLE_BYTES));
     const consoleMs: number[] = [];
     for (let i = 0; i < 3; i += 1) {
       consoleMs.push(await consoleRun(sdk, { ...spec, boot: { kind: "firmware", image: consoleImage }, devices: [] }, chosen));
     }
+    const result = (name: string, unit: "µs" | "ms", samples: readonly number[]): OperationResult => ({
+      ...{ backend, name, value: median(samples), unit, samples },
+    });
+    const milliseconds = (seconds: readonly number[]) => seconds.map((one) => one * 1000);
     return [
-      { name: `${backend}: exit round trip, port read`, value: median(roundTripsUs), unit: "µs" },
-      { name: `${backend}: create to first guest instruction`, value: median(firstInstructionMs), unit: "ms" },
-      { name: `${backend}: life of a machine with ${READS} exits`, value: median(lifeSeconds) * 1000, unit: "ms" },
-      { name: `${backend}: 1 MiB of console output to a reader`, value: median(consoleMs), unit: "ms" },
-      { name: `${backend}: validate`, value: median(validations) * 1000, unit: "ms" },
+      result("exit round trip, port read", "µs", roundTripsUs),
+      result("create to first guest instruction", "ms", firstInstructionMs),
+      result("pause and resume a running guest", "ms", pausesMs),
+      result(`life of a machine with ${READS} exits`, "ms", milliseconds(lifeSeconds)),
+      result("1 MiB of console output to a reader", "ms", consoleMs),
+      result("validate", "ms", milliseconds(validations)),
     ];
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Milliseconds of `pause` and `resume` together, of a guest that does nothing but exit. */
+async function pauseTimes(sdk: Ringzero, spec: MachineSpec, chosen: { readonly backend?: string }): Promise<number[]> {
+  await using machine = await sdk.create(spec, chosen);
+  await machine.start({ timeoutMs: 60_000 });
+  const samples: number[] = [];
+  for (let i = 0; i < PAUSES; i += 1) {
+    const before = performance.now();
+    await machine.pause();
+    await machine.resume();
+    samples.push(performance.now() - before);
+  }
+  await machine.stop();
+  return samples;
 }
 
 /** Milliseconds from the first chunk of console output to the last byte. @throws Error when any byte is missing */

@@ -189,9 +189,11 @@ function machines(report: ReportData): string {
 function operations(report: ReportData): string {
   if (report.operations.length === 0) return "";
   const rows = report.operations.map(
-    ({ name, value, unit }) => `<tr><td>${escaped(name)}</td><td class="n">${figure(value)} ${escaped(unit)}</td></tr>`,
+    ({ backend, name, value, unit, samples }) =>
+      `<tr><td>${escaped(backend)}</td><td>${escaped(name)}</td><td class="n" title="${samples.length} samples">${figure(value)} ${escaped(unit)}` +
+      ` <span class="soft">±${percent(spread(samples) / 2)}</span></td></tr>`,
   );
-  return `<h2>Operations of the SDK</h2><div class="wide"><table><tr><th>operation</th><th class="n">median</th></tr>${rows.join("")}</table></div>`;
+  return `<h2>Operations of the SDK</h2><div class="wide"><table><tr><th>backend</th><th>operation</th><th class="n">median</th></tr>${rows.join("")}</table></div>`;
 }
 
 /** Every median with its spread, row by row. */

@@ -36,7 +36,7 @@ export function markdown(report: ReportData): string {
           ...table(
             {
               head: ["operation of the SDK", "unit", "median"],
-              lines: report.operations.map(({ name, value, unit }) => [name, unit, figure(value)]),
+              lines: report.operations.map(({ backend, name, value, unit }) => [`${backend}: ${name}`, unit, figure(value)]),
             },
             WORD_COLUMNS,
           ),

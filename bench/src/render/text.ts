@@ -4,7 +4,8 @@ import type { Change } from "../changes.js";
 import { groupMeans, judge } from "../goals.js";
 import { namesOf } from "../ratios.js";
 import type { ReportData } from "../report.js";
-import { figure, times } from "./figures.js";
+import { spread } from "../statistics.js";
+import { figure, percent, times } from "./figures.js";
 import { goalTable, groupTable, ratioTable, type Table, WORD_COLUMNS } from "./table.js";
 
 export function textTable(report: ReportData): string {
@@ -20,7 +21,10 @@ export function textTable(report: ReportData): string {
     ...columns(ratioTable(report), WORD_COLUMNS),
     ...goals,
     "",
-    ...report.operations.map(({ name, value, unit }) => `${name}: ${figure(value)} ${unit}`),
+    ...report.operations.map(
+      ({ backend, name, value, unit, samples }) =>
+        `${backend}: ${name}: ${figure(value)} ${unit}, spread ${percent(spread(samples))}`,
+    ),
     ...report.notes,
     ...Object.entries(report.absent).map(([name, why]) => `${name} did not run: ${why}`),
   ].join("\n");
