@@ -64,7 +64,6 @@ struct InstMap {
   u32 host;   // code offset
   u16 guest;  // bytes from the block's start
   u8 parked;  // 1: guest flags are in parked_flags at its first faulting host instruction, else in EFLAGS
-  u8 unit;    // 0 general, 1 x87/MMX, 2 SSE/AVX: which exception a floating-point trap is
 };
 
 /// What a physical page was translated from.

@@ -209,7 +209,7 @@ bool msr_write(Vcpu& v, u32 index, u64 value) {
     case 0x1: return true;
     case 0x10:
       m.tsc_adjust += value - guest_tsc(v);
-      write_tsc(v, value - host_tsc());
+      write_tsc(v, value - base_tsc(v));
       return true;
     case 0x3b:
       write_tsc(v, m.tsc_offset + (value - m.tsc_adjust));

@@ -49,7 +49,7 @@ u64 machine_time_ns(const Vcpu& vcpu, u64 host_tsc_value) {
 void pvclock_write_system_time(Vcpu& vcpu, u64 msr) {
   if (!(msr & 1)) return;
   SystemTime t = {};
-  const u64 now = host_tsc();
+  const u64 now = base_tsc(vcpu);
   vcpu.pvclock_version += 2;
   t.version = vcpu.pvclock_version - 1;
   t.tsc_timestamp = now + vcpu.msr.tsc_offset;
@@ -68,7 +68,7 @@ void pvclock_write_wall_clock(Vcpu& vcpu, u64 gpa) {
   timespec real;
   clock_gettime(CLOCK_REALTIME, &real);
   const u64 ns = static_cast<u64>(real.tv_sec) * 1'000'000'000ull + static_cast<u64>(real.tv_nsec) -
-                 machine_time_ns(vcpu, host_tsc());
+                 machine_time_ns(vcpu, base_tsc(vcpu));
   WallClock w = {2, static_cast<u32>(ns / 1'000'000'000ull), static_cast<u32>(ns % 1'000'000'000ull)};
   (void)phys_write(*vcpu.machine, gpa, &w, sizeof w);
 }

@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "../run/machine.h"
 #include "cpuid.h"
 
 namespace rz {
@@ -42,6 +43,8 @@ u64 measure() {
 }
 
 }  // namespace
+
+u64 base_tsc(const Vcpu& vcpu) { return vcpu.machine->virtual_tsc ? *vcpu.machine->virtual_tsc : host_tsc(); }
 
 u64 tsc_hz() {
   static std::atomic<u64> known{0};

@@ -11,7 +11,9 @@ inline u64 host_tsc() {
   return static_cast<u64>(high) << 32 | low;
 }
 
-inline u64 guest_tsc(const Vcpu& vcpu) { return host_tsc() + vcpu.msr.tsc_offset; }
+/// The counter that the guest's is derived from: the host's, or the machine's virtual one.
+u64 base_tsc(const Vcpu& vcpu);
+inline u64 guest_tsc(const Vcpu& vcpu) { return base_tsc(vcpu) + vcpu.msr.tsc_offset; }
 
 /// Rate of the host's TSC in Hz: from CPUID leaf 15h or a hypervisor's leaf 40000010h, else measured for about
 /// 10 ms against CLOCK_MONOTONIC_RAW. The first call decides; later calls return the same value.

@@ -165,8 +165,6 @@ void emit_thunks(CodeCache& code) {
   t.call_cpp(kThunkRaise);
   a.jmp_to(code.rw(out.exit_saved));
 
-  out.fault_signal = out.exit_saved;
-
   code.seal_thunks(a.at());
   code.jump_miss = code.rx(out.exit_lookup);
 }

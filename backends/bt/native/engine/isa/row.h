@@ -161,13 +161,11 @@ enum Attr : u32 {
   kNeedsSse = 1u << 9,      // #UD when CR0.EM or !CR4.OSFXSR, #NM when CR0.TS
   kNeedsAvx = 1u << 10,     // #UD when !CR4.OSXSAVE or XCR0 lacks AVX, #NM when CR0.TS
   kNeedsAvx512 = 1u << 11,
-  kAligned = 1u << 12,   // memory operand must be aligned to its width (#GP)
-  kVexWGpr = 1u << 13,   // VEX.W selects 64-bit general registers (BMI)
-  kVvvvUsed = 1u << 14,  // VEX.vvvv names an operand (else it must be 1111b)
-  kRepIgnored = 1u << 15,
+  kAligned = 1u << 12,    // memory operand must be aligned to its width (#GP)
+  kVexWGpr = 1u << 13,    // VEX.W selects 64-bit general registers (BMI)
+  kVvvvUsed = 1u << 14,   // VEX.vvvv names an operand (else it must be 1111b)
   kOpcodeReg = 1u << 16,  // low three opcode bits (+REX.B) name a register; described by `rm`
   kVsib = 1u << 17,
-  kBndOrRep = 1u << 18,
   kWide64 = 1u << 20,      // operand size is 8 in 64-bit mode, else 4, whatever the prefixes say
   kByteForm = 1u << 19,    // the operand size is one byte whatever the prefixes say
   kPlainStore = 1u << 31,  // with a memory operand: its bytes become the low bytes of the register operand, as they are

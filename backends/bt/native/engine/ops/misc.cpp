@@ -33,7 +33,15 @@ bool random_bytes(void* into, u64 bytes) {
 
 OpResult random_value(Vcpu& v, const Inst& inst) {
   u64 value = 0;
-  const bool ok = random_bytes(&value, sizeof value);
+  bool ok = true;
+  if (u64& state = v.machine->virtual_random) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    value = state;
+  } else {
+    ok = random_bytes(&value, sizeof value);
+  }
   write_reg(v, inst, inst.rm, inst.operand_bytes, ok ? value : 0);
   v.rflags &= ~kArithFlags;
   set_flag(v, kFlagCF, ok);

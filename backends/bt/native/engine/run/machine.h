@@ -49,6 +49,14 @@ class Machine {
   void (*drain_invalidations)(void* context, Machine& machine) = nullptr;
   void* drain_context = nullptr;
 
+  // Lockstep of two machines (debug/lockstep.h). `boundary` is called where a block ended, on the vCPU's thread with
+  // the guest's registers stored; false ends run(). While it is set, blocks are not linked, and interrupts and timers
+  // are served only where run() begins, so that what happens depends on nothing but the guest and the caller.
+  bool (*boundary)(void* context, Vcpu& vcpu) = nullptr;
+  void* boundary_context = nullptr;
+  const u64* virtual_tsc = nullptr;  // what takes the place of the host's time-stamp counter
+  u64 virtual_random = 0;            // state of RDRAND and RDSEED; 0: the host's randomness
+
   /// Other vCPUs may run: what is shared with them must be ordered.
   bool smp() const { return vcpus.size() > 1; }
 };

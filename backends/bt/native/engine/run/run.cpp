@@ -273,7 +273,8 @@ RunExit run(Vcpu& v) {
 
   u64 random = (options.stress_seed + v.index) * 0x9e3779b97f4a7c15ull | 1;
 
-  for (;;) {
+  Machine& machine = *v.machine;
+  for (bool began = false;; began = true) {
     if (stress(random, options.stress_flush_tlb)) tlb_flush_all(v);
     if (stress(random, options.stress_flush_code)) v.request(kAttnFlush);
     if (v.exception.vector != PendingException::kNone) {
@@ -283,13 +284,14 @@ RunExit run(Vcpu& v) {
     if (v.shutdown) return RunExit::kShutdown;
     bool in_shadow = v.shadow_rip == v.rip;
     if (v.attention.load(std::memory_order_acquire) && !bounce_next) {
-      if (!serve_attention(v, in_shadow)) return RunExit::kStopped;
+      if (!serve_attention(v, in_shadow || (machine.boundary && began))) return RunExit::kStopped;
       pending_link = 0;
       if (v.exception.vector != PendingException::kNone || v.shutdown) continue;
       in_shadow = v.shadow_rip == v.rip;
     }
     if (v.halted || v.wait_for_sipi) {
       pending_link = 0;
+      if (machine.boundary) return RunExit::kStopped;
       v.machine->irq->run_timers(v);
       if (!v.attention.load(std::memory_order_acquire)) {
         sync.leave(v, kOutside);
@@ -300,9 +302,10 @@ RunExit run(Vcpu& v) {
     }
 
     const bool step = (v.rflags & kFlagTF) != 0;
-    const bool shadow_step = in_shadow && v.attention.load(std::memory_order_relaxed) != 0;
+    const bool held = in_shadow || machine.boundary;
+    const bool shadow_step = held && v.attention.load(std::memory_order_relaxed) != 0;
     // Kept until the instruction ran alone: a poll at its block's entry may still bring us back before it.
-    if (shadow_step) v.shadow_rip = ~0ull;
+    if (shadow_step && in_shadow) v.shadow_rip = ~0ull;
     const u64 mode =
         v.mode | (step || shadow_step || bounce_next ? u64{kModeSingle} : 0) | (bounce_next ? u64{kModeBounce} : 0);
     v.entered_at = code.invalidations();
@@ -317,7 +320,7 @@ RunExit run(Vcpu& v) {
       continue;
     }
     const Block& block = code.block(index);
-    if (!(mode & kModeSingle)) {
+    if (!(mode & kModeSingle) && !machine.boundary) {
       if ((v.mode & kModeFlat) && !options.no_opt) fill_jump_table(v, code, block);
       if (pending_link && link_generation == code.generation()) connect_link(v, code, pending_link, index, mode);
     }
@@ -360,6 +363,8 @@ RunExit run(Vcpu& v) {
       v.dr[6] |= 1 << 14;  // BS
       v.raise(kDB);
     }
+    if (machine.boundary && !bounce_next && !polled && !machine.boundary(machine.boundary_context, v))
+      return RunExit::kStopped;
   }
 }
 

@@ -79,7 +79,7 @@ bool handle_host_signal(int signal, siginfo_t* info, void* context) {
   else
     v->raise(static_cast<u8>(vector));
   v->exit_meta = kExitFault;
-  regs[REG_RIP] = reinterpret_cast<greg_t>(code.rx(g_thunks_layout.fault_signal));
+  regs[REG_RIP] = reinterpret_cast<greg_t>(code.rx(g_thunks_layout.exit_saved));
   regs[REG_EFL] &= ~static_cast<greg_t>(kFlagDF | kFlagTF | kFlagAC);
   return true;
 }

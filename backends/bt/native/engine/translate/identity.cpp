@@ -129,10 +129,7 @@ void Translator::emit_identity(const Inst& inst) {
   }
 
   if ((row.attrs & kFaultsOnHost) || inst.has_memory || inst.lock || row.feature) {
-    code_.add_map({code_.offset_of(a_.at()), offsets_[i_], parked_,
-                   static_cast<u8>(row.attrs & (kNeedsFpu | kNeedsMmx)                  ? 1
-                                   : row.attrs & (kNeedsSse | kNeedsAvx | kNeedsAvx512) ? 2
-                                                                                        : 0)});
+    code_.add_map({code_.offset_of(a_.at()), offsets_[i_], parked_});
   }
 
   const u8 reg_number = reg_is_extension ? static_cast<u8>(inst.reg) : static_cast<u8>(reg.host);

@@ -44,7 +44,7 @@ struct Thunks {
   u32 exit_poll;    // T1 = block; flags parked or dead
   u32 exit_lookup;  // T0 = RIP; flags parked
   u32 exit_bounce;  // T0 = RIP of the instruction to re-execute; flags parked or dead
-  u32 exit_saved;   // registers already saved, exit_meta set
+  u32 exit_saved;   // registers already saved, exit_meta set; also entered from the signal handler
   // Entered by a jump with the address to come back to in T1 (translated code has no stack).
   u32 slow_access;     // T0 = linear, exit_meta = AccessMeta | block << 32; comes back with T0 = host address
   u32 bounce_prepare;  // T0 = offset, exit_meta likewise; comes back with T0 = bounce buffer
@@ -52,7 +52,6 @@ struct Thunks {
   u32 helper;          // T0 = RIP, scratch[2] = Inst*; flags must be parked
   u32 string[8];  // as helper, for REP MOVS (0..3, by log2 of the width) and REP STOS (4..7): short runs are done here
   u32 raise;      // T0 = RIP, T1 = vector | has_error << 8 | error << 16; flags parked or dead
-  u32 fault_signal;  // entered from the signal handler; everything is in the vCPU already
 };
 extern Thunks g_thunks_layout;  // identical for every machine of the process
 

@@ -1,0 +1,160 @@
+// A machine for one guest test program on the bare engine, in this process: RAM, the engine's own interrupt controllers
+// and the programs' test devices.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <memory>
+
+#include "../../../../../test/guests/runner/guest_program.h"
+#include "../../../../../test/guests/runner/start_state.h"
+#include "../../../../../test/guests/runner/test_devices.h"
+#include "../../../../../test/guests/runner/verdict.h"
+#include "cache/code_cache.h"
+#include "cpu/cpuid.h"
+#include "cpu/reset.h"
+#include "cpu/segments.h"
+#include "cpu/tsc.h"
+#include "irq/platform.h"
+#include "mmu/mmu.h"
+#include "mmu/phys_memory.h"
+#include "run/host_fpu.h"
+#include "run/machine.h"
+#include "translate/mode.h"
+#include "translate/translator.h"
+
+namespace rz {
+
+using guests::FinalState;
+
+/// The test devices in front of the engine's own interrupt controllers.
+class GuestBus final : public Bus {
+ public:
+  explicit GuestBus(IrqPlatform& irq) : irq_(irq) {}
+  u64 io_read(Vcpu& v, u16 port, unsigned width) override {
+    u64 value = 0;
+    if (irq_.io_read(port, width, value)) return value;
+    HostFpuScope scope(v);
+    return devices_.port_read(port, width);
+  }
+  void io_write(Vcpu& v, u16 port, unsigned width, u64 value) override {
+    if (irq_.io_write(port, width, value)) return;
+    HostFpuScope scope(v);
+    const guests::End said = devices_.port_write(port, width, value);
+    if (said == guests::End::kNone || end != guests::End::kNone) return;
+    end = said;
+    notify(v, kAttnStop);  // the program jumps in place until the engine looks
+  }
+  u64 mmio_read(Vcpu& v, u64 gpa, unsigned width) override {
+    u64 value = 0;
+    if (irq_.mmio_read(v, gpa, width, value)) return value;
+    HostFpuScope scope(v);
+    return guests::TestDevices::is_mmio(gpa) ? devices_.mmio_read(gpa, width) : ~0ull >> (64 - 8 * width);
+  }
+  void mmio_write(Vcpu& v, u64 gpa, unsigned width, u64 value) override {
+    if (irq_.mmio_write(v, gpa, width, value)) return;
+    HostFpuScope scope(v);
+    if (guests::TestDevices::is_mmio(gpa)) devices_.mmio_write(gpa, width, value);
+  }
+  guests::End end = guests::End::kNone;
+
+ private:
+  IrqPlatform& irq_;
+  guests::TestDevices devices_;
+};
+
+inline void set_state(Vcpu& v, const guests::StartState& s) {
+  auto set = [](Segment& segment, const guests::StartSegment& from) {
+    segment = {};
+    segment.selector = from.selector;
+    segment.attributes = from.attributes;
+    segment.limit = from.limit;
+    segment.base = from.base;
+  };
+  v.cr0 = s.cr0;
+  v.cr3 = s.cr3;
+  v.cr4 = s.cr4;
+  v.msr.efer = s.efer;
+  v.rip = s.rip;
+  v.rflags = s.rflags;
+  memset(v.regs, 0, sizeof v.regs);
+  v.regs[4] = s.rsp;
+  v.gdtr = {s.gdt_base, s.gdt_limit};
+  v.idtr = {s.idt_base, s.idt_limit};
+  v.cpl = 0;
+  for (unsigned i = 0; i < 6; i++) set(v.seg[i], i == kCS ? s.cs : s.data);
+  set(v.ldtr, s.ldtr);
+  set(v.tr, s.tr);
+  refresh_segments(v);
+  refresh_mode(v);
+  tlb_switch_context(v, v.cr3, false);
+}
+
+/// Everything one program needs, made new for it.
+class Guest {
+ public:
+  Guest(const EngineOptions& options, const char* cpu, u64 hz = tsc_hz(), Clock clock = host_clock()) {
+    machine_.options = options;
+    ram = static_cast<u8*>(mmap(nullptr, guests::kRamBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    if (ram == MAP_FAILED || !memory_.add({0, guests::kRamBytes, ram, false})) return;
+    machine_.memory = &memory_;
+    machine_.tsc_hz = hz;
+    if (!cpuid_profile(cpu, 1, machine_.tsc_hz, profile_)) return;
+    machine_.cpuid = &profile_;
+    vcpu_ = vcpu_create(machine_, 0);
+    machine_.vcpus.push_back(vcpu_);
+    if (!code_.init(machine_, options.code_cache_bytes, guests::kRamBytes)) return;
+    machine_.code = &code_;
+    emit_thunks(code_);
+    irq_ = std::make_unique<IrqPlatform>(machine_, clock);
+    machine_.irq = irq_.get();
+    bus_ = std::make_unique<GuestBus>(*irq_);
+    machine_.bus = bus_.get();
+    vcpu_reset(*vcpu_);
+    jump_flush_all(*vcpu_);
+    good = true;
+  }
+  ~Guest() {
+    if (vcpu_) vcpu_destroy(vcpu_);
+    if (ram != MAP_FAILED) munmap(ram, guests::kRamBytes);
+  }
+  /// Load a program and stand at its beginning.
+  void load(const guests::Program& program) { set_state(*vcpu_, guests::prepare(program, ram)); }
+  /// How the program ended, when run() came back.
+  FinalState final_state(FinalState::Why why) const {
+    const Vcpu& v = *vcpu_;
+    FinalState f;
+    f.why = why;
+    if (why == FinalState::Why::kEngineError) f.note = "internal error";
+    f.end = bus_->end;
+    memcpy(f.gpr, v.regs, sizeof f.gpr);
+    f.rip = v.rip;
+    f.rflags = v.rflags;
+    f.cr0 = v.cr0;
+    f.cr2 = v.cr2;
+    f.cr3 = v.cr3;
+    f.cr4 = v.cr4;
+    f.efer = v.msr.efer;
+    f.cs = v.seg[kCS].selector;
+    f.ss = v.seg[kSS].selector;
+    return f;
+  }
+  Vcpu& vcpu() { return *vcpu_; }
+  Machine& machine() { return machine_; }
+  IrqPlatform& irq() { return *irq_; }
+  guests::End end() const { return bus_->end; }
+  bool good = false;
+  u8* ram = nullptr;
+
+ private:
+  PhysMemory memory_;
+  CpuidProfile profile_{};
+  CodeCache code_;
+  Machine machine_;
+  Vcpu* vcpu_ = nullptr;
+  std::unique_ptr<IrqPlatform> irq_;
+  std::unique_ptr<GuestBus> bus_;
+};
+
+}  // namespace rz
