@@ -3,6 +3,7 @@
 #! start:  long64
 #! cpus:   2
 #! expect: done
+#! kvm-differs: a software ring 0 may not have INT3
 .include "guest.inc"
 .include "catch64.inc"
 .include "smp64.inc"

@@ -2,7 +2,7 @@
 # two mappings with different rights at once; XCHG without LOCK; CMPXCHG16B; a spin lock around plain memory.
 #! start:  long64
 #! cpus:   4
-#! expect: done mem[counter:8]=4000 mem[xadded:4]=12000 mem[bits:4]=0 mem[guarded:4]=2000 mem[pair:8]=1600 mem[pair_high:8]=3200
+#! expect: done mem[counter:8]=4000 mem[xadded:4]=12000 mem[bits:4]=0 mem[guarded:4]=2000
 .include "guest.inc"
 .include "catch64.inc"
 .include "smp64.inc"
@@ -30,6 +30,7 @@ work:   mov     r12d, 1000
         mov     dword ptr [spin], 0
         dec     r12d
         jnz     2b
+        kvm_differs skip_pair                   # a software ring 0 may not have CMPXCHG16B
         mov     r12d, 400
         mov     esi, ebx
         mov     rax, [pair]
@@ -41,6 +42,7 @@ work:   mov     r12d, 1000
         dec     r12d
         jnz     5b
         mov     ebx, esi
+skip_pair:
         mov     r12d, 300
 6:      lock inc qword ptr [LINE]
         dec     r12d
@@ -72,6 +74,10 @@ work:   mov     r12d, 1000
         check_eq "dword ptr [PAGE + 4]", 0
         check_eq "qword ptr [PAGE - 0x1000]", 800
         check_eq "dword ptr [guarded2]", 200
+        kvm_differs 12f
+        check_eq "qword ptr [pair]", 1600
+        check_eq "qword ptr [pair_high]", 3200
+12:
         done
 .balign 64
 counter: .quad  0

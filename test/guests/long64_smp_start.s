@@ -66,8 +66,10 @@ other:  lock bts dword ptr [seen], ebx
         cmp     eax, 11
         jb      1f
         mov     eax, 11
-        mov     ecx, 1
+        xor     ecx, ecx
         cpuid
+        test    ebx, ebx                        # no level: the leaf is not there
+        jz      1f
         check_eq edx, esi
 1:      mov     ebx, esi
         cmp     ebx, 2

@@ -5,17 +5,21 @@
 // Usage: kvm_guest_test [DIRECTORY [NAME...]]
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "guest_program.h"
@@ -32,11 +36,25 @@ constexpr std::uint32_t kCpuidEntries = 256;
 // struct kvm_cpuid2 is 8 bytes in C, but in C++ the kernel's flexible-array macro makes it 12: give the numbers here.
 constexpr unsigned long kGetSupportedCpuid = _IOC(_IOC_READ | _IOC_WRITE, KVMIO, 0x05, 8);
 constexpr unsigned long kSetCpuid2 = _IOC(_IOC_WRITE, KVMIO, 0x90, 8);
-kvm_run* g_run = nullptr;  // for the timer's handler: the one vCPU that runs
+/// One processor and the thread that runs it.
+struct Cpu {
+  int fd = -1;
+  kvm_run* run = nullptr;
+  pthread_t thread{};
+};
+std::vector<Cpu>* g_cpus = nullptr;  // for the timer's handler: those that run
+std::atomic<bool> g_over{false};     // the program has ended, or its time
 
-void on_alarm(int) {
-  if (g_run) g_run->immediate_exit = 1;
+void stop_all() {
+  g_over = true;
+  if (!g_cpus) return;
+  for (Cpu& cpu : *g_cpus) {
+    cpu.run->immediate_exit = 1;
+    if (cpu.thread) pthread_kill(cpu.thread, SIGUSR1);  // out of HLT
+  }
 }
+void on_alarm(int) { stop_all(); }
+void on_kick(int) {}
 
 kvm_segment segment(const StartSegment& s) {
   kvm_segment k{};
@@ -59,13 +77,15 @@ class KvmMachine {
  public:
   explicit KvmMachine(int kvm) : kvm_(kvm) {}
   ~KvmMachine() {
-    g_run = nullptr;
-    if (run_) munmap(run_, run_bytes_);
-    if (vcpu_ >= 0) close(vcpu_);
+    g_cpus = nullptr;
+    for (Cpu& cpu : cpus_) {
+      if (cpu.run) munmap(cpu.run, run_bytes_);
+      if (cpu.fd >= 0) close(cpu.fd);
+    }
     if (vm_ >= 0) close(vm_);
     if (ram) munmap(ram, kRamBytes);
   }
-  bool create() {
+  bool create(unsigned cpus) {
     vm_ = ioctl(kvm_, KVM_CREATE_VM, 0);
     if (vm_ < 0) return false;
     ram =
@@ -75,18 +95,14 @@ class KvmMachine {
     if (ioctl(vm_, KVM_SET_USER_MEMORY_REGION, &region) < 0 || ioctl(vm_, KVM_CREATE_IRQCHIP, 0) < 0) return false;
     kvm_pit_config pit{};
     if (ioctl(vm_, KVM_CREATE_PIT2, &pit) < 0) return false;
-    vcpu_ = ioctl(vm_, KVM_CREATE_VCPU, 0);
-    if (vcpu_ < 0) return false;
-    std::vector<std::uint32_t> cpuid(2 + kCpuidEntries * sizeof(kvm_cpuid_entry2) / 4);
-    cpuid[0] = kCpuidEntries;
-    if (ioctl(kvm_, kGetSupportedCpuid, cpuid.data()) < 0 || ioctl(vcpu_, kSetCpuid2, cpuid.data()) < 0) return false;
     run_bytes_ = static_cast<size_t>(ioctl(kvm_, KVM_GET_VCPU_MMAP_SIZE, 0));
-    run_ = static_cast<kvm_run*>(mmap(nullptr, run_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu_, 0));
-    return run_ != MAP_FAILED;
+    for (unsigned i = 0; i < cpus; i++)
+      if (!create_cpu(i, cpus)) return false;
+    return true;
   }
   bool set(const StartState& s) {
     kvm_sregs sregs{};
-    if (ioctl(vcpu_, KVM_GET_SREGS, &sregs) < 0) return false;
+    if (ioctl(cpus_[0].fd, KVM_GET_SREGS, &sregs) < 0) return false;
     sregs.cs = segment(s.cs);
     sregs.ds = sregs.es = sregs.ss = sregs.fs = sregs.gs = segment(s.data);
     sregs.ldt = segment(s.ldtr);
@@ -99,31 +115,30 @@ class KvmMachine {
     sregs.cr3 = s.cr3;
     sregs.cr4 = s.cr4;
     sregs.efer = s.efer;
-    if (ioctl(vcpu_, KVM_SET_SREGS, &sregs) < 0) return false;
+    if (ioctl(cpus_[0].fd, KVM_SET_SREGS, &sregs) < 0) return false;
     kvm_regs regs{};
     regs.rip = s.rip;
     regs.rsp = s.rsp;
     regs.rflags = s.rflags;
-    return ioctl(vcpu_, KVM_SET_REGS, &regs) == 0;
+    return ioctl(cpus_[0].fd, KVM_SET_REGS, &regs) == 0;
   }
   FinalState go() {
     FinalState final;
     TestDevices devices;
-    g_run = run_;
+    g_over = false;
+    for (Cpu& cpu : cpus_) cpu.run->immediate_exit = 0;
+    cpus_[0].thread = pthread_self();
+    g_cpus = &cpus_;
     itimerval limit{{0, 100000}, {kTimeLimitSeconds, 0}};
     setitimer(ITIMER_REAL, &limit, nullptr);
-    for (bool running = true; running;) {
-      if (ioctl(vcpu_, KVM_RUN, 0) < 0) {
-        if (errno == EINTR && run_->immediate_exit)
-          final.why = FinalState::Why::kTimeout;
-        else if (errno == EINTR || errno == EAGAIN)
-          continue;
-        else
-          fail(final, std::string("KVM_RUN: ") + strerror(errno));
-        break;
-      }
-      running = serve(devices, final);
+    std::vector<std::thread> others;
+    for (size_t i = 1; i < cpus_.size(); i++) {
+      others.emplace_back([&, i] { run(cpus_[i], devices, final); });
+      cpus_[i].thread = others.back().native_handle();
     }
+    run(cpus_[0], devices, final);
+    for (std::thread& other : others) other.join();
+    g_cpus = nullptr;
     limit = {};
     setitimer(ITIMER_REAL, &limit, nullptr);
     read_registers(final);
@@ -132,24 +147,69 @@ class KvmMachine {
   std::uint8_t* ram = nullptr;
 
  private:
+  bool create_cpu(unsigned index, unsigned count) {
+    Cpu cpu;
+    cpu.fd = ioctl(vm_, KVM_CREATE_VCPU, index);
+    if (cpu.fd < 0) return false;
+    cpus_.push_back(cpu);
+    std::vector<std::uint32_t> cpuid(2 + kCpuidEntries * sizeof(kvm_cpuid_entry2) / 4);
+    cpuid[0] = kCpuidEntries;
+    if (ioctl(kvm_, kGetSupportedCpuid, cpuid.data()) < 0) return false;
+    if (count > 1) tell_topology(cpuid, index, count);
+    if (ioctl(cpu.fd, kSetCpuid2, cpuid.data()) < 0) return false;
+    void* run = mmap(nullptr, run_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, cpu.fd, 0);
+    if (run == MAP_FAILED) return false;
+    cpus_.back().run = static_cast<kvm_run*>(run);
+    return true;
+  }
+  /// The host's processor in KVM's list becomes number `index` of `count`.
+  static void tell_topology(std::vector<std::uint32_t>& cpuid, unsigned index, unsigned count) {
+    for (std::uint32_t i = 0; i < cpuid[0]; i++) {
+      kvm_cpuid_entry2 entry;
+      std::uint32_t* at = cpuid.data() + 2 + i * (sizeof entry / 4);
+      memcpy(&entry, at, sizeof entry);
+      if (entry.function == 1) {
+        entry.ebx = (entry.ebx & 0xffff) | count << 16 | index << 24;
+        entry.edx |= 1u << 28;
+      } else if (entry.function == 0xb || entry.function == 0x1f) {
+        entry.edx = index;
+      }
+      memcpy(at, &entry, sizeof entry);
+    }
+  }
+  /// One processor until the program ends.
+  void run(Cpu& cpu, TestDevices& devices, FinalState& final) {
+    while (!g_over) {
+      const int result = ioctl(cpu.fd, KVM_RUN, 0);
+      std::lock_guard lock(mutex_);
+      if (g_over) return;
+      if (result < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+      if (result < 0) fail(final, std::string("KVM_RUN: ") + strerror(errno));
+      if (result < 0 || !serve(cpu, devices, final)) {
+        ended_ = static_cast<size_t>(&cpu - cpus_.data());
+        stop_all();
+        return;
+      }
+    }
+  }
   static void fail(FinalState& final, std::string why) {
     final.why = FinalState::Why::kEngineError;
     final.note = std::move(why);
   }
   /// Handle one exit; false when the program ended.
-  bool serve(TestDevices& devices, FinalState& final) {
-    switch (run_->exit_reason) {
-      case KVM_EXIT_IO: return serve_port(devices, final);
+  bool serve(Cpu& cpu, TestDevices& devices, FinalState& final) {
+    kvm_run* const run = cpu.run;
+    switch (run->exit_reason) {
+      case KVM_EXIT_IO: return serve_port(*run, devices, final);
       case KVM_EXIT_MMIO: {
         std::uint64_t value = 0;
-        if (run_->mmio.is_write) {
-          memcpy(&value, run_->mmio.data, run_->mmio.len);
-          if (TestDevices::is_mmio(run_->mmio.phys_addr))
-            devices.mmio_write(run_->mmio.phys_addr, run_->mmio.len, value);
+        if (run->mmio.is_write) {
+          memcpy(&value, run->mmio.data, run->mmio.len);
+          if (TestDevices::is_mmio(run->mmio.phys_addr)) devices.mmio_write(run->mmio.phys_addr, run->mmio.len, value);
         } else {
-          value = TestDevices::is_mmio(run_->mmio.phys_addr) ? devices.mmio_read(run_->mmio.phys_addr, run_->mmio.len)
-                                                             : ~0ull;
-          memcpy(run_->mmio.data, &value, run_->mmio.len);
+          value =
+              TestDevices::is_mmio(run->mmio.phys_addr) ? devices.mmio_read(run->mmio.phys_addr, run->mmio.len) : ~0ull;
+          memcpy(run->mmio.data, &value, run->mmio.len);
         }
         return true;
       }
@@ -157,10 +217,10 @@ class KvmMachine {
       case KVM_EXIT_HLT: return true;
       case KVM_EXIT_INTERNAL_ERROR: {
         std::string bytes;
-        const auto& e = run_->internal;
+        const auto& e = run->internal;
         if (e.suberror == KVM_INTERNAL_ERROR_EMULATION) {
           kvm_regs regs{};
-          ioctl(vcpu_, KVM_GET_REGS, &regs);
+          ioctl(cpu.fd, KVM_GET_REGS, &regs);
           char byte[4];
           for (unsigned i = 0; i < 12 && regs.rip + i < kRamBytes; i++) {
             snprintf(byte, sizeof byte, " %02x", ram[regs.rip + i]);
@@ -170,21 +230,21 @@ class KvmMachine {
         fail(final, "KVM internal error " + std::to_string(e.suberror) + bytes);
         return false;
       }
-      default: fail(final, "KVM exit " + std::to_string(run_->exit_reason)); return false;
+      default: fail(final, "KVM exit " + std::to_string(run->exit_reason)); return false;
     }
   }
-  bool serve_port(TestDevices& devices, FinalState& final) {
-    auto* data = reinterpret_cast<std::uint8_t*>(run_) + run_->io.data_offset;
-    const unsigned width = run_->io.size;
-    for (unsigned i = 0; i < run_->io.count; i++, data += width) {
+  static bool serve_port(kvm_run& run, TestDevices& devices, FinalState& final) {
+    auto* data = reinterpret_cast<std::uint8_t*>(&run) + run.io.data_offset;
+    const unsigned width = run.io.size;
+    for (unsigned i = 0; i < run.io.count; i++, data += width) {
       std::uint64_t value = 0;
-      if (run_->io.direction == KVM_EXIT_IO_IN) {
-        value = devices.port_read(run_->io.port, width);
+      if (run.io.direction == KVM_EXIT_IO_IN) {
+        value = devices.port_read(run.io.port, width);
         memcpy(data, &value, width);
         continue;
       }
       memcpy(&value, data, width);
-      final.end = devices.port_write(run_->io.port, width, value);
+      final.end = devices.port_write(run.io.port, width, value);
       if (final.end != End::kNone) {
         final.why = FinalState::Why::kEnd;
         return false;
@@ -195,8 +255,8 @@ class KvmMachine {
   void read_registers(FinalState& f) {
     kvm_regs r{};
     kvm_sregs s{};
-    ioctl(vcpu_, KVM_GET_REGS, &r);
-    ioctl(vcpu_, KVM_GET_SREGS, &s);
+    ioctl(cpus_[ended_].fd, KVM_GET_REGS, &r);
+    ioctl(cpus_[ended_].fd, KVM_GET_SREGS, &s);
     const std::uint64_t gpr[16] = {r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi,
                                    r.r8,  r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15};
     memcpy(f.gpr, gpr, sizeof gpr);
@@ -212,8 +272,10 @@ class KvmMachine {
   }
 
   const int kvm_;
-  int vm_ = -1, vcpu_ = -1;
-  kvm_run* run_ = nullptr;
+  int vm_ = -1;
+  std::vector<Cpu> cpus_;
+  size_t ended_ = 0;  // the processor that ended the program
+  std::mutex mutex_;  // guards the devices, the final state and ended_
   size_t run_bytes_ = 0;
 };
 
@@ -229,6 +291,8 @@ int main(int argc, char** argv) {
   struct sigaction action {};
   action.sa_handler = on_alarm;  // no SA_RESTART: KVM_RUN must come back
   sigaction(SIGALRM, &action, nullptr);
+  action.sa_handler = on_kick;
+  sigaction(SIGUSR1, &action, nullptr);
   char scratch[] = "/tmp/ringzero-guests-XXXXXX";
   if (!mkdtemp(scratch)) {
     perror("mkdtemp");
@@ -248,7 +312,7 @@ int main(int argc, char** argv) {
       continue;
     }
     KvmMachine machine(kvm);
-    if (!machine.create() || !machine.set(prepare(program, machine.ram))) {
+    if (!machine.create(program.cpus) || !machine.set(prepare(program, machine.ram))) {
       printf("FAILED %s: cannot make a KVM machine: %s\n", program.name.c_str(), strerror(errno));
       failed++;
       continue;

@@ -12,7 +12,7 @@ target_link_libraries(engine_guest_test PRIVATE ringzero_guest_programs ringzero
 target_compile_options(engine_guest_test PRIVATE -Wall -Wextra)
 
 add_executable(kvm_guest_test ${GUEST_RUNNER_DIR}/kvm_main.cpp)
-target_link_libraries(kvm_guest_test PRIVATE ringzero_guest_programs)
+target_link_libraries(kvm_guest_test PRIVATE ringzero_guest_programs pthread)
 target_compile_options(kvm_guest_test PRIVATE -Wall -Wextra)
 
 # The same programs in lockstep: as it ships against one instruction a block.
