@@ -31,6 +31,7 @@ export interface GuestOptions {
   readonly initramfs?: readonly Uint8Array[];
   readonly memory?: string;
   readonly cpuProfile?: string;
+  readonly cpus?: number;
   readonly engine?: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -60,6 +61,7 @@ export class LinuxGuest {
     const spec = defineMachine({
       name: "system-test",
       memory: options.memory ?? "512MiB",
+      ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
       ...(options.cpuProfile === undefined ? {} : { cpuProfile: options.cpuProfile }),
       ...(options.engine === undefined ? {} : { engine: options.engine }),
       boot: linux({ kernel: options.kernel ?? images.kernel, initrd, append: "console=ttyS0 quiet panic=-1" }),
