@@ -7,6 +7,7 @@
 
 #include "assemble.h"
 #include "crash.h"
+#include "huge_pages.h"
 #include "irq/wait.h"
 
 namespace rz {
@@ -24,6 +25,7 @@ bool Engine::build(const HostOptions& options, int control_fd, std::string& erro
     }
   }
   machine_.memory = &memory_;
+  machine_.ram_heat = start_huge_pages(peer_.ram(), header.ram_bytes);
   machine_.options = options.engine;
   machine_.drain_invalidations = serve_host;
   machine_.drain_context = this;

@@ -26,6 +26,16 @@ void* map_shared(int fd, u64 bytes) {
   return at == MAP_FAILED ? nullptr : at;
 }
 
+/// The same at a multiple of 2 MiB, where the kernel can use huge pages.
+void* map_shared_aligned(int fd, u64 bytes) {
+  constexpr u64 kAlign = 2u << 20;
+  void* room = mmap(nullptr, bytes + kAlign, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) return map_shared(fd, bytes);
+  u8* at = reinterpret_cast<u8*>((reinterpret_cast<u64>(room) + kAlign - 1) & ~(kAlign - 1));
+  void* ram = mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0);
+  return ram == MAP_FAILED ? nullptr : ram;  // what is left of the room stays out of reach
+}
+
 }  // namespace
 
 bool EnginePeer::open(int ram_fd, int control_fd, const char** error) {
@@ -45,7 +55,7 @@ bool EnginePeer::open(int ram_fd, int control_fd, const char** error) {
   }
   memcpy(&header_, &area_->header, sizeof header_);
   if (!check(control_size, ram_size, error)) return false;
-  ram_ = static_cast<u8*>(map_shared(ram_fd, ram_size));
+  ram_ = static_cast<u8*>(map_shared_aligned(ram_fd, ram_size));
   if (ram_ == nullptr) {
     *error = "cannot map guest RAM";
     return false;

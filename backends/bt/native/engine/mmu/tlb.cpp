@@ -6,6 +6,7 @@
 #include "../cpu/bytes.h"
 #include "../run/machine.h"
 #include "phys_memory.h"
+#include "ram_heat.h"
 #include "spans.h"
 
 namespace rz {
@@ -202,6 +203,7 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
   TlbTable& table = vcpu.context->tlb[cls];
   TlbEntry& e = table.entries[index];
   const u64 host = reinterpret_cast<u64>(slot->host + (gpa_page - slot->base));
+  if (RamHeat* heat = vcpu.machine->ram_heat) heat->note(host);
   const bool may_write = t.writable && !slot->read_only && !code_page(*vcpu.machine, gpa_page);
   const auto fill = [&](unsigned side) {
     TlbSide& s = table.side[side];

@@ -12,6 +12,7 @@ namespace rz {
 
 class CodeCache;
 class PhysMemory;
+class RamHeat;
 struct CpuidProfile;
 
 /// Tuning and debugging switches; every combination must give the guest the same answers.
@@ -35,6 +36,7 @@ struct EngineOptions {
 class Machine {
  public:
   PhysMemory* memory = nullptr;
+  RamHeat* ram_heat = nullptr;  // told of every page that a soft TLB is filled with; may be null
   CodeCache* code = nullptr;
   Bus* bus = nullptr;
   InterruptSource* irq = nullptr;
