@@ -42,7 +42,7 @@ let done = 0;
 for (let round = 0; round < Number(values.rounds) && Date.now() < end; round++) {
   // A seed for each round, so that the command that repeats it need not repeat the others.
   const seed = Number(values.seed) + round;
-  const random = new Random(seed * 2654435761);
+  const random = new Random(Math.imul(seed, 2654435761));
   const workload = values.workload ? workloadNamed(values.workload) : random.pick(WORKLOADS);
   // Half of all rounds are plain: that is what people run.
   const mode = values.mode ? modeNamed(values.mode) : random.below(2) ? MODES[0]! : random.pick(MODES);

@@ -12,12 +12,12 @@ export interface Mode {
 export const MODES: readonly Mode[] = [
   { name: "plain", engine: {}, patience: 1 },
   { name: "flush-tlb", engine: { stressFlushTlb: 500 }, patience: 2 },
-  { name: "flush-code", engine: { stressFlushCode: 2000 }, patience: 3 },
+  { name: "flush-code", engine: { stressFlushCode: 20_000 }, patience: 3 },
   { name: "interrupts", engine: { stressInterrupts: true }, patience: 2 },
   { name: "small-cache", engine: { codeCacheBytes: 4 << 20 }, patience: 3 },
   { name: "no-opt", engine: { noOpt: true }, patience: 5 },
   { name: "single", engine: { maxBlockInsts: 1 }, patience: 5 },
-  { name: "flush-all", engine: { stressFlushTlb: 300, stressFlushCode: 5000, stressInterrupts: true }, patience: 4 },
+  { name: "flush-all", engine: { stressFlushTlb: 300, stressFlushCode: 50_000, stressInterrupts: true }, patience: 4 },
 ];
 
 export function modeNamed(name: string): Mode {

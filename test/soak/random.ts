@@ -5,6 +5,7 @@ export class Random {
 
   constructor(seed: number) {
     this.#state = seed >>> 0 || 1;
+    for (let i = 0; i < 8; i++) this.below(2); // seeds that are close to each other begin alike
   }
 
   /** 0 … below - 1. Marsaglia's 32-bit xorshift. */
