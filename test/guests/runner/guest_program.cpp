@@ -124,6 +124,8 @@ bool parse_header(const std::string& path, Program& p, std::vector<std::string>&
           why = "cannot parse expectation " + word;
           return false;
         }
+    } else if (key == "cpu:") {
+      words >> p.cpu;
     } else if (key == "kvm-differs:") {
       std::getline(words, p.kvm_differs);
       while (!p.kvm_differs.empty() && p.kvm_differs[0] == ' ') p.kvm_differs.erase(0, 1);

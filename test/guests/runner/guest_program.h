@@ -48,6 +48,7 @@ struct Program {
   StartMode start = StartMode::kLong64;
   unsigned cpus = 1;  // the first begins at `start`, the others wait for INIT and SIPI
   Expectation expect;
+  std::string cpu;          // CPU profile that it needs of the translator; empty: any
   std::string kvm_differs;  // why the KVM of some hosts is wrong here; empty: it must agree
   std::vector<Segment> segments;
   std::string elf_path;  // the linked program, for addr2line

@@ -7,6 +7,7 @@
 
 #include "assemble.h"
 #include "cpu/cpuid.h"
+#include "cpu/debug.h"
 #include "cpu/pvclock.h"
 #include "cpu/tsc.h"
 #include "registers_codec.h"
@@ -226,6 +227,7 @@ void read_vcpu(Vcpu& v, const Parsed::OneVcpu& one) {
   decode_registers(v, one.registers.data, sizeof(RegistersImage));
   v.xcr0 = image.xcr0;
   memcpy(v.dr, image.dr, sizeof image.dr);
+  debug_refresh(v);
   memcpy(v.pdpte, image.pdpte, sizeof image.pdpte);
   v.exception = PendingException{.vector = image.exception_vector,
                                  .has_error = image.exception_has_error != 0,

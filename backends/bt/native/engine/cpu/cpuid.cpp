@@ -246,6 +246,16 @@ CpuidResult host_cpuid(u32 leaf, u32 subleaf) {
 
 bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
   Since level;
+  char base[16] = {};
+  bool la57 = false;
+  for (unsigned i = 0; i + 1 < sizeof base && name[i]; ++i) {
+    if (equal_text(name + i, "+la57")) {
+      la57 = true;
+      name = base;
+      break;
+    }
+    base[i] = name[i];
+  }
   if (equal_text(name, "x86-64-v2"))
     level = kV2, name = "x86-64-v2";
   else if (equal_text(name, "x86-64-v3"))
@@ -261,7 +271,7 @@ bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
   out.vcpus = vcpus;
   out.tsc_hz = tsc_hz;
   out.phys_bits = kPhysBits;
-  out.linear_bits = 48;
+  out.linear_bits = la57 ? 57 : 48;
   if (level == kHost) {
     out.fms = host_cpuid(1, 0).eax;
     brand_of_host(out);
@@ -291,6 +301,7 @@ bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
       out.xsave_offset[i] = r.ebx;
     }
   }
+  if (la57) out.f7_ecx |= 1u << 16;
   out.cr4 = allowed_cr4(out);
   out.efer = kEferSCE | kEferLME | kEferLMA | kEferNXE;
   if (out.x21_eax >> 8 & 1) out.efer |= kEferAIBRSE;

@@ -37,7 +37,8 @@ struct CpuidProfile {
   u32 signature() const { return fms; }
 };
 
-/// Fill `out` for a profile name: "x86-64-v2", "x86-64-v3" or "host".
+/// Fill `out` for a profile name: "x86-64-v2", "x86-64-v3" or "host". "+la57" behind it adds 5-level paging, which no
+/// profile has by itself: kernels that find it use it, and every page walk takes a step more.
 /// @param vcpus   processors of the machine, 1..255
 /// @param tsc_hz  see tsc_hz()
 /// @returns false for an unknown name

@@ -211,6 +211,8 @@ bool deliver_event(Vcpu& v, const Event& e) {
 void deliver_exception(Vcpu& v) {
   PendingException now = v.exception;
   v.halted = false;
+  v.debug_pending = 0;  // a fault takes its instruction's traps along
+  v.trap_rule = TrapRule::kNormal;
   while (now.vector != PendingException::kNone) {
     v.exception = PendingException{};
     if (now.vector == kPFx) v.cr2 = now.cr2;

@@ -39,6 +39,12 @@ int fixed_mtrr(u32 index) {
 
 bool apic_register(u32 index) { return index == 0x1b || index == 0x6e0 || (index >= 0x800 && index <= 0x8ff); }
 
+// Registers that hold linear addresses take what is canonical for the processor's widest mode, whatever the mode now.
+bool canonical_address(const Vcpu& v, u64 value) {
+  const unsigned shift = 64 - v.machine->cpuid->linear_bits;
+  return static_cast<u64>(static_cast<i64>(value << shift) >> shift) == value;
+}
+
 // Registers of particular models that read as zero and ignore writes, as on KVM, because systems touch them untested.
 bool harmless(u32 index) {
   switch (index) {
@@ -49,7 +55,6 @@ bool harmless(u32 index) {
     case 0xce:   // platform info
     case 0x140:  // misc features
     case 0x1c9:
-    case 0x1d9:
     case 0x1da:
     case 0x1db:
     case 0x1dc:
@@ -70,6 +75,10 @@ bool harmless(u32 index) {
     case 0x345:  // performance counters
     case 0xc001001a:
     case 0xc001001d:  // TOP_MEM, TOP_MEM2
+    case 0xc0010016:
+    case 0xc0010017:
+    case 0xc0010018:
+    case 0xc0010019:  // I/O range registers
     case 0xc001001f:
     case 0xc0010055:
     case 0xc0010058:
@@ -237,7 +246,7 @@ bool msr_write(Vcpu& v, u32 index, u64 value) {
     case 0x174: m.sysenter_cs = value & 0xffff; return true;
     case 0x175:
     case 0x176:
-      if (!canonical(v, value)) return false;
+      if (!canonical_address(v, value)) return false;
       (index == 0x175 ? m.sysenter_esp : m.sysenter_eip) = value;
       return true;
     case 0x179: return false;
@@ -247,7 +256,10 @@ bool msr_write(Vcpu& v, u32 index, u64 value) {
       return true;
     case 0x17b: m.mcg_ctl = value; return true;
     case 0x1a0: m.misc_enable = value; return true;
-    case 0x1d9: m.debugctl = value & 3; return true;
+    case 0x1d9:  // LBR and BTF; on AMD the performance-monitor pin controls too
+      if (value & ~(cpu.intel ? 3ull : 0x3full)) return false;
+      m.debugctl = value & 3;
+      return true;
     case 0x277:
       if (!all_types(value, pat_type)) return false;
       m.pat = value;
@@ -255,11 +267,11 @@ bool msr_write(Vcpu& v, u32 index, u64 value) {
     case 0xc0000080: return write_efer(v, value);
     case 0xc0000081: m.star = value; return true;
     case 0xc0000082:
-      if (!canonical(v, value)) return false;
+      if (!canonical_address(v, value)) return false;
       m.lstar = value;
       return true;
     case 0xc0000083:
-      if (!canonical(v, value)) return false;
+      if (!canonical_address(v, value)) return false;
       m.cstar = value;
       return true;
     case 0xc0000084:
@@ -267,15 +279,15 @@ bool msr_write(Vcpu& v, u32 index, u64 value) {
       m.sfmask = value;
       return true;
     case 0xc0000100:
-      if (!canonical(v, value)) return false;
+      if (!canonical_address(v, value)) return false;
       v.seg[kFS].base = value;
       return true;
     case 0xc0000101:
-      if (!canonical(v, value)) return false;
+      if (!canonical_address(v, value)) return false;
       v.seg[kGS].base = value;
       return true;
     case 0xc0000102:
-      if (!canonical(v, value)) return false;
+      if (!canonical_address(v, value)) return false;
       m.kernel_gs_base = value;
       return true;
     case 0xc0000103:

@@ -10,6 +10,7 @@
 #include "../translate/mode.h"
 #include "bytes.h"
 #include "cpuid.h"
+#include "debug.h"
 #include "segments.h"
 #include "tsc.h"
 
@@ -59,10 +60,12 @@ void init_core(Vcpu& v) {
   v.nmi_blocked = false;
   v.shadow_rip = ~0ull;
   v.exception = PendingException{};
+  v.debug_pending = 0;
+  v.trap_rule = TrapRule::kNormal;
   v.shutdown = false;
   fill_bytes(v.pdpte, 0, sizeof v.pdpte);
   tlb_flush_all(v);
-  refresh_mode(v);
+  debug_refresh(v);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "../run/machine.h"
 #include "../translate/mode.h"
 #include "bytes.h"
+#include "debug.h"
 #include "stack_frame.h"
 
 namespace rz {
@@ -186,6 +187,7 @@ bool task_switch(Vcpu& v, u16 selector, TaskSwitch reason, u64 return_rip, u32 e
                          kFlagVIF | kFlagVIP | kFlagID;
   v.rflags = (next.flags & (wide ? kKnown : kKnown & 0xffff)) | 2;
   v.dr[7] &= ~0x155ull;  // local breakpoints
+  debug_refresh(v);
   const bool tables = !wide || !v.paging() || load_page_tables(v, next.cr3);
   const bool segments = tables && load_segments(v, next);
   refresh_segments(v);

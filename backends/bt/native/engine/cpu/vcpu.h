@@ -80,6 +80,14 @@ enum Attention : u32 {
   kAttnSafePoint = 512,  // another vCPU waits for a safe point of this one; see run/sync.h
 };
 
+/// Whether the instruction that just ran is followed by a single-step trap.
+enum class TrapRule : u8 {
+  kNormal,   // if EFLAGS.TF was set when it began
+  kHeld,     // MOV SS, POP SS: debug traps wait for the instruction behind it
+  kNone,     // INT n, INT3, INTO: never
+  kNewFlag,  // SYSCALL, SYSRET: if EFLAGS.TF is set when it is through
+};
+
 /// FS/GS base and other MSRs that live outside the segment array.
 struct Msrs {
   u64 efer, star, lstar, cstar, sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux,
@@ -127,7 +135,10 @@ struct alignas(64) Vcpu {
   bool fpu_live;   // guest FPU/vector state is in the host registers (else in `xsave`)
   u64 shadow_rip;  // interrupts are held off while rip == shadow_rip (STI, MOV SS); ~0: none
   PendingException exception;
-  u64 pdpte[4];  // PAE page-directory pointers, loaded with CR3
+  u8 watch_data, watch_code, watch_port;  // breakpoints that are armed, bit n for DRn (cpu/debug.h)
+  u8 debug_pending;                       // breakpoints that the running instruction hit
+  TrapRule trap_rule;                     // of the running instruction
+  u64 pdpte[4];                           // PAE page-directory pointers, loaded with CR3
 
   // ---- engine ---------------------------------------------------------------------------------------
   Machine* machine;
@@ -158,7 +169,6 @@ struct alignas(64) Vcpu {
   FlightBlock flight_own[kFlightBlocks];
   bool nmi_waiting;        // an NMI came while NMIs were blocked; IRET makes it kAttnNmi again
   bool single_block;       // the block being run is a single-instruction one: return to the run loop after it
-  bool debug_hold;         // MOV SS or POP SS just ran with TF set: no single-step trap behind it
   bool interrupt_waiting;  // an interrupt was seen while IF was clear; raising IF makes it kAttnInterrupt again
 
   // ---- among vCPUs; run/sync.h ---------------------------------------------------------------------

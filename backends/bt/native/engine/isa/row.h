@@ -129,7 +129,7 @@ enum class Sem : u16 {
   X(int_imm) X(int3) X(int1) X(into) X(iret) X(syscall) X(sysret) X(sysenter) X(sysexit)           \
   X(call_far) X(jmp_far) X(ret_far) X(ud) X(rsm)                                                   \
   /* segment registers and stack */                                                                \
-  X(mov_from_seg) X(mov_to_seg) X(push_seg) X(pop_seg) X(load_far_ptr) X(popf) X(pusha) X(popa)    \
+  X(mov_from_seg) X(mov_to_seg) X(push_seg) X(pop_seg) X(load_far_ptr) X(pushf) X(popf) X(pusha) X(popa)    \
   X(enter) X(bound)                                                                                \
   /* not in 64-bit mode */                                                                         \
   X(daa) X(das) X(aaa) X(aas) X(aam) X(aad) X(xlat) X(salc)                                        \

@@ -1,6 +1,7 @@
 // Guest memory access for helpers: segmentation and canonical checks first, then alignment, then paging. A hit in
 // the soft TLB is served directly; everything else goes through spans.cpp.
 #include "../cpu/bytes.h"
+#include "../cpu/debug.h"
 #include "../run/machine.h"
 #include "spans.h"
 
@@ -52,7 +53,7 @@ bool fast_write(Vcpu& vcpu, PrivClass cls, u64 linear, const void* from, unsigne
 
 bool alignment_fault(Vcpu& vcpu, u64 linear, unsigned bytes) {
   if (vcpu.cpl != 3 || !(vcpu.cr0 & kCr0AM) || !(vcpu.rflags & kFlagAC)) return false;
-  if ((bytes != 2 && bytes != 4 && bytes != 8) || (linear & (bytes - 1)) == 0) return false;
+  if ((linear & (alignment_of(bytes) - 1)) == 0) return false;
   vcpu.raise(kAC, 0);
   return true;
 }
@@ -91,6 +92,7 @@ bool mem_read(Vcpu& vcpu, u8 seg, u64 offset, unsigned bytes, u64& value) {
   if (alignment_fault(vcpu, linear, bytes)) return false;
   u64 got = 0;
   if (!fast_read(vcpu, current_class(vcpu), linear, &got, bytes)) return false;
+  note_access(vcpu, linear, bytes, Access::kRead);
   value = got;
   return true;
 }
@@ -99,19 +101,25 @@ bool mem_write(Vcpu& vcpu, u8 seg, u64 offset, unsigned bytes, u64 value) {
   u64 linear;
   if (!linear_address(vcpu, seg, offset, bytes, Access::kWrite, linear)) return false;
   if (alignment_fault(vcpu, linear, bytes)) return false;
-  return fast_write(vcpu, current_class(vcpu), linear, &value, bytes);
+  if (!fast_write(vcpu, current_class(vcpu), linear, &value, bytes)) return false;
+  note_access(vcpu, linear, bytes, Access::kWrite);
+  return true;
 }
 
 bool mem_read_block(Vcpu& vcpu, u8 seg, u64 offset, void* into, unsigned bytes) {
   u64 linear;
   if (!linear_address(vcpu, seg, offset, bytes, Access::kRead, linear)) return false;
-  return fast_read(vcpu, current_class(vcpu), linear, into, bytes);
+  if (!fast_read(vcpu, current_class(vcpu), linear, into, bytes)) return false;
+  note_access(vcpu, linear, bytes, Access::kRead);
+  return true;
 }
 
 bool mem_write_block(Vcpu& vcpu, u8 seg, u64 offset, const void* from, unsigned bytes) {
   u64 linear;
   if (!linear_address(vcpu, seg, offset, bytes, Access::kWrite, linear)) return false;
-  return fast_write(vcpu, current_class(vcpu), linear, from, bytes);
+  if (!fast_write(vcpu, current_class(vcpu), linear, from, bytes)) return false;
+  note_access(vcpu, linear, bytes, Access::kWrite);
+  return true;
 }
 
 bool mem_probe_write(Vcpu& vcpu, u8 seg, u64 offset, unsigned bytes) {

@@ -1,5 +1,6 @@
 // The bounce buffer: an access that crosses a page, is MMIO or hits translated code runs the same instruction on a
 // copy. All pages are probed before the instruction runs, so the write-back cannot fault; MMIO is read exactly once.
+#include "../cpu/debug.h"
 #include "spans.h"
 
 namespace rz {
@@ -9,6 +10,7 @@ bool bounce_prepare(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
   if (alignment_fault(vcpu, linear, bytes)) return false;
   Spans spans;
   if (!resolve_spans(vcpu, linear, bytes, access, current_class(vcpu), spans)) return false;
+  note_access(vcpu, linear, bytes, access);
   vcpu.bounce_linear = linear;
   vcpu.bounce_bytes = bytes;
   vcpu.bounce_access = access;

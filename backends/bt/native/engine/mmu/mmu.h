@@ -102,7 +102,15 @@ void tlb_init(Vcpu& vcpu);
 
 /// True when `linear` is canonical for the current paging mode (always true outside long mode).
 bool canonical(const Vcpu& vcpu, u64 linear);
-/// #AC(0) pending and true when alignment checking is on and `linear` is not a multiple of `bytes` (2, 4, 8).
+/// What alignment checking asks of an operand of `bytes`: its width, 8 for an 80-bit number, at most 16. Other images
+/// have parts of their own and are not checked. Source: SDM, "Alignment Check Exception (#AC)", and what processors do.
+constexpr unsigned alignment_of(unsigned bytes) {
+  if (bytes == 10) return 8;
+  if (bytes == 0 || (bytes & (bytes - 1)) != 0) return 1;
+  return bytes > 16 ? 16 : bytes;
+}
+/// #AC(0) pending and true when alignment checking is on and `linear` is not as aligned as an operand of `bytes` must
+/// be.
 bool alignment_fault(Vcpu& vcpu, u64 linear, unsigned bytes);
 /// Write guest-physical RAM on behalf of the engine (A/D bits, pvclock), with code invalidation. False: not RAM.
 bool phys_write(Machine& machine, u64 gpa, const void* from, unsigned bytes);

@@ -1,5 +1,6 @@
 // What happens when the inline check of translated code misses, and code fetch. Either the operand's host address
 // comes back (and the TLB learns it), or the access has to be re-executed through the bounce buffer.
+#include "../cpu/debug.h"
 #include "../run/machine.h"
 #include "phys_memory.h"
 #include "spans.h"
@@ -15,6 +16,7 @@ SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
   if (!walk(vcpu, linear, access, cls, t)) return {nullptr, SlowAccess::kFault};
   const MemorySlot* slot = vcpu.machine->memory->find(t.gpa);
   if (!slot) return {nullptr, SlowAccess::kBounce};
+  if (vcpu.watch_data && data_breakpoints(vcpu, linear, bytes, access)) return {nullptr, SlowAccess::kBounce};
   if (writes(access) && vcpu.machine->smp()) note_recent_write(vcpu, slot->host + (t.gpa - slot->base));
   tlb_fill(vcpu, cls, linear, t, access);  // leaves the write side empty when code is on the page; its fence also
                                            // stands between the note above and the looks below

@@ -4,6 +4,7 @@
 #include "tlb.h"
 
 #include "../cpu/bytes.h"
+#include "../cpu/debug.h"
 #include "../run/machine.h"
 #include "phys_memory.h"
 #include "ram_heat.h"
@@ -197,6 +198,10 @@ void tlb_init(Vcpu& vcpu) {
 void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Access access) {
   const MemorySlot* slot = vcpu.machine->memory->find(t.gpa);
   if (!slot) return;
+  if (vcpu.watch_data && watched_page(vcpu, linear)) {  // every access has to come here
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return;
+  }
   const u64 page = linear & kPageMask;
   const u64 gpa_page = t.gpa & kPageMask;
   const unsigned index = tlb_index(linear);

@@ -2,6 +2,7 @@
 // Sources: SDM, "Control Registers", "Debug Registers", "MOV--Move to/from Control Registers", "Mode Switching".
 #include "../cpu/bytes.h"
 #include "../cpu/cpuid.h"
+#include "../cpu/debug.h"
 #include "../cpu/segments.h"
 #include "../run/machine.h"
 #include "../translate/mode.h"
@@ -83,6 +84,7 @@ bool write_cr4(Vcpu& v, u64 value) {
   if ((value & kCr4PCIDE) && !(old & kCr4PCIDE) && (!v.long_mode() || (v.cr3 & 0xfff))) return gp(v);
   if (pae_paging(v.cr0, value, v.msr.efer) && ((old ^ value) & kCr4Pdptes) && !load_pdptes(v, v.cr3)) return false;
   v.cr4 = value;
+  if ((old ^ value) & kCr4DE) debug_refresh(v);
   if (((old ^ value) & kCr4FlushAll) || ((old & kCr4PCIDE) && !(value & kCr4PCIDE))) tlb_flush_all(v);
   refresh_mode(v);
   return true;
@@ -154,10 +156,11 @@ OpResult op_mov_to_dr(Vcpu& v, const Inst& inst) {
   const u64 value = read_reg(v, inst, inst.rm, v.code64() ? 8 : 4);
   if (number >= 6) {
     if (value >> 32) return fault(v, kGP, 0);
-    v.dr[number] = number == 6 ? (value & 0xe00f) | 0xffff0ff0 : (value & 0xffff2fff) | 0x400;
+    v.dr[number] = number == 6 ? (value & 0xe00f) | 0xffff0ff0 : (value & 0xffff27ff) | 0x400;
   } else {
     v.dr[number] = value;
   }
+  if (number != 6 && (v.dr[7] & 0xff || v.watch_data | v.watch_code | v.watch_port)) debug_refresh(v);
   return OpResult::kNext;
 }
 

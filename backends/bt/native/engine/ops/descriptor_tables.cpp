@@ -221,7 +221,8 @@ OpResult op_arpl(Vcpu& v, const Inst& inst) {
 OpResult op_invlpg(Vcpu& v, const Inst& inst) {
   const u64 offset = effective_offset(v, inst);
   const bool based = !v.code64() || inst.seg == kFS || inst.seg == kGS;
-  const u64 linear = offset + (based ? v.seg[inst.seg].base : 0);
+  u64 linear = offset + (based ? v.seg[inst.seg].base : 0);
+  if (!v.code64()) linear = static_cast<u32>(linear);
   if (canonical(v, linear)) tlb_flush_page(v, linear);
   return OpResult::kNext;
 }
@@ -232,7 +233,7 @@ OpResult op_invpcid(Vcpu& v, const Inst& inst) {
   const u64 type = read_reg(v, inst, inst.reg, v.code64() ? 8 : 4);
   const u16 pcid = static_cast<u16>(image[0] & 0xfff);
   const bool pcid_used = type <= 1;
-  if (type > 3 || (pcid_used && ((image[0] & ~0xfffull) || (pcid && !(v.cr4 & kCr4PCIDE))))) return fault(v, kGP, 0);
+  if (type > 3 || (image[0] & ~0xfffull) || (pcid_used && pcid && !(v.cr4 & kCr4PCIDE))) return fault(v, kGP, 0);
   switch (type) {
     case 0:
       if (!canonical(v, image[1])) return fault(v, kGP, 0);

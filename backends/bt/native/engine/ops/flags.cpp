@@ -35,6 +35,16 @@ OpResult op_sti(Vcpu& v, const Inst& inst) {
   return OpResult::kNext;
 }
 
+// PUSHF in V8086 mode; elsewhere it is emitted inline. Under VME the image has VIF for IF, and an IOPL of 3.
+OpResult op_pushf(Vcpu& v, const Inst& inst) {
+  u64 image = v.rflags & ~(kFlagRF | kFlagVM);
+  if (iopl(v) < 3) {
+    if (!vme(v) || inst.operand_bytes != 2) return fault(v, kGP, 0);
+    image = (image & ~kFlagIF) | kFlagIOPL | (v.rflags & kFlagVIF ? kFlagIF : 0);
+  }
+  return push_value(v, inst.operand_bytes, image) ? OpResult::kNext : OpResult::kFault;
+}
+
 OpResult op_popf(Vcpu& v, const Inst& inst) {
   const unsigned bytes = inst.operand_bytes;
   const bool virtual_if = vme(v) && iopl(v) < 3;

@@ -11,6 +11,7 @@ namespace {
 
 OpResult software_interrupt(Vcpu& v, const Inst& inst, u8 vector) {
   const Event event{.vector = vector, .kind = EventKind::kSoftware, .return_rip = next_instruction(v, inst)};
+  if (v.rflags & kFlagTF) v.trap_rule = TrapRule::kNone;
   return deliver_event(v, event) ? OpResult::kJump : OpResult::kFault;
 }
 
@@ -38,6 +39,7 @@ OpResult interrupt_v86(Vcpu& v, const Inst& inst, u8 vector) {
       if (!trusted) {  // the pushed IF is VIF, the pushed IOPL is 3
         image = static_cast<u16>((image & ~kFlagIF) | (v.rflags & kFlagVIF ? kFlagIF : 0) | kFlagIOPL);
       }
+      if (v.rflags & kFlagTF) v.trap_rule = TrapRule::kNone;
       if (!deliver_through_ivt(v, vector, 0, next_instruction(v, inst), image)) return OpResult::kFault;
       v.rflags &= ~(trusted ? kFlagIF : kFlagVIF);
       return OpResult::kJump;
@@ -94,6 +96,7 @@ OpResult iret_v86(Vcpu& v, unsigned bytes) {
 // From CPL 0 to a V8086 task: ESP, SS, ES, DS, FS, GS follow EFLAGS on the stack.
 OpResult iret_to_v86(Vcpu& v, Popper& stack, u64 rip, u64 cs, u64 image) {
   u64 esp, selectors[5];
+  if (rip > 0xffff) return fault(v, kGP, 0);
   if (!stack.pop(esp)) return OpResult::kFault;
   for (u64& s : selectors)
     if (!stack.pop(s)) return OpResult::kFault;
@@ -184,11 +187,13 @@ OpResult op_into(Vcpu& v, const Inst& inst) {
 
 OpResult op_int1(Vcpu& v, const Inst& inst) {
   const Event event{.vector = kDB, .kind = EventKind::kExternal, .return_rip = next_instruction(v, inst)};
+  if (v.rflags & kFlagTF) v.trap_rule = TrapRule::kNone;
   return deliver_event(v, event) ? OpResult::kJump : OpResult::kFault;
 }
 
 OpResult op_iret(Vcpu& v, const Inst& inst) {
   OpResult result;
+  v.nmi_blocked = false;  // also when it faults
   if (!v.protected_mode())
     result = iret_real(v, inst.operand_bytes);
   else if (v.v8086())
@@ -196,7 +201,7 @@ OpResult op_iret(Vcpu& v, const Inst& inst) {
   else
     result = iret_protected(v, inst);
   if (result != OpResult::kJump) return result;
-  v.nmi_blocked = false;
+  if (!v.watch_code) v.rflags &= ~kFlagRF;  // it has nothing to hold off
   refresh_mode(v);
   return result;
 }

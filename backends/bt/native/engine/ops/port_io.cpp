@@ -1,5 +1,6 @@
 // IN and OUT, and the permission check that INS and OUTS share. Source: SDM, "I/O Port Addressing" and
 // "I/O Permission Bit Map".
+#include "../cpu/debug.h"
 #include "../run/machine.h"
 #include "operands.h"
 #include "ops.h"
@@ -37,6 +38,7 @@ OpResult op_in(Vcpu& v, const Inst& inst) {
   const u16 port = port_of(v, inst);
   if (!port_allowed(v, port, width)) return OpResult::kFault;
   merge_reg(v.regs[kRax], v.machine->bus->io_read(v, port, width), width);
+  if (v.watch_port) note_port(v, port, width);
   return OpResult::kNext;
 }
 
@@ -45,6 +47,7 @@ OpResult op_out(Vcpu& v, const Inst& inst) {
   const u16 port = port_of(v, inst);
   if (!port_allowed(v, port, width)) return OpResult::kFault;
   v.machine->bus->io_write(v, port, width, v.regs[kRax] & low_mask(width));
+  if (v.watch_port) note_port(v, port, width);
   return OpResult::kNext;
 }
 

@@ -12,7 +12,7 @@ namespace {
 void loaded(Vcpu& v, const Inst& inst, u8 seg) {
   if (seg == kSS) {
     v.shadow_rip = next_instruction(v, inst);
-    v.debug_hold = (v.rflags & kFlagTF) != 0;
+    if ((v.rflags & kFlagTF) || v.debug_pending) v.trap_rule = TrapRule::kHeld;
   }
   refresh_mode(v);
 }

@@ -2,6 +2,7 @@
 // and run host string instructions on host memory; counts and pointers advance chunk by chunk, so a fault or an
 // interrupt finds them at the element it stopped at. Source: SDM, "String Instructions".
 #include "../cpu/bytes.h"
+#include "../cpu/debug.h"
 #include "../run/machine.h"
 #include "operands.h"
 #include "ops.h"
@@ -163,7 +164,7 @@ OpResult finish(Cursor& c, u64 done_this_visit) {
 }
 
 bool leave_now(Cursor& c, u64 done) {
-  return attention(c.v) || done * c.width >= kBytesPerVisit || (c.v.rflags & kFlagTF);
+  return attention(c.v) || done * c.width >= kBytesPerVisit || (c.v.rflags & kFlagTF) || c.v.debug_pending;
 }
 
 u64 accumulator(const Vcpu& v, unsigned width) { return v.regs[kRax] & low_mask(width); }
@@ -348,6 +349,7 @@ OpResult op_ins(Vcpu& v, const Inst& inst) {
     if (!mem_probe_write(v, kES, c.di(), c.width)) return OpResult::kFault;
     const u64 value = v.machine->bus->io_read(v, port, c.width);
     if (!mem_write(v, kES, c.di(), c.width, value)) return OpResult::kFault;
+    if (v.watch_port) note_port(v, port, c.width);
     c.advance(kRdi, 1);
     c.consume(1);
     if (!c.repeated) return OpResult::kNext;
@@ -365,6 +367,7 @@ OpResult op_outs(Vcpu& v, const Inst& inst) {
     u64 value;
     if (!mem_read(v, c.source_seg, c.si(), c.width, value)) return OpResult::kFault;
     v.machine->bus->io_write(v, port, c.width, value);
+    if (v.watch_port) note_port(v, port, c.width);
     c.advance(kRsi, 1);
     c.consume(1);
     if (!c.repeated) return OpResult::kNext;

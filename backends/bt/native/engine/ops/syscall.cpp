@@ -29,6 +29,7 @@ OpResult op_syscall(Vcpu& v, const Inst& inst) {
   const bool intel = v.machine->cpuid->intel;
   if (intel && !v.code64()) return fault(v, kUD);
   const u16 cs = static_cast<u16>(v.msr.star >> 32 & 0xfffc);
+  if (v.rflags & kFlagTF) v.trap_rule = TrapRule::kNewFlag;
   v.regs[kRcx] = next_instruction(v, inst);
   if (v.long_mode()) {
     v.regs[11] = v.rflags & ~kFlagRF;
@@ -62,6 +63,7 @@ OpResult op_sysret(Vcpu& v, const Inst& inst) {
   } else {
     v.rflags |= kFlagIF;
   }
+  v.trap_rule = v.rflags & kFlagTF ? TrapRule::kNewFlag : TrapRule::kNormal;
   v.rip = rip;
   flat(v, kCS, static_cast<u16>((to_64 ? star + 16 : star) | 3), to_64 ? kCode64 : kCode32, 3);
   flat(v, kSS, static_cast<u16>((star + 8) | 3), kData, 3);

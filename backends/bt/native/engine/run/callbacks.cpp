@@ -92,17 +92,17 @@ extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst) {
   if (v.rflags & kFlagTF) v.request(kAttnStep);
   switch (result) {
     case OpResult::kNext:
-      if (code.invalidations() == v.entered_at && v.waits == waits) return 0;
+      if (code.invalidations() == v.entered_at && v.waits == waits && !v.debug_pending) return 0;
       // The helper may have changed the code of the very block that called it, or another vCPU did and this instruction
-      // serialises; or it waited: a safe point.
+      // serialises; or it waited: a safe point; or a debug trap follows.
       v.rip = next_rip(v, *inst);
       v.exit_meta = kExitLookup;
       return 2;
     case OpResult::kJump:
       v.exit_meta = kExitLookup;
-      return v.single_block || v.attention.load(std::memory_order_relaxed) ? 2 : 1;
+      return v.single_block || v.debug_pending || v.attention.load(std::memory_order_relaxed) ? 2 : 1;
     case OpResult::kFault: v.exit_meta = kExitFault; return 2;
-    case OpResult::kAgain: v.exit_meta = kExitLookup; return 2;
+    case OpResult::kAgain: v.exit_meta = kExitLookup | kExitAgain; return 2;
     case OpResult::kLeave:
       v.rip = next_rip(v, *inst);
       v.exit_meta = kExitLookup;

@@ -9,6 +9,7 @@
 #include <csignal>
 
 #include "../cache/code_cache.h"
+#include "../cpu/debug.h"
 #include "../cpu/exceptions.h"
 #include "../cpu/reset.h"
 #include "../irq/timers.h"
@@ -180,6 +181,17 @@ bool code_linear(Vcpu& v, u64& linear) {
   return true;
 }
 
+/// Instruction breakpoints at the current RIP: a #DB becomes pending, unless EFLAGS.RF holds it off.
+/// @param single  set when the instruction has to run alone
+bool hits_code_breakpoint(Vcpu& v, bool& single) {
+  const CodeWatch watch = code_watch(v);
+  single |= watch.on_page;
+  if (!watch.hits || (v.rflags & kFlagRF)) return false;
+  v.dr[6] |= watch.hits;
+  v.raise(kDB);
+  return true;
+}
+
 /// The block for (rip, mode), translated when absent; 0 with an exception pending.
 u32 find_block(Vcpu& v, u64 mode) {
   CodeCache& code = *v.machine->code;
@@ -306,8 +318,14 @@ RunExit run(Vcpu& v) {
     const bool shadow_step = held && v.attention.load(std::memory_order_relaxed) != 0;
     // Kept until the instruction ran alone: a poll at its block's entry may still bring us back before it.
     if (shadow_step && in_shadow) v.shadow_rip = ~0ull;
-    const u64 mode =
-        v.mode | (step || shadow_step || bounce_next ? u64{kModeSingle} : 0) | (bounce_next ? u64{kModeBounce} : 0);
+    bool single = step || shadow_step || bounce_next || v.debug_pending;
+    bool resume = false;  // EFLAGS.RF was set: it lasts until the instruction is through
+    if (v.watch_code) {
+      if (!bounce_next && hits_code_breakpoint(v, single)) continue;
+      resume = (v.rflags & kFlagRF) != 0;
+      v.rflags &= ~kFlagRF;
+    }
+    const u64 mode = v.mode | (single ? u64{kModeSingle} : 0) | (bounce_next ? u64{kModeBounce} : 0);
     v.entered_at = code.invalidations();
     u32 index = find_block(v, mode);
     if (index && code.block(index).exclusive && v.machine->smp()) {
@@ -329,6 +347,7 @@ RunExit run(Vcpu& v) {
 
     v.flight[v.flight_next++ % kFlightBlocks] = {v.rip, mode};
     v.single_block = (mode & kModeSingle) != 0;
+    const u64 next_rip = v.rip + block.guest_bytes;  // of a single instruction
     park_from_rflags(v);
     enter(code.rx(block.code_indirect));
     unpark_into_rflags(v);
@@ -357,12 +376,10 @@ RunExit run(Vcpu& v) {
         break;
       default: return RunExit::kInternalError;
     }
-    if (step && completed && v.debug_hold) {
-      v.debug_hold = false;
-    } else if (step && completed) {
-      v.dr[6] |= 1 << 14;  // BS
-      v.raise(kDB);
-    }
+    const bool again = meta == (kExitLookup | kExitAgain);
+    if (resume && (!completed || again)) v.rflags |= kFlagRF;
+    if (completed && (step || v.debug_pending || v.trap_rule != TrapRule::kNormal))
+      debug_after_instruction(v, step, !again && v.rip != next_rip);
     if (machine.boundary && !bounce_next && !polled && !machine.boundary(machine.boundary_context, v))
       return RunExit::kStopped;
   }

@@ -64,6 +64,14 @@ bool Translator::emit_availability_check(const Inst& inst) {
     emit_raise(static_cast<u8>(vector));
     return true;
   }
+  // Control and debug registers that do not exist are #UD at any privilege.
+  const Helper helper = inst.row->helper;
+  const bool control = helper == Helper::k_mov_from_cr || helper == Helper::k_mov_to_cr;
+  const bool debug = helper == Helper::k_mov_from_dr || helper == Helper::k_mov_to_dr;
+  if ((control && !(0x11d >> inst.reg & 1)) || (debug && inst.reg >= 8)) {
+    emit_raise(kUD);
+    return true;
+  }
   if ((attrs & kCpl0) && !(mode_ & kModeCpl0)) {
     emit_raise(kGP, true, 0);
     return true;

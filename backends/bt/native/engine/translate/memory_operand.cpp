@@ -4,7 +4,7 @@
 // Fast path: the soft TLB's tag compare, with the page-crossing test folded in by comparing the page of the
 // last byte. A miss goes to C++, which fills the table, raises the fault, or sends the instruction to be
 // executed again alone with its operand in a bounce buffer (page crossings, MMIO, stores onto code).
-#include "../mmu/tlb.h"
+#include "../mmu/mmu.h"
 #include "mode.h"
 #include "translator.h"
 
@@ -93,6 +93,11 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
     }
     a_.gs_load(kT1, seg_field(seg, offsetof(Segment, base)));
     a_.lea(code64(), kT0, kT0, kT1, 0, 0);
+  }
+  if ((mode_ & kModeAlign) && alignment_of(bytes) > 1 && !(inst_->row->attrs & kAligned)) {
+    a_.mov32(kT1, kT0);
+    a_.op_imm(false, 4, kT1, static_cast<i32>(alignment_of(bytes) - 1));
+    bounce_[bounce_count_++] = {a_.jcc(cNE), inst_rip_};  // which raises #AC
   }
   // T1 = &tlb->entries[index of T0]
   a_.mov32(kT1, kT0);

@@ -11,7 +11,8 @@ enum ModeBits : u64 {
   kModeSizeMask = 3,   // CodeSize
   kModeCpl3 = 1 << 2,  // CPL 3 (CPL 1 and 2 translate as supervisor; privileged rows are checked by kModeCpl0)
   kModeCpl0 = 1 << 3,
-  kModeFlat = 1 << 4,      // CS, DS, ES, SS: base 0, limit 4 GiB - 1, usable (always set in 64-bit mode)
+  kModeFlat = 1 << 4,      // CS, DS, ES, SS: base 0, limit 4 GiB - 1, usable (set in 64-bit mode); clear while
+                           // instruction breakpoints are armed: every jump to another page goes to the run loop
   kModeStackBig = 1 << 5,  // SS.B: 32-bit stack pointer outside 64-bit mode
   kModeProtected = 1 << 6,
   kModeV86 = 1 << 7,

@@ -118,16 +118,15 @@ void Translator::emit_leave(const Inst& inst) {
 
 // PUSHF: the arithmetic flags come from the parked image, the rest from Vcpu::rflags.
 void Translator::emit_pushf(const Inst& inst) {
+  if (mode_ & kModeV86) {  // IOPL and VME decide
+    static constexpr Row kRow{.mnemonic = "pushf", .sem = Sem::kHelper, .helper = Helper::k_pushf};
+    Inst helped = inst;
+    helped.row = &kRow;
+    emit_helper(helped);
+    return;
+  }
   const unsigned bytes = inst.operand_bytes;
   if (!parked_) park();
-  if (mode_ & kModeV86) {  // #GP unless IOPL is 3
-    a_.gs_load32(kT1, offsetof(Vcpu, rflags));
-    a_.op_imm(false, 4, kT1, kFlagIOPL);
-    a_.op_imm(false, 7, kT1, kFlagIOPL);
-    u8* allowed = a_.jcc(cE);
-    emit_raise(kGP, true, 0);
-    a_.bind(allowed);
-  }
   a_.gs_load8z(kT1, offsetof(Vcpu, parked_flags) + 1);
   a_.op_imm(false, 4, kT1, 0xd5 & 0x7fffffff);
   a_.gs_load8z(kT0, offsetof(Vcpu, parked_flags));

@@ -24,6 +24,9 @@ enum ExitReason : u8 {
   kExitInternal,  // an invariant failed
 };
 
+/// With kExitLookup: the same instruction goes on (REP).
+inline constexpr u64 kExitAgain = 1 << 8;
+
 /// Fields of the access descriptor passed to the slow path.
 struct AccessMeta {
   static constexpr u32 make(u32 guest_offset, u32 bytes, Access access, u8 seg, bool aligned = false) {

@@ -288,7 +288,8 @@ void run_all(const Arguments& arguments, const std::vector<guests::Program>& pro
       printf("run    %s\n", program.name.c_str());
       fflush(stdout);
     }
-    auto guest = std::make_unique<Guest>(arguments.options, arguments.cpu.c_str(), program.cpus);
+    const std::string& cpu = program.cpu.empty() ? arguments.cpu : program.cpu;
+    auto guest = std::make_unique<Guest>(arguments.options, cpu.c_str(), program.cpus);
     if (!guest->good) {
       printf("FAILED %s: cannot make a machine\n", program.name.c_str());
       count.failed++;
