@@ -1,6 +1,7 @@
 // Vector memory operands that are not one range: gathers, VMASKMOV/VPMASKMOV, MASKMOVDQU/MASKMOVQ. Faults are taken per
 // element, only for enabled elements. Source: SDM instruction reference, "VPGATHERDD", "VMASKMOV", "MASKMOVDQU".
 #include "../cpu/bytes.h"
+#include "../run/host_fpu.h"
 #include "operands.h"
 #include "ops.h"
 #include "vector_regs.h"
@@ -95,6 +96,7 @@ OpResult op_maskmov(Vcpu& v, const Inst& inst) {
   u8 value[16], mask[16] = {};
   const unsigned count = mmx ? 8 : 16;
   if (mmx) {
+    if (x87_error_pending(v)) return fault(v, kMF);
     store_bytes(value, read_mmx(inst.reg), 8);
     store_bytes(mask, read_mmx(inst.rm), 8);
   } else {

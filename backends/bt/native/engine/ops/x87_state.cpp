@@ -2,6 +2,7 @@
 // layout; the guest's layout is made from it with instruction and data pointers zeroed, because the host's point into
 // the code cache. Source: SDM, "Saving the x87 FPU's State with FSTENV/FNSTENV and FSAVE/FNSAVE".
 #include "../cpu/bytes.h"
+#include "../run/host_fpu.h"
 #include "operands.h"
 #include "ops.h"
 
@@ -42,6 +43,7 @@ OpResult op_fnstenv(Vcpu& v, const Inst& inst) {
 }
 
 OpResult op_fldenv(Vcpu& v, const Inst& inst) {
+  if (x87_error_pending(v)) return fault(v, kMF);
   const bool wide = inst.operand_bytes != 2;
   u8 host[kEnv32], guest[kEnv32];
   if (!mem_read_block(v, inst.seg, effective_offset(v, inst), guest, wide ? kEnv32 : kEnv16)) return OpResult::kFault;
@@ -67,6 +69,7 @@ OpResult op_fnsave(Vcpu& v, const Inst& inst) {
 }
 
 OpResult op_frstor(Vcpu& v, const Inst& inst) {
+  if (x87_error_pending(v)) return fault(v, kMF);
   const bool wide = inst.operand_bytes != 2;
   const unsigned env = wide ? kEnv32 : kEnv16;
   struct {
@@ -83,11 +86,7 @@ OpResult op_frstor(Vcpu& v, const Inst& inst) {
 
 OpResult op_fwait(Vcpu& v, const Inst&) {
   if ((v.cr0 & kCr0MP) && (v.cr0 & kCr0TS)) return fault(v, kNM);
-  u16 status;
-  asm volatile("fnstsw %0" : "=m"(status));
-  // With CR0.NE clear the error leaves through the interrupt controller, which the PC platform does not wire.
-  if ((status & 0x80) && (v.cr0 & kCr0NE)) return fault(v, kMF);
-  return OpResult::kNext;
+  return x87_error_pending(v) ? fault(v, kMF) : OpResult::kNext;
 }
 
 }  // namespace rz

@@ -7,6 +7,7 @@
 #include "../translate/translator.h"
 #include "code_store.h"
 #include "flags_image.h"
+#include "host_fpu.h"
 
 namespace rz {
 namespace {
@@ -32,13 +33,22 @@ bool misaligned(Vcpu& v, u64 linear, u32 meta) {
   return true;
 }
 
+/// An x87 or MMX instruction first reports the exception of an earlier one: before any fault of its operand, and before
+/// a device is touched.
+bool earlier_x87_error(Vcpu& v, u32 meta) {
+  if (!AccessMeta::waits(meta) || !x87_error_pending(v)) return false;
+  v.raise(kMF);
+  v.exit_meta = kExitFault;
+  return true;
+}
+
 }  // namespace
 
 extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor) {
   Vcpu& v = *vcpu;
   const u32 meta = static_cast<u32>(descriptor), block = static_cast<u32>(descriptor >> 32);
   v.rip = rip_of(v, meta, block);
-  if (misaligned(v, linear, meta)) return nullptr;
+  if (earlier_x87_error(v, meta) || misaligned(v, linear, meta)) return nullptr;
   const u32 waits = v.waits;
   const SlowResult r = slow_access(v, linear, AccessMeta::bytes(meta), AccessMeta::access(meta));
   if (r.kind == SlowAccess::kHost) {
@@ -60,6 +70,7 @@ extern "C" u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u64 descriptor) {
   Vcpu& v = *vcpu;
   const u32 meta = static_cast<u32>(descriptor), block = static_cast<u32>(descriptor >> 32);
   v.rip = rip_of(v, meta, block);
+  if (earlier_x87_error(v, meta)) return nullptr;
   u64 linear = 0;
   const unsigned bytes = AccessMeta::bytes(meta);
   const Access access = AccessMeta::access(meta);

@@ -14,6 +14,9 @@ void save_guest_fpu(Vcpu& vcpu);
 /// vcpu.xsave -> host registers.
 void load_guest_fpu(Vcpu& vcpu);
 
+/// True when an x87 exception that the guest does not mask waits for the next waiting instruction. Guest state live.
+bool x87_error_pending(const Vcpu& vcpu);
+
 class HostFpuScope {
  public:
   explicit HostFpuScope(Vcpu& vcpu) : vcpu_(vcpu), was_live_(vcpu.fpu_live) {

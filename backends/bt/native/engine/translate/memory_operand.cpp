@@ -68,7 +68,9 @@ void Translator::offset_to_t0(const Inst& inst, i32 extra_disp) {
 }
 
 void Translator::host_address(u8 seg, unsigned bytes, Access access) {
-  const u32 meta = AccessMeta::make(offsets_[i_], bytes, access, seg, (inst_->row->attrs & kAligned) != 0);
+  const u32 attrs = inst_->row->attrs;
+  const bool waits = (attrs & kFaultsOnHost) && (attrs & (kNeedsFpu | kNeedsMmx));
+  const u32 meta = AccessMeta::make(offsets_[i_], bytes, access, seg, (attrs & kAligned) != 0, waits);
   may_clobber_flags();
   if (bounce()) {
     set_access(meta);

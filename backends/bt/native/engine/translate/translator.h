@@ -29,15 +29,17 @@ inline constexpr u64 kExitAgain = 1 << 8;
 
 /// Fields of the access descriptor passed to the slow path.
 struct AccessMeta {
-  static constexpr u32 make(u32 guest_offset, u32 bytes, Access access, u8 seg, bool aligned = false) {
+  static constexpr u32 make(u32 guest_offset, u32 bytes, Access access, u8 seg, bool aligned = false,
+                            bool waits = false) {
     return guest_offset | bytes << 12 | static_cast<u32>(access) << 20 | static_cast<u32>(seg) << 24 |
-           (aligned ? 1u << 31 : 0u);
+           (waits ? 1u << 30 : 0u) | (aligned ? 1u << 31 : 0u);
   }
   static u32 guest_offset(u32 m) { return m & 0xfff; }
   static u32 bytes(u32 m) { return m >> 12 & 0xff; }
   static Access access(u32 m) { return static_cast<Access>(m >> 20 & 0xf); }
-  static u8 seg(u32 m) { return static_cast<u8>(m >> 24 & 0x7f); }
-  static bool aligned(u32 m) { return m >> 31 != 0; }  // #GP when misaligned, before any page fault
+  static u8 seg(u32 m) { return static_cast<u8>(m >> 24 & 0x3f); }
+  static bool waits(u32 m) { return (m >> 30 & 1) != 0; }  // #MF for an earlier x87 exception, before anything else
+  static bool aligned(u32 m) { return m >> 31 != 0; }      // #GP when misaligned, before any page fault
 };
 
 /// Entry points of the generated thunks, as offsets in the code cache.

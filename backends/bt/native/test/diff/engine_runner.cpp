@@ -2,10 +2,14 @@
 // whose handlers leave at once on their own stack. OUT to kEndPort ends a run.
 #include <sys/mman.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <mutex>
+#include <thread>
 
 #include "cache/code_cache.h"
 #include "cpu/cpuid.h"
@@ -40,12 +44,42 @@ class EndBus final : public Bus {
   void mmio_write(Vcpu&, u64, unsigned, u64) override {}
 };
 
+// One thread for all runners: asks a vCPU to stop that has run for some seconds.
+class Watch {
+ public:
+  explicit Watch(Vcpu& v) {
+    static std::once_flag once;
+    std::call_once(once, [] { std::thread(patrol).detach(); });
+    late_ = false;
+    started_++;
+    running_ = &v;
+  }
+  ~Watch() { running_ = nullptr; }
+  bool late() const { return late_; }
+
+ private:
+  static void patrol() {
+    for (u64 seen = 0;;) {
+      std::this_thread::sleep_for(std::chrono::seconds(3));
+      Vcpu* v = running_;
+      if (v && seen == started_) {
+        late_ = true;
+        v->request(kAttnStop);
+      }
+      seen = started_;
+    }
+  }
+  static inline std::atomic<Vcpu*> running_{nullptr};
+  static inline std::atomic<u64> started_{0};
+  static inline std::atomic<bool> late_{false};
+};
+
 class EngineRunner final : public Runner {
  public:
-  explicit EngineRunner(bool no_opt) {
+  explicit EngineRunner(const EngineOptions& options) {
     low_ = map(kLowBytes);
     high_ = map(kHighBytes);
-    machine_.options.no_opt = no_opt;
+    machine_.options = options;
     machine_.options.verify = true;
     machine_.options.code_cache_bytes = 16 << 20;
     bool good = memory_.add({0, kLowBytes, low_, false}) && memory_.add({kHighBase, kHighBytes, high_, false});
@@ -76,13 +110,15 @@ class EngineRunner final : public Runner {
   bool run(const TestCase& test, TestState& out) override {
     Vcpu& v = *vcpu_;
     // New code: like any outside writer, drop what was translated from the page.
-    code_invalidate(machine_, kCodeAt, kPageBytes);
-    u8* code = high_ + (kCodeAt - kHighBase);
+    code_invalidate(machine_, kCodeAt, kCodeBytes);
+    u8* code = high_ + (test.code_at - kHighBase);
     std::memcpy(code, test.code.data(), test.code.size());
     const u8 end[] = {0xe6, kEndPort, 0xeb, 0xfe};  // out kEndPort, al; jmp $
     std::memcpy(code + test.code.size(), end, sizeof end);
     u8* scratch = high_ + (kScratchAt - kHighBase);
     std::memcpy(scratch, test.start.memory, kScratchBytes);
+    u8* stack = high_ + (kStackUsedAt - kHighBase);
+    std::memcpy(stack, test.start.stack, kStackBytes);
     std::memcpy(v.regs, test.start.gpr, sizeof v.regs);
     std::memset(v.xsave, 0, 1024);
     std::memcpy(v.xsave, test.start.vector.bytes, sizeof test.start.vector.bytes);
@@ -93,7 +129,12 @@ class EngineRunner final : public Runner {
     v.attention = 0;
     v.halted = false;
     v.shadow_rip = ~0ull;
-    const RunExit why = rz::run(v);
+    RunExit why;
+    {
+      Watch watch(v);
+      why = rz::run(v);
+      if (watch.late()) return false;
+    }
     if (why != RunExit::kStopped) {
       std::printf("engine stopped with %d at rip %llx\n", static_cast<int>(why),
                   static_cast<unsigned long long>(v.rip));
@@ -121,6 +162,8 @@ class EngineRunner final : public Runner {
       out.gpr[4] = f[3];
     }
     std::memcpy(out.memory, scratch, kScratchBytes);
+    std::memcpy(out.stack, stack, kStackBytes);
+    out.code_sum = sum_of_code(code, test.code.size());
     take_vector(v, out.vector);
     return true;
   }
@@ -170,7 +213,7 @@ class EngineRunner final : public Runner {
     put(kTables + 0x1000, (kTables + 0x2000) | kTable);
     put(kTables + 0x2000, 0xe3);  // the first 2 MiB
     put(kTables + 0x2000 + 8 * (kHighBase >> 21 & 511), (kTables + 0x3000) | kTable);
-    put(kTables + 0x3000 + 8 * (kCodeAt >> 12 & 511), kCodeAt | 0x63);
+    for (u64 at : {kCodeAt, kCodeAt + kPageBytes, kStackAt}) put(kTables + 0x3000 + 8 * (at >> 12 & 511), at | 0x63);
     for (u64 at = kScratchAt; at < kScratchAt + kScratchBytes; at += kPageBytes)
       put(kTables + 0x3000 + 8 * (at >> 12 & 511), at | (at < kScratchAt + kWritableBytes ? 0x63 : 0x21));
     put(kGdt + 8, 0x00af9b000000ffff);
@@ -218,6 +261,6 @@ class EngineRunner final : public Runner {
 
 }  // namespace
 
-Runner* make_engine_runner(bool no_opt) { return new EngineRunner(no_opt); }
+Runner* make_engine_runner(const EngineOptions& options) { return new EngineRunner(options); }
 
 }  // namespace rz::diff

@@ -1,5 +1,5 @@
-// Random encodings: build bytes from the row, decode them, then solve the registers so that the memory operand
-// lands in the scratch pages. See generate.h.
+// Random instructions: encode a row, decode the bytes, then solve the registers so that the memory operand lands in the
+// scratch pages. See generate.h.
 #include "generate.h"
 
 #include <cpuid.h>
@@ -7,20 +7,13 @@
 #include <cstring>
 
 #include "decode/disassemble.h"
+#include "encode.h"
 #include "isa/features.h"
 #include "isa/list.h"
 #include "values.h"
 
 namespace rz::diff {
 namespace {
-
-bool host_has(u8 feature) {
-  if (feature == 0) return true;
-  const FeatureBit& f = kFeatureBits[feature];
-  unsigned r[4] = {};
-  if (!__get_cpuid_count(f.leaf, f.subleaf, &r[0], &r[1], &r[2], &r[3])) return false;
-  return (r[f.reg] >> f.bit & 1) != 0;
-}
 
 // State images: user-mode, but not part of user_computation() because they show host pointers unless helped.
 bool state_image(const Row& row) {
@@ -38,120 +31,6 @@ bool state_image(const Row& row) {
     case Helper::k_xrstor: return true;
     default: return false;
   }
-}
-
-bool sized(const Row& row) {
-  if (row.attrs & kByteForm) return false;
-  auto v = [](const Field& f) { return f.width == Width::kV || f.width == Width::kZ || f.width == Width::kStack; };
-  if (v(row.reg) || v(row.rm)) return true;
-  return std::strstr(row.operands, "acc") || std::strstr(row.operands, "Xv") || row.sem == Sem::kPushImm ||
-         row.sem == Sem::kPushf || row.sem == Sem::kLeave || row.operands[0] == 0;
-}
-
-struct Encoded {
-  std::vector<u8> bytes;
-  unsigned modrm_at = 0;
-};
-
-// Memory forms of the ModRM byte.
-enum class Form { kAny, kRipRelative };
-
-void put(std::vector<u8>& out, u64 value, unsigned bytes) {
-  for (unsigned i = 0; i < bytes; i++, value >>= 8) out.push_back(static_cast<u8>(value));
-}
-
-void encode(const Row& row, Rng& rng, Form form, CodeSize size, std::vector<u8>& out) {
-  const bool is64 = size == CodeSize::k64;
-  const bool vex = row.encoding != Encoding::kLegacy;
-  const bool gas = rng() % 3 != 0;
-  bool memory = row.mod == Mod::kMemory || (row.mod == Mod::kAny && rng() % 2);
-  if (row.modrm >= 0) memory = false;
-  // 67 makes no sense in 32-bit code here: 16-bit offsets do not reach the scratch pages of a flat segment.
-  const bool a67 = form == Form::kAny && size != CodeSize::k32 &&
-                   (rng() % 10 == 0 || (size == CodeSize::k16 && (row.attrs & kVsib)));
-  const bool address16 = size == CodeSize::k16 && !a67;
-  const bool bw = row.vex_w == 1 || (row.vex_w < 0 && (is64 || vex) && rng() % 3 == 0);
-  const bool rep_string = row.sem == Sem::kHelper && row.helper >= Helper::k_movs && row.helper <= Helper::k_cmps;
-  const u8 r = is64 ? rng() % 2 : 0, x = is64 ? rng() % 2 : 0;
-  const u8 b = row.rex_b == 0 || !is64 ? 0 : static_cast<u8>(rng() % 2);
-  if (!vex) {
-    if (row.prefix == Mandatory::k66)
-      out.push_back(0x66);
-    else if ((row.prefix == Mandatory::kAny || row.prefix == Mandatory::kNoRep || row.prefix == Mandatory::kF2 ||
-              row.prefix == Mandatory::kF3) &&
-             sized(row) && rng() % 4 == 0)
-      out.push_back(0x66);
-    if (row.prefix == Mandatory::kF3) out.push_back(0xf3);
-    if (row.prefix == Mandatory::kF2) out.push_back(0xf2);
-    if (rep_string && rng() % 3) out.push_back(rng() % 2 ? 0xf3 : 0xf2);
-    if ((row.attrs & kLockable) && memory && rng() % 4 == 0) out.push_back(0xf0);
-  }
-  if (a67) out.push_back(0x67);
-  if (rng() % 16 == 0) out.push_back(rng() % 2 ? 0x3e : rng() % 2 ? 0x36 : 0x26);
-  const unsigned map = static_cast<unsigned>(row.map);
-  if (vex) {
-    const unsigned pp = row.prefix == Mandatory::k66   ? 1
-                        : row.prefix == Mandatory::kF3 ? 2
-                        : row.prefix == Mandatory::kF2 ? 3
-                                                       : 0;
-    const unsigned v = row.attrs & kVvvvUsed ? (is64 ? rng() & 15 : 8 | (rng() & 7)) : 15;
-    const unsigned l = row.vex_l >= 0 ? static_cast<unsigned>(row.vex_l) : rng() & 1;
-    if (map == 1 && !bw && rng() % 2) {
-      out.push_back(0xc5);
-      out.push_back(static_cast<u8>((r ^ 1) << 7 | v << 3 | l << 2 | pp));
-    } else {
-      out.push_back(0xc4);
-      out.push_back(static_cast<u8>((r ^ 1) << 7 | (x ^ 1) << 6 | (b ^ 1) << 5 | map));
-      out.push_back(static_cast<u8>(bw << 7 | v << 3 | l << 2 | pp));
-    }
-  } else {
-    const u8 rex = static_cast<u8>(0x40 | bw << 3 | r << 2 | x << 1 | b);
-    if (is64 && (rex != 0x40 || rng() % 4 == 0)) {
-      if (bw || gas) out.push_back(rex);
-    }
-    if (map >= 1) out.push_back(0x0f);
-    if (map == 2) out.push_back(0x38);
-    if (map == 3) out.push_back(0x3a);
-  }
-  out.push_back(static_cast<u8>(row.opcode + rng() % row.count));
-  if (row.has_modrm) {
-    u8 modrm;
-    if (row.modrm >= 0) {
-      modrm = static_cast<u8>(row.modrm);
-    } else {
-      modrm = static_cast<u8>(rng());
-      if (row.ext >= 0) modrm = static_cast<u8>((modrm & 0xc7) | row.ext << 3);
-      if (row.reg.cls == RegClass::kSegment) modrm &= 0xdf;
-      if (!memory)
-        modrm |= 0xc0;
-      else if (form == Form::kRipRelative)
-        modrm = static_cast<u8>((modrm & 0x38) | (address16 ? 6 : 5));
-      else if (modrm >= 0xc0)
-        modrm &= static_cast<u8>(0x3f | rng() % 3 << 6);
-      if (memory && (row.attrs & kVsib)) modrm = static_cast<u8>((modrm & 0xf8) | 4);
-    }
-    out.push_back(modrm);
-    // SIB, displacement: noise now, patched by the solver where it must be.
-    if (modrm < 0xc0 && address16) {
-      const unsigned mod = modrm >> 6;
-      put(out, rng() % 2 ? rng() : static_cast<u64>(static_cast<i64>(rng() % 256) - 128),
-          mod == 1                       ? 1
-          : mod == 2 || (modrm & 7) == 6 ? 2
-                                         : 0);
-    } else if (modrm < 0xc0) {
-      u8 sib = 0;
-      if ((modrm & 7) == 4) {
-        sib = static_cast<u8>(rng());
-        out.push_back(sib);
-      }
-      const unsigned mod = modrm >> 6;
-      unsigned disp = mod == 1 ? 1 : mod == 2 ? 4 : 0;
-      if (mod == 0 && ((modrm & 7) == 5 || ((modrm & 7) == 4 && (sib & 7) == 5))) disp = 4;
-      put(out, rng() % 2 ? rng() : static_cast<u64>(static_cast<i64>(rng() % 256) - 128), disp);
-    }
-  }
-  // Immediate: as many bytes as any form needs; the decoder says how many were used.
-  put(out, integer_value(rng), 8);
 }
 
 bool memory_at_register(const Row& row) {
@@ -193,6 +72,16 @@ struct Solver {
     }
     const u64 index = inst.index == kNoReg ? 0 : g[inst.index];
     low(inst.base, offset - static_cast<u64>(static_cast<i64>(inst.disp)) - index);
+    return true;
+  }
+
+  // The registers have their values: only the displacement can give.
+  bool solve_displacement(u64 target, bool keep_aligned) {
+    const u64 index = inst.index == kNoReg ? 0 : test.start.gpr[inst.index] << inst.scale;
+    const u64 disp = target - data() - test.start.gpr[inst.base] - index;
+    const unsigned bytes = inst.mod == 1 ? 1 : inst.address_bytes == 2 ? 2 : 4;
+    if (inst.mod == 1 && keep_aligned && (inst.disp & 15)) return false;
+    if (inst.mod != 1) patch_disp(disp, bytes);
     return true;
   }
 
@@ -354,16 +243,38 @@ void fit_registers(CodeSize size, TestState& s) {
   if (size == CodeSize::k16) s.gpr[4] &= 0xffff;  // IRET to a 16-bit stack loads no more
 }
 
-bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test) {
+// General registers that the fields of an instruction write. R8 to R15 are written in no other way.
+u16 fields_written(const Inst& inst) {
+  u16 written = 0;
+  auto add = [&](const Field& f, u8 number, bool is_register) {
+    if (!is_register || f.cls != RegClass::kGpr || !(static_cast<u8>(f.use) & 2)) return;
+    const bool high = f.width == Width::k1 && inst.rex == 0 && inst.row->encoding == Encoding::kLegacy && number >= 4;
+    written |= static_cast<u16>(1u << (high ? number & 3 : number));
+  };
+  add(inst.row->reg, inst.reg, true);
+  add(inst.row->rm, inst.rm, !inst.has_memory);
+  add(inst.row->vvvv, inst.vvvv, true);
+  if (inst.row->sem == Sem::kIncDecShort) written |= static_cast<u16>(1u << (inst.opcode & 7));
+  return written;
+}
+
+bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test, const Pinned* pinned = nullptr) {
   for (unsigned attempt = 0; attempt < 20; attempt++) {
     std::vector<u8> bytes;
-    encode(row, rng, sequence ? Form::kRipRelative : Form::kAny, test.size, bytes);
+    Form form{sequence ? Form::kRipRelative : Form::kAny};
+    if (pinned && pinned->pointers && rng() % 3) {
+      unsigned n = rng() % 16;
+      while (!(pinned->pointers >> n & 1)) n = (n + 1) % 16;
+      form = {Form::kBased, static_cast<u8>(n), pinned->index};
+    }
+    encode(row, rng, form, test.size, bytes);
     if (bytes.size() < 15) bytes.resize(15);
     Inst inst;
     if (decode(bytes.data(), 15, test.size, inst) != DecodeStatus::kOk || inst.row != &row) continue;
     bytes.resize(inst.length);
     if (inst.seg_override != kNoReg && inst.seg >= kFS) continue;
-    const u64 rip = kCodeAt - code_base(test.size) + test.code.size();
+    if (pinned && ((fields_written(inst) & pinned->all()) || state_image(row) || (row.attrs & kVsib))) continue;
+    const u64 rip = test.code_at - code_base(test.size) + test.code.size();
     u64 untouched[16];
     std::memcpy(untouched, test.start.gpr, sizeof untouched);
     Solver solver{rng, test, bytes, inst, rip};
@@ -372,13 +283,16 @@ bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test) {
       const bool aligned = (row.attrs & kAligned) && rng() % 8 != 0;
       u64 target = target_address(rng, aligned ? (n == 32 ? 32 : 16) : n, aligned);
       if (inst.lock && rng() % 16) target &= ~15ull;
-      if (sequence) target = kScratchAt + (rng() % 0x180) * 16 + (aligned || rng() % 2 ? 0 : rng() % 16);
+      if (sequence && (!pinned || rng() % 16))
+        target = kScratchAt + (rng() % 0x180) * 16 + (aligned || rng() % 2 ? 0 : rng() % 16);
       if (row.attrs & kVsib) target = kScratchAt + 0x800 + rng() % 0x400;
       if (state_image(row)) {
         if (sequence || inst.base == 0 || inst.base == 2 || inst.index == 0 || inst.index == 2) continue;
         solver.prepare_image(target);
       }
-      if (!solver.solve_memory(target)) continue;
+      const bool other = inst.base != form.base || (inst.index != kNoReg && inst.index != form.index);
+      if (form.kind == Form::kBased && (other || !solver.solve_displacement(target, aligned))) continue;
+      if (form.kind != Form::kBased && !solver.solve_memory(target)) continue;
     } else if (inst.has_memory && row.sem != Sem::kLea && row.sem != Sem::kNop) {
       continue;
     }
@@ -402,6 +316,14 @@ bool add_instruction(const Row& row, Rng& rng, bool sequence, TestCase& test) {
 
 }  // namespace
 
+bool host_has(u8 feature) {
+  if (feature == 0) return true;
+  const FeatureBit& f = kFeatureBits[feature];
+  unsigned r[4] = {};
+  if (!__get_cpuid_count(f.leaf, f.subleaf, &r[0], &r[1], &r[2], &r[3])) return false;
+  return (r[f.reg] >> f.bit & 1) != 0;
+}
+
 bool testable(const Row& row, CodeSize size) {
   return (user_computation(row) || state_image(row)) && !(row.attrs & (size == CodeSize::k64 ? kNo64 : kOnly64)) &&
          host_has(row.feature) &&
@@ -412,9 +334,14 @@ bool generate_single(const Row& row, Rng& rng, TestCase& out) {
   out.code.clear();
   out.insts.clear();
   random_state(rng, out.start);
+  out.code_at = kCodeAt;
   out.start.rip = kCodeAt - code_base(out.size);
   fit_registers(out.size, out.start);
   return add_instruction(row, rng, false, out);
+}
+
+bool generate_step(const Row& row, Rng& rng, const Pinned& pinned, TestCase& out) {
+  return add_instruction(row, rng, true, out, &pinned);
 }
 
 bool decimal_adjust(const Row& row) { return row.helper >= Helper::k_daa && row.helper <= Helper::k_aad; }
@@ -423,6 +350,7 @@ bool generate_sequence(const std::vector<const Row*>& rows, Rng& rng, TestCase& 
   out.code.clear();
   out.insts.clear();
   random_state(rng, out.start);
+  out.code_at = kCodeAt;
   out.start.rip = kCodeAt - code_base(out.size);
   fit_registers(out.size, out.start);
   const unsigned count = 2 + rng() % 5;
@@ -437,7 +365,7 @@ bool generate_sequence(const std::vector<const Row*>& rows, Rng& rng, TestCase& 
 std::string TestCase::text() const {
   std::string s = size == CodeSize::k64 ? "" : size == CodeSize::k32 ? "32-bit: " : "16-bit: ";
   const size_t title = s.size();
-  u64 rip = kCodeAt - code_base(size);
+  u64 rip = code_at - code_base(size);
   for (const Inst& inst : insts) {
     char line[160];
     disassemble(inst, rip, line, sizeof line);

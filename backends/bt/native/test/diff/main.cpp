@@ -1,6 +1,7 @@
 // engine_diff_test: every user-mode instruction that this processor has, with random operands, on the processor
-// and through the translator; and the table's claims about flags and registers, on the processor alone.
-// Prints `N passed, N failed` and exits non-zero on failure. The same seed gives the same cases.
+// and through the translator; random programs of them; and the table's claims about flags and registers, on the
+// processor alone. Open-ended fuzzing is engine_fuzz. Prints `N passed, N failed` and exits non-zero on failure. The
+// same seed gives the same cases.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -11,8 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "decoder_fuzz.h"
 #include "generate.h"
 #include "isa/list.h"
+#include "modes.h"
+#include "program.h"
 #include "table_check.h"
 
 namespace {
@@ -24,7 +28,9 @@ struct Options {
   u64 seed = 1;
   unsigned count = 8;  // cases for each row
   unsigned sequences = 6000;
-  double seconds = 20;
+  unsigned programs = 6000;
+  unsigned strings = 20000;  // of random bytes, for the decoder
+  double seconds = 25;
   const char* row = nullptr;  // only rows of this mnemonic
   unsigned bits = 0;          // only code of this size: 16, 32 or 64
   bool table_only = false, no_opt = false, verbose = false;
@@ -52,6 +58,8 @@ bool parse(int argc, char** argv, Options& o) {
       o.count = static_cast<unsigned>(std::atoi(argv[++i]));
     else if (a == "--sequences" && more)
       o.sequences = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (a == "--programs" && more)
+      o.programs = static_cast<unsigned>(std::atoi(argv[++i]));
     else if (a == "--seconds" && more)
       o.seconds = std::atof(argv[++i]);
     else if (a == "--row" && more)
@@ -59,7 +67,7 @@ bool parse(int argc, char** argv, Options& o) {
     else if (a == "--bits" && more)
       o.bits = static_cast<unsigned>(std::atoi(argv[++i]));
     else if (a == "--table-only")
-      o.table_only = true;
+      o.table_only = true, o.strings = 0;
     else if (a == "--no-opt")
       o.no_opt = true;
     else if (a == "--verbose")
@@ -76,12 +84,14 @@ int main(int argc, char** argv) {
   Options o;
   if (!parse(argc, argv, o)) {
     std::fprintf(stderr,
-                 "usage: engine_diff_test [--seed N] [--count N] [--sequences N] [--seconds N] [--row MNEMONIC] "
-                 "[--bits 16|32|64] [--table-only] [--no-opt] [--verbose]\n");
+                 "usage: engine_diff_test [--seed N] [--count N] [--sequences N] [--programs N] [--seconds N] "
+                 "[--row MNEMONIC] [--bits 16|32|64] [--table-only] [--no-opt] [--verbose]\n");
     return 2;
   }
   std::unique_ptr<Runner> native(make_native_runner());  // first: the engine chains to its signal handlers
-  std::unique_ptr<Runner> engine(o.table_only ? nullptr : make_engine_runner(o.no_opt));
+  EngineOptions options;
+  options.no_opt = o.no_opt;
+  std::unique_ptr<Runner> engine(o.table_only ? nullptr : make_engine_runner(options));
   constexpr CodeSize kSizes[] = {CodeSize::k64, CodeSize::k32, CodeSize::k16};
   std::vector<const Row*> tested[3];
   unsigned skipped = 0;
@@ -106,10 +116,10 @@ int main(int argc, char** argv) {
   static TestCase test;
   static TestState expected, actual;
   std::map<unsigned, unsigned> faults;  // cases that end in this exception
-  unsigned barren = 0, cases = 0, sequences = 0, unavailable = 0;
+  unsigned barren = 0, cases = 0, sequences = 0, programs = 0, unavailable = 0;
 
   // Rounds over all rows, so that running out of time costs depth and not coverage.
-  for (unsigned round = 0; round < 3 * o.count && !out_of_time(0.6); round++) {
+  for (unsigned round = 0; round < 3 * o.count && !out_of_time(0.5); round++) {
     test.size = kSizes[round % 3];
     for (const Row* row : tested[round % 3]) {
       Rng rng(o.seed * 1000003 + row_number(*row) * 4099ull + round);
@@ -147,7 +157,7 @@ int main(int argc, char** argv) {
         totals.fail(row->mnemonic, "native/engine", test, difference, o.verbose);
     }
   }
-  for (unsigned n = 0; engine && n < o.sequences && !out_of_time(1); n++) {
+  for (unsigned n = 0; engine && n < o.sequences && !out_of_time(0.7); n++) {
     Rng rng(o.seed * 7919 + n);
     test.size = kSizes[n % 2 ? 0 : n / 2 % 3];
     const auto& choice = tested[static_cast<unsigned>(std::find(kSizes, kSizes + 3, test.size) - kSizes)];
@@ -163,6 +173,39 @@ int main(int argc, char** argv) {
     else
       totals.fail("sequence", "native/engine, sequence", test, difference, o.verbose);
   }
+  // Programs, in every mode of the engine by turns.
+  if (engine && o.programs) {
+    ModeRunners modes;
+    const RowChoice choice[] = {RowChoice(tested[0]), RowChoice(tested[1]), RowChoice(tested[2])};
+    for (unsigned n = 0; n < o.programs && !out_of_time(1); n++) {
+      Rng rng(o.seed * 104729 + n);
+      const unsigned k = n % 2 ? 0 : n / 2 % 3;
+      test.size = kSizes[k];
+      if (choice[k].all.empty() || !generate_program(choice[k], rng, test) || !native->run(test, expected)) continue;
+      programs++;
+      const unsigned mode = n % kModeCount;
+      const bool ran = modes.run(mode, test, actual);
+      const std::string difference = ran ? compare(test, expected, actual) : "  no result";
+      if (difference.empty())
+        totals.passed++;
+      else
+        totals.fail("program", kModes[mode].name, test, difference, o.verbose);
+    }
+  }
+  unsigned strings = 0;
+  for (; strings < o.strings && !out_of_time(1.2); strings++) {
+    Rng rng(o.seed * 6700417 + strings);
+    u8 bytes[kMaxInstBytes];
+    test.size = kSizes[strings % 3];
+    random_bytes(rng, test.size, bytes);
+    const std::string what = check_decoder(bytes, test.size, *native);
+    test.insts.clear();
+    test.code.assign(bytes, bytes + kMaxInstBytes);
+    if (what.empty())
+      totals.passed++;
+    else
+      totals.fail("decoder", "random bytes", test, what, o.verbose);
+  }
   if (!totals.failures.empty()) {
     std::printf("failures by instruction:");
     for (const auto& [who, count] : totals.failures) std::printf(" %s:%u", who.c_str(), count);
@@ -171,8 +214,9 @@ int main(int argc, char** argv) {
   std::printf("exceptions:");
   for (const auto& [vector, count] : faults) std::printf(" %u in %u cases;", vector, count);
   std::printf(
-      "\n%zu rows tried, %u not user-mode or not on this processor, %u without a case; %u cases, %u sequences\n",
-      tested[0].size() + tested[1].size() + tested[2].size(), skipped, barren, cases, sequences);
+      "\n%zu rows tried, %u not user-mode or not on this processor, %u without a case; %u cases, %u sequences, "
+      "%u programs, %u byte strings\n",
+      tested[0].size() + tested[1].size() + tested[2].size(), skipped, barren, cases, sequences, programs, strings);
   if (unavailable) std::printf("skipped: %u cases of 16-bit code (modify_ldt is not available)\n", unavailable);
   std::printf("%u passed, %u failed\n", totals.passed, totals.failed);
   return totals.failed ? 1 : 0;

@@ -3,8 +3,11 @@
 // register, not even RSP, needs special care. 32-bit cases run in the kernel's compatibility code segment, 16-bit
 // ones in segments of the process's own LDT.
 #include <asm/ldt.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -26,6 +29,9 @@ constexpr u32 kAvxFrameBytes =
 
 enum class Phase { kIdle, kArmed, kRunning };
 volatile Phase g_phase = Phase::kIdle;
+volatile bool g_timed_out, g_running;
+volatile u64 g_case;  // counts, for the watcher
+u64 g_fs_base;
 const TestState* g_in;
 TestState* g_out;
 greg_t g_gregs[NGREG];
@@ -43,7 +49,14 @@ u32 frame_size(const u8* frame) {
   return magic == 0x46505853 && size <= kFrameBytes ? size : 512;
 }
 
+constexpr int kTimeOut = SIGURG;  // ignored by default, so that a late one does no harm
+
 void on_trap(int signal, siginfo_t*, void* context) {
+  if (g_phase == Phase::kRunning && g_fs_base) asm volatile("wrfsbase %0" : : "r"(g_fs_base));  // a case may change it
+  if (signal == kTimeOut) {
+    if (g_phase != Phase::kRunning) return;
+    g_timed_out = true;
+  }
   auto* uc = static_cast<ucontext_t*>(context);
   greg_t* regs = uc->uc_mcontext.gregs;
   u8* frame = frame_of(uc);
@@ -116,7 +129,11 @@ void on_trap(int signal, siginfo_t*, void* context) {
 class NativeRunner final : public Runner {
  public:
   NativeRunner() {
-    code_ = map(kCodeAt, kPageBytes, PROT_READ | PROT_WRITE | PROT_EXEC);
+    code_ = map(kCodeAt, kCodeBytes, PROT_READ | PROT_WRITE | PROT_EXEC);
+    stack_ = map(kStackAt, kPageBytes, PROT_READ | PROT_WRITE);
+    constexpr unsigned long kFsgsbaseEnabled = 2;  // HWCAP2_FSGSBASE
+    if (getauxval(AT_HWCAP2) & kFsgsbaseEnabled) asm volatile("rdfsbase %0" : "=r"(g_fs_base));
+    refuse_system_calls();
     scratch_ = map(kScratchAt, kScratchBytes, PROT_READ | PROT_WRITE);
     stack_t alt = {};
     alt.ss_size = 1 << 16;
@@ -135,13 +152,16 @@ class NativeRunner final : public Runner {
       return syscall(SYS_modify_ldt, 1, &d, sizeof d) == 0;
     };
     has16_ = segment(0, kCodeAt, MODIFY_LDT_CONTENTS_CODE) && segment(1, kScratchAt, MODIFY_LDT_CONTENTS_DATA);
-    for (int s : {SIGTRAP, SIGSEGV, SIGFPE, SIGILL, SIGBUS}) sigaction(s, &action, nullptr);
+    for (int s : {SIGTRAP, SIGSEGV, SIGFPE, SIGILL, SIGBUS, SIGSYS, kTimeOut}) sigaction(s, &action, nullptr);
+    watch(pthread_self());
   }
   const char* name() const override { return "native"; }
 
   bool run(const TestCase& test, TestState& out) override {
-    std::memcpy(code_, test.code.data(), test.code.size());
-    code_[test.code.size()] = 0xcc;
+    u8* code = code_ + (test.code_at - kCodeAt);
+    std::memcpy(code, test.code.data(), test.code.size());
+    if (!test.no_end) code[test.code.size()] = 0xcc;
+    std::memcpy(stack_ + kPageBytes - kStackBytes, test.start.stack, kStackBytes);
     mprotect(scratch_ + kWritableBytes, kScratchBytes - kWritableBytes, PROT_READ | PROT_WRITE);
     std::memcpy(scratch_, test.start.memory, kScratchBytes);
     mprotect(scratch_ + kWritableBytes, kScratchBytes - kWritableBytes, PROT_READ);
@@ -150,17 +170,51 @@ class NativeRunner final : public Runner {
     g_cs = test.size == CodeSize::k64 ? kCs64 : test.size == CodeSize::k32 ? kCs32 : kCs16;
     g_ss = test.size == CodeSize::k16 ? kData16 : kFlatData;
     if (test.size == CodeSize::k16 && !has16_) return false;
+    g_timed_out = false;
+    g_case = g_case + 1;
+    g_running = true;
     g_phase = Phase::kArmed;
     // DS and ES are not in the frame; 64-bit code does not look at them.
     asm volatile("mov %0, %%ds\n\tmov %0, %%es\n\tint3\n\tmov %1, %%ds\n\tmov %1, %%es"
                  :
                  : "r"(static_cast<u32>(g_ss)), "r"(0u)
                  : "memory");
+    g_running = false;
     std::memcpy(out.memory, scratch_, kScratchBytes);
-    return true;
+    std::memcpy(out.stack, stack_ + kPageBytes - kStackBytes, kStackBytes);
+    out.code_sum = sum_of_code(code, test.code.size());
+    return !g_timed_out;
   }
 
  private:
+  // System calls made by a case (random bytes may hold one) become SIGSYS; everything above the cases' addresses, which
+  // is this program and its libraries, goes on as always.
+  static void refuse_system_calls() {
+    static volatile char block = 1;  // SYSCALL_DISPATCH_FILTER_BLOCK
+    constexpr unsigned long kFirst = kStackAt + kPageBytes;
+    if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, kFirst, (1ul << 47) - kFirst, &block) != 0)
+      std::fprintf(stderr, "this kernel cannot refuse the system calls of test cases\n");
+  }
+  // A case that runs on and on is stopped.
+  static void watch(pthread_t thread) {
+    static pthread_t watched;
+    watched = thread;
+    pthread_t watcher;
+    pthread_create(
+        &watcher, nullptr,
+        [](void*) -> void* {
+          for (bool before = false;;) {
+            usleep(300'000);
+            const u64 now = g_case;
+            static u64 seen = 0;
+            before = g_running && seen == now;
+            if (before) pthread_kill(watched, kTimeOut);
+            seen = now;
+          }
+        },
+        nullptr);
+    pthread_detach(watcher);
+  }
   static u8* map(u64 at, u64 bytes, int protection) {
     void* p =
         mmap(reinterpret_cast<void*>(at), bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -170,7 +224,7 @@ class NativeRunner final : public Runner {
     }
     return static_cast<u8*>(p);
   }
-  u8 *code_, *scratch_;
+  u8 *code_, *scratch_, *stack_;
   bool has16_ = false;
 };
 

@@ -5,14 +5,10 @@
 #include <cstring>
 
 #include "decode/flags.h"
+#include "flag_flow.h"
 
 namespace rz::diff {
 namespace {
-
-constexpr u64 rflags_of(u8 mask) {
-  return (mask & kCF ? 1u : 0u) | (mask & kPF ? 4u : 0u) | (mask & kAF ? 16u : 0u) | (mask & kZF ? 64u : 0u) |
-         (mask & kSF ? 128u : 0u) | (mask & kOF ? 2048u : 0u);
-}
 
 std::string message(const char* what, u64 bits) {
   char text[96];

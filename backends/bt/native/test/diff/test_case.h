@@ -7,13 +7,18 @@
 
 #include "cpu/types.h"
 #include "decode/inst.h"
+#include "run/machine.h"
 
 namespace rz::diff {
 
-inline constexpr u64 kCodeAt = 0x2000'0000;     // one page of code
+inline constexpr u64 kCodeAt = 0x2000'0000;  // two pages of code
+inline constexpr u64 kCodeBytes = 0x2000;
 inline constexpr u64 kScratchAt = 0x2001'0000;  // two pages read-write, one read-only, then nothing
 inline constexpr u64 kScratchBytes = 0x3000;
 inline constexpr u64 kWritableBytes = 0x2000;
+inline constexpr u64 kStackAt = 0x2001'f000;  // one page; programs use its last kStackBytes
+inline constexpr u64 kStackBytes = 0x400;
+inline constexpr u64 kStackUsedAt = kStackAt + 0x1000 - kStackBytes;
 inline constexpr u8 kNoFault = 0xff;
 
 // 16-bit cases have CS at kCodeAt and the data segments at kScratchAt, all of 64 KiB; other cases are flat.
@@ -37,6 +42,8 @@ struct TestState {
   u64 rflags;  // arithmetic flags and DF
   VectorState vector;
   u8 memory[kScratchBytes];
+  u8 stack[kStackBytes];
+  u64 code_sum = 0;     // of the code after the run: programs modify themselves
   u8 fault = kNoFault;  // vector of the exception that ended the case
   u32 error = 0;        // its error code, page faults only bits 0 (present) and 1 (write)
   u64 cr2 = 0;          // page faults only
@@ -44,11 +51,20 @@ struct TestState {
 
 struct TestCase {
   CodeSize size = CodeSize::k64;
-  std::vector<u8> code;     // at kCodeAt
+  u64 code_at = kCodeAt;    // first byte; programs begin near a page's end now and then
+  std::vector<u8> code;     // ends where the last instruction ends
   std::vector<Inst> insts;  // what it decodes to
   TestState start;
+  bool no_end = false;       // natively only: nothing stands behind the code
   std::string text() const;  // disassembly and bytes, for reports
 };
+
+/// What TestState::code_sum is.
+inline u64 sum_of_code(const u8* code, size_t bytes) {
+  u64 sum = 0xcbf29ce484222325;
+  for (size_t i = 0; i < bytes; i++) sum = (sum ^ code[i]) * 0x100000001b3;
+  return sum;
+}
 
 /// Something that can carry out a case.
 class Runner {
@@ -56,13 +72,13 @@ class Runner {
   virtual ~Runner() = default;
   virtual const char* name() const = 0;
   /// Run `test.code` from `test.start` until its end or an exception; fill `out`.
-  /// @returns false when the runner cannot say (internal error, time-out)
+  /// @returns false when the runner cannot say (internal error, time-out of a second or so)
   virtual bool run(const TestCase& test, TestState& out) = 0;
 };
 
 Runner* make_native_runner();
-/// @param no_opt  switch the translator's optimisations off
-Runner* make_engine_runner(bool no_opt);
+/// @param options  the engine's switches; none may change what comes out
+Runner* make_engine_runner(const EngineOptions& options);
 
 /// What differs between two outcomes of a case, empty when nothing does. At a fault, flags that the rest of the
 /// case overwrites unread may differ: the translator does not keep dead flags, and restarting makes them good.

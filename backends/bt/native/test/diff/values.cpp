@@ -146,11 +146,17 @@ void random_state(Rng& rng, TestState& s) {
   s.fault = kNoFault;
   VectorState& v = s.vector;
   std::memset(v.bytes, 0, sizeof v.bytes);
+  std::memset(s.stack, 0, sizeof s.stack);
   const bool unmasked_x87 = rng() % 8 == 0, unmasked_sse = rng() % 8 == 0;
   const u16 control =
       static_cast<u16>(0x40 | (unmasked_x87 ? rng() & 0x3f : 0x3f) | (rng() % 2 ? 0x300 : (rng() & 0xf00)));
   u16 status = static_cast<u16>(rng() & 0x7800);  // TOP and C3; C0..C2 too, below
   status |= static_cast<u16>(rng() & 0x700);
+  // An exception that was left pending: the next waiting instruction reports it.
+  if (unmasked_x87 && rng() % 3 == 0) {
+    status |= static_cast<u16>(rng() & 0x7f);
+    if (status & ~control & 0x3f) status |= 0x8080;
+  }
   if (!unmasked_x87) status |= static_cast<u16>(rng() & 0x7f & (rng() % 2 ? 0xff : 0));
   const u8 tags = rng() % 2 ? 0xff : static_cast<u8>(rng());
   const u32 mxcsr = static_cast<u32>((unmasked_sse ? rng() & 0x1f80 : 0x1f80) | (rng() % 3 == 0 ? rng() & 0xe040 : 0) |
