@@ -46,7 +46,7 @@ namespace rz {
   X(Clflushopt, 7, 0, 1, 23)        \
   X(Clwb, 7, 0, 1, 24)              \
   X(Sha, 7, 0, 1, 29)               \
-  X(Ospke, 7, 0, 2, 4)              \
+  X(Pku, 7, 0, 2, 3)                \
   X(Gfni, 7, 0, 2, 8)               \
   X(Vaes, 7, 0, 2, 9)               \
   X(Vpclmulqdq, 7, 0, 2, 10)        \

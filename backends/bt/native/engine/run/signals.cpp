@@ -63,8 +63,9 @@ bool handle_host_signal(int signal, siginfo_t* info, void* context) {
   const InstMap* found = nullptr;
   for (u32 i = block.map; i < end && code.inst_map(i).host <= offset; i++) found = &code.inst_map(i);
   if (!found) return false;
-  const int vector = vector_of(signal, *info, regs[REG_TRAPNO]);
+  int vector = vector_of(signal, *info, regs[REG_TRAPNO]);
   if (vector < 0) return false;
+  if (vector == kXM && !(v->cr4 & kCr4OSXMMEXCPT)) vector = kUD;
 
   for (unsigned g = 0; g < 16; g++)
     if (kRegMap[g] != hNone) v->regs[g] = static_cast<u64>(regs[kGreg[kRegMap[g]]]);

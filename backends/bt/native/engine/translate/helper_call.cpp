@@ -1,6 +1,8 @@
 // Instructions that C++ carries out, exceptions known at translation time, and the few system instructions
 // that are short enough to be inline.
+#include "../cpu/cpuid.h"
 #include "../ops/op_result.h"
+#include "../run/machine.h"
 #include "mode.h"
 #include "translator.h"
 
@@ -48,7 +50,9 @@ bool Translator::emit_availability_check(const Inst& inst) {
   const u32 attrs = inst.row->attrs;
   int vector = -1;
   const bool ts = (mode_ & kModeFpuTrap) != 0, em = (mode_ & kModeFpuEm) != 0;
-  if (inst.row->encoding != Encoding::kLegacy && (!(mode_ & kModeProtected) || (mode_ & kModeV86)))
+  if (!profile_has(*vcpu_.machine->cpuid, inst.row->feature) && inst.row->sem != Sem::kNop)
+    vector = kUD;
+  else if (inst.row->encoding != Encoding::kLegacy && (!(mode_ & kModeProtected) || (mode_ & kModeV86)))
     vector = kUD;
   else if ((attrs & kNeedsAvx512) && !((mode_ & kModeOsxsave) && (mode_ & kModeAvx512)))
     vector = kUD;
