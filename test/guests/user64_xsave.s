@@ -76,9 +76,39 @@ start:  need_cpuid 1, 0, ecx, 26
 2:      xrstor  [rdi]
         fail
 1:      check_caught 13, 0, 2b
-        mov     ecx, 99
+        # MXCSR belongs to SSE alone in the compacted form: XRSTOR of AVX leaves it, in the standard form it loads it.
+        mov     dword ptr [rdi + 24], 0x1f81
+        mov     qword ptr [rdi + 512], 0
+        mov     qword ptr [rdi + 520], 0
+        ldmxcsr [other_mxcsr]
+        mov     eax, 4
+        xor     edx, edx
+        xrstor  [rdi]
+        stmxcsr [rdi + 1024]
+        check_eq "dword ptr [rdi + 1024]", 0x1f81
+        mov     eax, 0xd
+        mov     ecx, 1
+        cpuid
+        test    al, 2                           # XSAVEC, and with it the compacted form
+        jz      3f
+        mov     byte ptr [rdi + 527], 0x80
+        mov     byte ptr [rdi + 520], 4
+        ldmxcsr [other_mxcsr]
+        mov     eax, 4
+        xor     edx, edx
+        xrstor  [rdi]
+        stmxcsr [rdi + 1024]
+        check_eq "dword ptr [rdi + 1024]", 0x1fa0
+        mov     byte ptr [rdi + 520], 2
+        mov     eax, 2
+        xrstor  [rdi]
+        stmxcsr [rdi + 1024]
+        check_eq "dword ptr [rdi + 1024]", 0x1f80
+3:      mov     ecx, 99
         catch   1f
 2:      xgetbv
         fail
 1:      check_caught 13, 0, 2b
         done
+other_mxcsr:
+        .long   0x1fa0

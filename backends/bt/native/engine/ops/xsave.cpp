@@ -216,7 +216,8 @@ OpResult op_xrstor(Vcpu& v, const Inst& inst) {
   const bool half = !v.code64();
   if ((load & kX87) && (!area.read(0, image.bytes, 24) || !area.read(32, image.bytes + 32, 128)))
     return OpResult::kFault;
-  if (rfbm & (kSse | kAvx)) {
+  // MXCSR belongs to SSE and AVX in the standard form, to SSE alone in the compacted one.
+  if (rfbm & (compact ? kSse : kSse | kAvx)) {
     if (compact && !(load & kSse))
       store_bytes(image.bytes + 24, 0x1f80, 4);
     else if (!area.read(24, image.bytes + 24, 4))

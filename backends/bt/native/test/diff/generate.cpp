@@ -15,6 +15,12 @@
 namespace rz::diff {
 namespace {
 
+u64 host_xcr0() {
+  u32 low = 7, high = 0;
+  if (host_has(static_cast<u8>(Feature::Xsave))) asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return static_cast<u64>(high) << 32 | low;
+}
+
 // State images: user-mode, but not part of user_computation() because they show host pointers unless helped.
 bool state_image(const Row& row) {
   if (row.attrs & kCpl0) return false;
@@ -25,6 +31,7 @@ bool state_image(const Row& row) {
     case Helper::k_frstor:
     case Helper::k_fxsave:
     case Helper::k_fxrstor:
+    case Helper::k_xgetbv: return host_xcr0() == 7;
     case Helper::k_xsave:
     case Helper::k_xsaveopt:
     case Helper::k_xsavec:
@@ -141,14 +148,21 @@ struct Solver {
   void prepare_image(u64& target) {
     if (inst.row->helper >= Helper::k_fxsave && rng() % 16)
       target &= inst.row->helper <= Helper::k_fxrstor ? ~15ull : ~63ull;
-    test.start.gpr[0] = rng() & 7;
-    test.start.gpr[2] = 0;
+    // Requested components beyond those of guests only where the host has no others either.
+    test.start.gpr[0] = (rng() & 7) | (host_xcr0() == 7 && rng() % 3 == 0 ? rng() : 0);
+    test.start.gpr[2] = host_xcr0() == 7 && rng() % 3 == 0 ? rng() : 0;
     if (target < kScratchAt || target + 832 > kScratchAt + kScratchBytes) return;
     u8* area = test.start.memory + (target - kScratchAt);
     if (rng() % 8) area[26] = area[27] = 0;  // MXCSR
     if (inst.row->helper != Helper::k_xrstor || rng() % 16 == 0) return;
     std::memset(area + 512, 0, 64);
     area[512] = static_cast<u8>(rng() & 7);
+    if (rng() % 3 == 0 && host_has(static_cast<u8>(Feature::Xsavec))) {  // compacted form, mostly of what it holds
+      area[527] = 0x80;
+      area[520] = static_cast<u8>(area[512] | (rng() & 7));
+    }
+    // Now and then a header that is refused.
+    if (rng() % 6 == 0) area[512 + rng() % 64] ^= static_cast<u8>(1u << rng() % 8);
   }
 
   // Implicit memory operands and counts. False: cannot be arranged in this case.
@@ -206,6 +220,10 @@ struct Solver {
     }
     if (row.sem == Sem::kHelper) {
       switch (row.helper) {
+        case Helper::k_xgetbv:
+          if (sequence) return false;
+          g[1] = rng() % 8 ? rng() % 2 : integer_value(rng);
+          return true;
         case Helper::k_xlat:
           if (sequence) return false;
           g[3] = middle;
