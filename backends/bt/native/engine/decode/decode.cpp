@@ -357,4 +357,18 @@ DecodeStatus decode(const u8* bytes, unsigned available, CodeSize size, Inst& ou
   return DecodeStatus::kOk;
 }
 
+void decode_plain(const u8* bytes, CodeSize size, Inst& out) {
+  u8 plain[kMaxInstBytes] = {};
+  const u8 length = out.length;
+  unsigned n = 0;
+  bool before_opcode = true;
+  for (unsigned i = 0; i < length; i++) {
+    const u8 kind = kPrefixes.kind[bytes[i]];
+    before_opcode &= kind != kNotPrefix && (kind != kRexPrefix || size == CodeSize::k64);
+    if (!before_opcode || kind != kRepPrefix) plain[n++] = bytes[i];
+  }
+  decode(plain, n, size, out);
+  out.length = length;
+}
+
 }  // namespace rz

@@ -1,6 +1,7 @@
 // Decode a run, work out flag liveness, emit. See translator.h for the conventions.
 #include "translator.h"
 
+#include "../cpu/cpuid.h"
 #include "../cpu/bytes.h"
 #include "../decode/flags.h"
 #include "../mmu/mmu.h"
@@ -75,6 +76,9 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
       gpa2_ = second & kPageMask;
       limit = 1;
     }
+    if (status == DecodeStatus::kOk && (inst.row->attrs & kElsePlain) &&
+        !profile_has(*vcpu_.machine->cpuid, inst.row->feature))
+      decode_plain(source_ + (at - start), size, inst);
     offsets_[count_] = static_cast<u16>(at - start);
     count_++;
     if (status != DecodeStatus::kOk) {
