@@ -1,4 +1,4 @@
-// Runs a case through the translator: a machine with a little RAM, 64-bit mode at CPL 0, identity mapping, an IDT
+// Runs a case through the translator: a machine with a little RAM, long mode, identity mapping, an IDT
 // whose handlers leave at once on their own stack. OUT to kEndPort ends a run.
 #include <sys/mman.h>
 
@@ -76,7 +76,7 @@ class Watch {
 
 class EngineRunner final : public Runner {
  public:
-  explicit EngineRunner(const EngineOptions& options) {
+  EngineRunner(const EngineOptions& options, u8 ring) : ring_(ring) {
     low_ = map(kLowBytes);
     high_ = map(kHighBytes);
     machine_.options = options;
@@ -196,11 +196,14 @@ class EngineRunner final : public Runner {
     Vcpu& v = *vcpu_;
     for (unsigned i = 0; i < kSegCount; i++) {
       const bool code = i == kCS, small = size == CodeSize::k16;
-      v.seg[i].selector = code ? (size == CodeSize::k64 ? 0x08 : small ? 0x28 : 0x20) : small ? 0x30 : 0x10;
+      const u16 selector = code ? (size == CodeSize::k64 ? 0x08 : small ? 0x28 : 0x20) : small ? 0x30 : 0x10;
+      v.seg[i].selector = static_cast<u16>(selector | ring_);
       v.seg[i].base = !small ? 0 : code ? kCodeAt : kScratchAt;
       v.seg[i].limit = small ? 0xffff : 0xffffffff;
-      v.seg[i].attributes = code ? (size == CodeSize::k64 ? 0xa9b : small ? 0x09b : 0xc9b) : small ? 0x093 : 0xc93;
+      const u16 attributes = code ? (size == CodeSize::k64 ? 0xa9b : small ? 0x09b : 0xc9b) : small ? 0x093 : 0xc93;
+      v.seg[i].attributes = static_cast<u16>(attributes | ring_ << 5);
     }
+    v.cpl = ring_;
     refresh_segments(v);
     refresh_mode(v);
   }
@@ -208,20 +211,21 @@ class EngineRunner final : public Runner {
   void put(u64 gpa, u64 value) { std::memcpy(low_ + gpa, &value, 8); }
 
   void build_tables() {
-    constexpr u64 kTable = 0x23;
+    constexpr u64 kTable = 0x27;
     put(kTables, (kTables + 0x1000) | kTable);
     put(kTables + 0x1000, (kTables + 0x2000) | kTable);
     put(kTables + 0x2000, 0xe3);  // the first 2 MiB
     put(kTables + 0x2000 + 8 * (kHighBase >> 21 & 511), (kTables + 0x3000) | kTable);
-    for (u64 at : {kCodeAt, kCodeAt + kPageBytes, kStackAt}) put(kTables + 0x3000 + 8 * (at >> 12 & 511), at | 0x63);
+    for (u64 at : {kCodeAt, kCodeAt + kPageBytes, kStackAt}) put(kTables + 0x3000 + 8 * (at >> 12 & 511), at | 0x67);
     for (u64 at = kScratchAt; at < kScratchAt + kScratchBytes; at += kPageBytes)
-      put(kTables + 0x3000 + 8 * (at >> 12 & 511), at | (at < kScratchAt + kWritableBytes ? 0x63 : 0x21));
+      put(kTables + 0x3000 + 8 * (at >> 12 & 511), at | (at < kScratchAt + kWritableBytes ? 0x67 : 0x25));
     put(kGdt + 8, 0x00af9b000000ffff);
     put(kGdt + 16, 0x00cf93000000ffff);
     put(kGdt + 32, 0x00cf9b000000ffff);  // 20h: 32-bit code
     put(kGdt + 40, 0x20009b000000ffff);  // 28h: 16-bit code at kCodeAt
     put(kGdt + 48, 0x200093010000ffff);  // 30h: 16-bit data at kScratchAt
     put(kTss + 36, kFaultStack);         // IST1
+    put(kTss + 0x60, 0x68ull << 48);     // the I/O bitmap, of zeros: OUT ends a run in ring 3 too
     for (unsigned vector = 0; vector < 32; vector++) {
       const u64 handler = kHandlers + vector * 16;
       put(kIdt + vector * 16,
@@ -233,17 +237,16 @@ class EngineRunner final : public Runner {
 
   void enter_long_mode() {
     Vcpu& v = *vcpu_;
-    v.cr0 = kCr0PE | kCr0MP | kCr0ET | kCr0NE | kCr0WP | kCr0PG;
+    v.cr0 = kCr0PE | kCr0MP | kCr0ET | kCr0NE | kCr0WP | kCr0AM | kCr0PG;
     v.cr3 = kTables;
     v.cr4 = kCr4PAE | kCr4OSFXSR | kCr4OSXMMEXCPT | kCr4OSXSAVE;
     v.xcr0 = 7;
     v.msr.efer = kEferSCE | kEferLME | kEferLMA | kEferNXE;
     v.gdtr = {kGdt, 55};
     v.idtr = {kIdt, 511};
-    v.cpl = 0;
     v.tr.selector = 0x18;
     v.tr.base = kTss;
-    v.tr.limit = 103;
+    v.tr.limit = 0x68 + 0x40;
     v.tr.attributes = 0x8b;
     set_segments(CodeSize::k64);
     tlb_switch_context(v, v.cr3, false);
@@ -257,10 +260,13 @@ class EngineRunner final : public Runner {
   Vcpu* vcpu_ = nullptr;
   EndBus bus_;
   std::unique_ptr<IrqPlatform> irq_;
+  u8 ring_;
 };
 
 }  // namespace
 
-Runner* make_engine_runner(const EngineOptions& options) { return new EngineRunner(options); }
+Runner* make_engine_runner(const EngineOptions& options, unsigned ring) {
+  return new EngineRunner(options, static_cast<u8>(ring));
+}
 
 }  // namespace rz::diff

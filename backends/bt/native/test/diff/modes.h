@@ -10,6 +10,7 @@ namespace rz::diff {
 struct Mode {
   const char* name;  // as on the command line
   void (*set)(EngineOptions&);
+  unsigned ring = 3;
 };
 
 inline constexpr Mode kModes[] = {
@@ -19,6 +20,7 @@ inline constexpr Mode kModes[] = {
     {"stress-tlb", [](EngineOptions& o) { o.stress_flush_tlb = 3; }},
     {"stress-code", [](EngineOptions& o) { o.stress_flush_code = 5; }},
     {"stress-irq", [](EngineOptions& o) { o.stress_interrupts = true; }},
+    {"ring0", [](EngineOptions&) {}, 0},
 };
 inline constexpr unsigned kModeCount = sizeof kModes / sizeof kModes[0];
 
@@ -29,7 +31,7 @@ class ModeRunners {
     for (unsigned i = 0; i < kModeCount; i++) {
       EngineOptions options;
       kModes[i].set(options);
-      runner_[i].reset(make_engine_runner(options));
+      runner_[i].reset(make_engine_runner(options, kModes[i].ring));
     }
   }
   /// As Runner::run; a run that was stopped for its time gets a second chance, because hosts can be busy.
