@@ -62,8 +62,8 @@ enum class DecodeStatus : u8 {
 /// @param size       code size of the segment
 DecodeStatus decode(const u8* bytes, unsigned available, CodeSize size, Inst& out);
 
-/// Decode again, as processors do that do not know the row of `out` and ignore its REP prefix (kElsePlain). `bytes` are those
-/// that `out` was decoded from.
+/// Decode again, as processors do that do not know the row of `out` and ignore its REP prefix (kElsePlain). `bytes` are
+/// those that `out` was decoded from.
 void decode_plain(const u8* bytes, CodeSize size, Inst& out);
 
 }  // namespace rz
