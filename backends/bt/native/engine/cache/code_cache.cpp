@@ -190,8 +190,8 @@ u32 CodeCache::new_block() {
   return block_count_;
 }
 
-u32 CodeCache::new_link(u32 source, u32 field, u32 stub, u64 target_rip, bool backward) {
-  links_[link_count_] = Link{target_rip, source, field, stub, 0, 0, backward};
+u32 CodeCache::new_link(u32 source, u32 field, u32 stub, u64 target_rip, bool backward, bool careful) {
+  links_[link_count_] = Link{target_rip, source, field, stub, 0, 0, backward, careful};
   return link_count_++;
 }
 

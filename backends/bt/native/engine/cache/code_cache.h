@@ -57,6 +57,7 @@ struct Link {
   u32 target;     // block it is linked to, or 0
   u32 next_in;    // next link that points to the same target
   bool backward;  // enters through the poll
+  bool careful;   // leads to a careful block (translate/merge.cpp), from anywhere else to an ordinary one
 };
 
 /// Where one guest instruction begins in host code.
@@ -119,7 +120,7 @@ class CodeCache {
   u8* begin_code() const { return rw_ + used_; }
   u32 offset_of(const u8* rw_pointer) const { return static_cast<u32>(rw_pointer - rw_); }
   u32 new_block();
-  u32 new_link(u32 source, u32 field, u32 stub, u64 target_rip, bool backward);
+  u32 new_link(u32 source, u32 field, u32 stub, u64 target_rip, bool backward, bool careful = false);
   u32 add_map(const InstMap& map);
   u32 map_count() const { return map_count_; }
   /// Copy kept as long as the block's code.

@@ -114,6 +114,7 @@ struct alignas(64) Vcpu {
   JumpTable* jump;             // likewise
   TlbTable* tlb_by_ac[2];      // what `tlb` is at CPL 0 with EFLAGS.AC clear, set; for STAC and CLAC
   u64 scratch[8];              // spill slots of the code generator
+  u64 merged[16];              // host minus linear address of each group of merged accesses (translate/merge.cpp)
   u64 host_rsp;                // host stack while in translated code
   Segment seg[kSegCount];      // bases are added inline for FS/GS and for non-flat segments
   void* thunks[16];            // C++ entry points called from translated code

@@ -31,6 +31,13 @@ enum Host : u8 {
 /// Condition codes as in Jcc/SETcc.
 enum Cond : u8 { cO, cNO, cB, cAE, cE, cNE, cBE, cA, cS, cNS, cP, cNP, cL, cGE, cLE, cG };
 
+/// A host memory operand: [base + index << scale + disp]; base or index may be hNone.
+struct Mem {
+  Host base = hNone, index = hNone;
+  u8 scale = 0;
+  i32 disp = 0;
+};
+
 class Assembler {
  public:
   explicit Assembler(u8* at) : p_(at) {}
@@ -143,6 +150,46 @@ class Assembler {
       default: rm(true, 0x89, src, base, disp); break;
     }
   }
+  /// opcode reg, [operand]
+  void rm(bool w64, u8 opcode, Host reg, const Mem& m) {
+    rex(w64, reg, m.index, m.base);
+    b(opcode);
+    mem(reg, m);
+  }
+  void load(Host dst, const Mem& m, unsigned bytes) {
+    if (bytes >= 4) {
+      rm(bytes == 8, 0x8b, dst, m);
+      return;
+    }
+    rex(false, dst, m.index, m.base);
+    b(0x0f);
+    b(bytes == 1 ? 0xb6 : 0xb7);
+    mem(dst, m);
+  }
+  void store(Host src, const Mem& m, unsigned bytes) {
+    if (bytes == 1) {
+      b(static_cast<u8>(0x40 | (src >> 3 << 2) | (m.index != hNone ? m.index >> 3 << 1 : 0) |
+                        (m.base != hNone ? m.base >> 3 : 0)));
+      b(0x88);
+      mem(src, m);
+      return;
+    }
+    if (bytes == 2) b(0x66);
+    rm(bytes == 8, 0x89, src, m);
+  }
+  void store_imm32(const Mem& m, i32 v) {  // sign-extended to 64 bits
+    rex(true, hRax, m.index, m.base);
+    b(0xc7);
+    mem(0, m);
+    d(static_cast<u32>(v));
+  }
+  void cmp_imm32(Host base, i32 disp, i32 v) {  // cmp qword [base + disp], v
+    rex(true, hRax, hNone, base);
+    b(0x81);
+    mem(7, base, disp);
+    d(static_cast<u32>(v));
+  }
+  void lea(Host dst, const Mem& m) { lea(true, dst, m.base, m.index, m.scale, m.disp); }
   /// lea dst, [base + index << scale + disp]; base or index may be hNone.
   void lea(bool w64, Host dst, Host base, Host index, u8 scale, i32 disp) {
     if (index == hNone && base != hNone) {
@@ -341,6 +388,12 @@ class Assembler {
       b(static_cast<u8>(disp));
     else if (mod == 2)
       d(static_cast<u32>(disp));
+  }
+  void mem(u8 reg, const Mem& m) {
+    if (m.index == hNone && m.base != hNone)
+      mem(reg, m.base, m.disp);
+    else
+      sib(reg, m.base, m.index, m.scale, m.disp);
   }
   /// ModRM, SIB and disp32 of an absolute (GS-relative) operand.
   void gs_mem(u8 reg, u32 offset) {

@@ -11,7 +11,7 @@ namespace rz {
 namespace {
 
 constexpr i32 tag_offset(bool write) { return write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag); }
-constexpr i32 host_offset(bool write) { return write ? offsetof(TlbEntry, write_host) : offsetof(TlbEntry, read_host); }
+constexpr i32 addend_offset(bool write) { return write ? offsetof(TlbEntry, write_add) : offsetof(TlbEntry, read_add); }
 
 // T0 = what turns guest register `pointer` into a host address, when RCX elements from there on are in a page that the
 // TLB has; else the jump whose field is returned is taken. Clobbers T1 and flags.
@@ -25,8 +25,7 @@ u8* addend(Assembler& a, Host pointer, u8 log2_width, bool write) {
   a.lea(true, kT0, kT0, hRcx, log2_width, 0);
   a.op_imm(true, 7, kT0, static_cast<i32>(kPageBytes));
   u8* miss = a.jcc(cA);
-  a.rm(true, 0x8b, kT0, kT1, host_offset(write));
-  a.rm(true, 0x2b, kT0, kT1, tag_offset(write));
+  a.rm(true, 0x8b, kT0, kT1, addend_offset(write));
   return miss;
 }
 

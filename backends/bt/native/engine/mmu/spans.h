@@ -31,8 +31,8 @@ inline u8* tlb_hit(Vcpu& vcpu, PrivClass cls, u64 linear, unsigned bytes, Access
   if ((linear & (kPageBytes - 1)) + bytes > kPageBytes) return nullptr;
   const TlbEntry& e = vcpu.context->tlb[cls].entries[tlb_index(linear)];
   const u64 tag = writes(access) ? e.write_tag : e.read_tag;
-  const u64 host = writes(access) ? e.write_host : e.read_host;
-  return tag == (linear & kPageMask) ? reinterpret_cast<u8*>(host + (linear & (kPageBytes - 1))) : nullptr;
+  const u64 addend = writes(access) ? e.write_add : e.read_add;
+  return tag == (linear & kPageMask) ? reinterpret_cast<u8*>(linear + addend) : nullptr;
 }
 
 }  // namespace rz

@@ -224,12 +224,12 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
   if (e.write_tag == page && !may_write) drop_side(table, kWriteSide, index);
   if (may_write && (writing || e.write_tag == none || e.write_tag == page || e.write_tag == e.read_tag)) {
     put_tag(table, kWriteSide, index, page);
-    e.write_host = host;
+    e.write_add = host - page;
     fill(kWriteSide);
   }
   if (!writing || e.read_tag == none || e.read_tag == page) {
     e.read_tag = page;
-    e.read_host = host;
+    e.read_add = host - page;
     fill(kReadSide);
   }
   if (smp && t.writable) {
@@ -347,8 +347,9 @@ bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own) {
       TlbSide& s = t.side[kWriteSide];
       for_each_bit(s.busy, 0, [&](unsigned w) {
         for_each_bit(__atomic_load_n(&s.filled[w], __ATOMIC_RELAXED), w * 64, [&](unsigned i) {
-          if (__atomic_load_n(&t.entries[i].write_host, __ATOMIC_RELAXED) != reinterpret_cast<u64>(host)) return;
-          held |= __atomic_load_n(&t.entries[i].write_tag, __ATOMIC_RELAXED) != tlb_invalid(i);
+          const u64 tag = __atomic_load_n(&t.entries[i].write_tag, __ATOMIC_RELAXED);
+          if (tag + __atomic_load_n(&t.entries[i].write_add, __ATOMIC_RELAXED) != reinterpret_cast<u64>(host)) return;
+          held |= tag != tlb_invalid(i);
           if (own)
             drop_side(t, kWriteSide, i);
           else

@@ -18,10 +18,10 @@ constexpr u64 tlb_invalid(unsigned index) { return static_cast<u64>(index ^ 1) <
 /// between buffers that share an entry must not evict its own source: they often hold the same page, and need not.
 /// A page that must be noticed (MMIO, code on it, not yet dirty, watched) has tlb_invalid() in that tag.
 struct alignas(32) TlbEntry {
-  u64 read_tag;    // linear page address, or tlb_invalid()
-  u64 write_tag;   // linear page address, or tlb_invalid(); a page that can be written can be read
-  u64 read_host;   // host address of the first byte of read_tag's page
-  u64 write_host;  // ... of write_tag's page
+  u64 read_tag;   // linear page address, or tlb_invalid()
+  u64 write_tag;  // linear page address, or tlb_invalid(); a page that can be written can be read
+  u64 read_add;   // host minus linear address in read_tag's page
+  u64 write_add;  // ... in write_tag's page
 };
 static_assert(sizeof(TlbEntry) == 1u << kTlbEntryShift);
 

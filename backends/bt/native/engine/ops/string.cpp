@@ -101,7 +101,7 @@ struct Cursor {
       const u64 at = linear + n * width;
       const TlbEntry& e = v.tlb->entries[tlb_index(at)];
       if ((writes(access) ? e.write_tag : e.read_tag) != at) break;
-      if ((writes(access) ? e.write_host : e.read_host) != reinterpret_cast<u64>(host) + n * width) break;
+      if ((writes(access) ? e.write_add : e.read_add) + at != reinterpret_cast<u64>(host) + n * width) break;
       n += kPageBytes / width;
     }
     return n < wanted ? n : wanted;
@@ -111,7 +111,7 @@ struct Cursor {
   u8* host_of(u64 linear, u64 n, Access access) {
     const TlbEntry& e = v.tlb->entries[tlb_index(linear)];
     if ((writes(access) ? e.write_tag : e.read_tag) == (linear & kPageMask))
-      return reinterpret_cast<u8*>((writes(access) ? e.write_host : e.read_host) + (linear & (kPageBytes - 1)));
+      return reinterpret_cast<u8*>((writes(access) ? e.write_add : e.read_add) + linear);
     const unsigned bytes = static_cast<unsigned>(n * width);
     const u64 low = down ? linear - (bytes - width) : linear;
     const SlowResult r = slow_access(v, low, bytes, access);

@@ -238,11 +238,12 @@ void connect_link(Vcpu& v, CodeCache& code, u32 link_index, u32 index, u64 mode)
   CodeGuard guard(v.machine->sync);
   const Block& source = code.block(link.source);
   const Block& block = code.block(index);
+  const u64 wanted_mode = (source.mode & ~u64{kModeCareful}) | (link.careful ? u64{kModeCareful} : 0);
   const bool wanted =
-      link.target == 0 && link.target_rip == v.rip && source.valid && block.valid && source.mode == mode;
+      link.target == 0 && link.target_rip == v.rip && source.valid && block.valid && wanted_mode == mode;
   if (wanted && block.linkable && ((source.gpa ^ block.gpa) & kPageMask) == 0)
     code.connect(link_index, index);
-  else if (wanted && !block.linkable && (v.mode & kModeFlat) && !code.nearly_full())
+  else if (wanted && !block.linkable && !link.careful && (v.mode & kModeFlat) && !code.nearly_full())
     link_through_table(code, link_index);
 }
 
@@ -280,6 +281,7 @@ RunExit run(Vcpu& v) {
   u32 pending_link = 0;
   u64 link_generation = 0;
   bool bounce_next = false;
+  bool careful = false;  // the next block checks each access: the check of a merged group failed
   bool polled = false;
   IdleTrim idle;
 
@@ -325,7 +327,8 @@ RunExit run(Vcpu& v) {
       resume = (v.rflags & kFlagRF) != 0;
       v.rflags &= ~kFlagRF;
     }
-    const u64 mode = v.mode | (single ? u64{kModeSingle} : 0) | (bounce_next ? u64{kModeBounce} : 0);
+    const u64 mode = v.mode | (single ? u64{kModeSingle} : (careful ? u64{kModeCareful} : 0)) |
+                     (bounce_next ? u64{kModeBounce} : 0);
     v.entered_at = code.invalidations();
     u32 index = find_block(v, mode);
     if (index && code.block(index).exclusive && v.machine->smp()) {
@@ -339,7 +342,7 @@ RunExit run(Vcpu& v) {
     }
     const Block& block = code.block(index);
     if (!(mode & kModeSingle) && !machine.boundary) {
-      if ((v.mode & kModeFlat) && !options.no_opt) fill_jump_table(v, code, block);
+      if ((v.mode & kModeFlat) && !options.no_opt && !careful) fill_jump_table(v, code, block);
       if (pending_link && link_generation == code.generation()) connect_link(v, code, pending_link, index, mode);
     }
     pending_link = 0;
@@ -356,16 +359,18 @@ RunExit run(Vcpu& v) {
     const u64 meta = v.exit_meta;
     v.counters[static_cast<u8>(meta) & 7]++;
     bool completed = true;
-    bounce_next = polled = false;
+    bounce_next = polled = careful = false;
     switch (static_cast<u8>(meta)) {
       case kExitLookup: break;
       case kExitLink:
         pending_link = static_cast<u32>(meta >> 8);
         link_generation = code.generation();
         v.rip = code.link(pending_link).target_rip;
+        careful = code.link(pending_link).careful;
         break;
       case kExitPoll:
         v.rip = code.block(static_cast<u32>(meta >> 8)).rip;
+        careful = (code.block(static_cast<u32>(meta >> 8)).mode & kModeCareful) != 0;
         completed = false;
         polled = true;
         break;
@@ -380,7 +385,8 @@ RunExit run(Vcpu& v) {
     if (resume && (!completed || again)) v.rflags |= kFlagRF;
     if (completed && (step || v.debug_pending || v.trap_rule != TrapRule::kNormal))
       debug_after_instruction(v, step, !again && v.rip != next_rip);
-    if (machine.boundary && !bounce_next && !polled && !machine.boundary(machine.boundary_context, v))
+    // Left for a careful block, it has not ended.
+    if (machine.boundary && !bounce_next && !polled && !careful && !machine.boundary(machine.boundary_context, v))
       return RunExit::kStopped;
   }
 }

@@ -31,13 +31,17 @@ void Translator::exit_direct(u64 target) {
     if (vcpu_.machine->smp()) a_.place_field(1);
     u8* field = a_.jmp();
     a_.bind(field);
-    const u8* stub = a_.at();
-    const u32 link = code_.new_link(block_, code_.offset_of(field), code_.offset_of(stub), target, target <= inst_rip_);
-    a_.mov_imm(kT1, link);
-    a_.jmp_to(code_.rw(g_thunks_layout.exit_link));
+    emit_link_stub(field, target, target <= inst_rip_, false);
     return;
   }
   exit_next(target);
+}
+
+/// What a link's jump at `field` leads to until it is connected: the run loop.
+void Translator::emit_link_stub(u8* field, u64 target, bool backward, bool careful) {
+  const u32 link = code_.new_link(block_, code_.offset_of(field), code_.offset_of(a_.at()), target, backward, careful);
+  a_.mov_imm(kT1, link);
+  a_.jmp_to(code_.rw(g_thunks_layout.exit_link));
 }
 
 void Translator::exit_next(u64 rip) {
@@ -72,8 +76,7 @@ void Translator::emit_call(const Inst& inst) {
   const bool indirect = inst.row->sem == Sem::kCallRm;
   if (indirect) {
     if (inst.has_memory) {
-      host_operand(inst, bytes, Access::kRead);
-      a_.load(kT1, kT0, 0, bytes);
+      a_.load(kT1, host_operand(inst, bytes, Access::kRead), bytes);
     } else {
       const Host r = read_reg(inst.rm, kT1);
       if (bytes == 8)
@@ -85,12 +88,7 @@ void Translator::emit_call(const Inst& inst) {
     }
     a_.gs_store(kT1, offsetof(Vcpu, scratch) + 8);
   }
-  stack_address(-static_cast<i32>(bytes));
-  host_address(kSS, bytes, Access::kWrite);
-  a_.mov_imm(kT1, back);
-  a_.store(kT1, kT0, 0, bytes);
-  finish_write();
-  stack_adjust(-static_cast<i32>(bytes));
+  push_constant(back, bytes);
   if (indirect) {
     if (!parked_) park();
     a_.gs_load(kT0, offsetof(Vcpu, scratch) + 8);
@@ -107,8 +105,7 @@ void Translator::emit_jump(const Inst& inst) {
   } else {
     const unsigned bytes = inst.operand_bytes;
     if (inst.has_memory) {
-      host_operand(inst, bytes, Access::kRead);
-      a_.load(kT0, kT0, 0, bytes);
+      a_.load(kT0, host_operand(inst, bytes, Access::kRead), bytes);
     } else {
       const Host r = read_reg(inst.rm, kT0);
       if (bytes == 8)
@@ -125,9 +122,10 @@ void Translator::emit_jump(const Inst& inst) {
 
 void Translator::emit_ret(const Inst& inst) {
   const unsigned bytes = inst.operand_bytes;
-  pop_to_t1(bytes);
+  const Host to = stack_bytes() == 2 ? kT1 : kT0;  // a 16-bit stack pointer is adjusted through T0
+  pop_to(to, bytes);
   stack_adjust(static_cast<i32>(bytes) + (inst.row->sem == Sem::kRetImm ? static_cast<i32>(inst.imm & 0xffff) : 0));
-  a_.mov(kT0, kT1);
+  a_.mov(kT0, to);
   exit_indirect();
   ended_ = true;
 }

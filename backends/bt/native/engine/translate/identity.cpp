@@ -71,7 +71,8 @@ void Translator::emit_identity(const Inst& inst) {
   const bool vex = row.encoding == Encoding::kVex;
   const u8 touched = row.flags.read | row.flags.written | row.flags.undefined | row.flags.maybe;
 
-  if (inst.has_memory) host_operand(inst, inst.memory_bytes, access_of(row.rm));
+  Mem memory;
+  if (inst.has_memory) memory = host_operand(inst, inst.memory_bytes, access_of(row.rm));
   if (touched) {
     if (live_)
       flags_to_host();
@@ -133,14 +134,17 @@ void Translator::emit_identity(const Inst& inst) {
   }
 
   const u8 reg_number = reg_is_extension ? static_cast<u8>(inst.reg) : static_cast<u8>(reg.host);
-  const u8 rm_number = inst.has_memory ? static_cast<u8>(kT0) : static_cast<u8>(rm.host);
+  const u8 rm_number = static_cast<u8>(rm.host);
   const bool opcode_reg = (row.attrs & kOpcodeReg) != 0;
   const bool r_bit = !opcode_reg && !reg_is_extension && reg_number >= 8;
-  const bool b_bit = !inst.has_memory && (rm_is_register || opcode_reg) && rm_number >= 8;
+  const bool x_bit = inst.has_memory && memory.index != hNone && memory.index >= 8;
+  const bool b_bit =
+      inst.has_memory ? memory.base != hNone && memory.base >= 8 : (rm_is_register || opcode_reg) && rm_number >= 8;
 
   if (vex) {
     a_.b(0xc4);
-    a_.b(static_cast<u8>((r_bit ? 0 : 0x80) | 0x40 | (b_bit ? 0 : 0x20) | kMapBytes[static_cast<u8>(row.map)]));
+    a_.b(static_cast<u8>((r_bit ? 0 : 0x80) | (x_bit ? 0 : 0x40) | (b_bit ? 0 : 0x20) |
+                         kMapBytes[static_cast<u8>(row.map)]));
     const u8 pp = row.prefix == Mandatory::k66   ? 1
                   : row.prefix == Mandatory::kF3 ? 2
                   : row.prefix == Mandatory::kF2 ? 3
@@ -161,6 +165,7 @@ void Translator::emit_identity(const Inst& inst) {
     u8 rex = 0;
     if (inst.rex_w) rex |= 0x48;
     if (r_bit) rex |= 0x44;
+    if (x_bit) rex |= 0x42;
     if (b_bit) rex |= 0x41;
     if (byte_needs_rex(reg, !reg_is_extension) || byte_needs_rex(rm, rm_is_register || opcode_reg)) rex |= 0x40;
     if (rex) a_.b(rex);
@@ -172,7 +177,7 @@ void Translator::emit_identity(const Inst& inst) {
   }
   if (row.has_modrm) {
     if (inst.has_memory)
-      a_.mem(reg_number, kT0, 0);
+      a_.mem(reg_number, memory);
     else if (rm_is_register)
       a_.modrm(3, reg_number, rm_number);
     else
@@ -180,6 +185,7 @@ void Translator::emit_identity(const Inst& inst) {
   }
   if (row.imm == Imm::kIs4 || inst.imm_bytes) a_.imm(inst.imm, inst.imm_bytes);
 
+  if (home_of[1] != kNoReg || final_reg != hNone) t0_group_ = kNoGroup;
   if (final_reg != hNone) {
     const unsigned n = gpr_bytes(row.reg, inst);
     if (n == 2)
@@ -219,6 +225,7 @@ void Translator::emit_lea(const Inst& inst) {
   }
   offset_to_t0(inst);
   write_reg(inst.reg, kT0, inst.operand_bytes);
+  t0_group_ = kNoGroup;
 }
 
 void Translator::emit_mov_offs(const Inst& inst) {

@@ -15,7 +15,20 @@ constexpr u32 seg_field(u8 seg, u32 field) {
   return static_cast<u32>(offsetof(Vcpu, seg) + sizeof(Segment) * seg + field);
 }
 
-constexpr i32 host_offset(bool write) { return write ? offsetof(TlbEntry, write_host) : offsetof(TlbEntry, read_host); }
+constexpr u32 merged_slot(u8 group) { return static_cast<u32>(offsetof(Vcpu, merged) + 8u * group); }
+
+/// AH to BH are among the operands.
+bool forbids_rex(const Inst& inst) {
+  const Row& row = *inst.row;
+  return inst.rex == 0 && row.encoding == Encoding::kLegacy && row.ext < 0 && row.reg.cls == RegClass::kGpr &&
+         row.reg.width == Width::k1 && inst.reg >= 4 && inst.reg <= 7;
+}
+
+bool all_mapped(u8 base, u8 index) {
+  return (base == kNoReg || kRegMap[base] != hNone) && (index == kNoReg || kRegMap[index] != hNone);
+}
+
+constexpr i32 addend_offset(bool write) { return write ? offsetof(TlbEntry, write_add) : offsetof(TlbEntry, read_add); }
 constexpr i32 tag_offset(bool write) { return write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag); }
 
 }  // namespace
@@ -33,10 +46,21 @@ void Translator::leave_for(u32 thunk, u8* back) {
 
 void Translator::emit_slow_stubs() {
   for (unsigned i = 0; i < slow_count_; i++) {
-    a_.bind(slow_[i].from);
-    a_.rm(true, 0x33, kT0, kT1, tag_offset(slow_[i].write));  // the linear address again
-    set_access(slow_[i].meta);
-    leave_for(g_thunks_layout.slow_access, slow_[i].back);
+    const SlowStub& s = slow_[i];
+    a_.bind(s.from);
+    if (s.wants == SlowStub::kConstant)
+      a_.mov_imm(kT0, s.address);
+    else
+      a_.rm(true, 0x33, kT0, kT1, tag_offset(s.write));  // the linear address again
+    set_access(s.meta);
+    leave_for(g_thunks_layout.slow_access, s.wants == SlowStub::kHost ? s.back : nullptr);
+    if (s.wants == SlowStub::kHost) continue;
+    if (s.wants == SlowStub::kAddend)
+      a_.lea(kT1, s.linear);
+    else
+      a_.mov_imm(kT1, s.address);
+    a_.rr(true, 0x2b, kT0, kT1);
+    a_.jmp_to(s.back);
   }
 }
 
@@ -67,10 +91,15 @@ void Translator::offset_to_t0(const Inst& inst, i32 extra_disp) {
   if (inst.address_bytes == 2) a_.movzx16(kT0, kT0);
 }
 
-void Translator::host_address(u8 seg, unsigned bytes, Access access) {
+/// What the slow path is told about an access of the current instruction.
+u32 Translator::access_meta(u8 seg, unsigned bytes, Access access) const {
   const u32 attrs = inst_->row->attrs;
   const bool waits = (attrs & kFaultsOnHost) && (attrs & (kNeedsFpu | kNeedsMmx));
-  const u32 meta = AccessMeta::make(offsets_[i_], bytes, access, seg, (attrs & kAligned) != 0, waits);
+  return AccessMeta::make(offsets_[i_], bytes, access, seg, (attrs & kAligned) != 0, waits);
+}
+
+void Translator::host_address(u8 seg, unsigned bytes, Access access) {
+  const u32 meta = access_meta(seg, bytes, access);
   may_clobber_flags();
   if (bounce()) {
     set_access(meta);
@@ -101,6 +130,13 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
     a_.op_imm(false, 4, kT1, static_cast<i32>(alignment_of(bytes) - 1));
     bounce_[bounce_count_++] = {a_.jcc(cNE), inst_rip_};  // which raises #AC
   }
+  u8* miss = check_tlb(bytes, writes(access));
+  a_.rm(true, 0x03, kT0, kT1, tag_offset(writes(access)));  // the linear address again
+  a_.rm(true, 0x03, kT0, kT1, addend_offset(writes(access)));
+  add_slow({miss, a_.at(), meta, writes(access), SlowStub::kHost, {}, 0});
+}
+
+u8* Translator::check_tlb(unsigned bytes, bool write) {
   // T1 = &tlb->entries[index of T0]
   a_.mov32(kT1, kT0);
   a_.shift(false, 5, kT1, 12 - kTlbEntryShift);
@@ -108,16 +144,141 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
   a_.gs(true, 0x03, kT1, offsetof(Vcpu, tlb));
   // T0 ^ tag is the offset in the page on a hit, and beyond any offset otherwise. One compare serves the tag and the
   // page crossing.
-  a_.rm(true, 0x33, kT0, kT1, tag_offset(writes(access)));
+  a_.rm(true, 0x33, kT0, kT1, tag_offset(write));
   a_.op_imm(true, 7, kT0, static_cast<i32>(kPageBytes - bytes));
-  u8* miss = a_.jcc(cA);
-  a_.rm(true, 0x03, kT0, kT1, host_offset(writes(access)));
-  slow_[slow_count_++] = {miss, a_.at(), meta, writes(access)};
+  return a_.jcc(cA);
 }
 
-void Translator::host_operand(const Inst& inst, unsigned bytes, Access access) {
+Mem Translator::host_operand(const Inst& inst, unsigned bytes, Access access) {
+  const bool plain = forbids_rex(inst);
+  const u8 group = group_of_[i_][0];
+  if (group != kNoGroup && groups_[group].members > 1)
+    return merged_operand(group, inst.base, inst.index, inst.scale, inst.disp, plain);
+  t0_group_ = kNoGroup;
+  const u32 meta = access_meta(inst.seg, bytes, access);
+  if (code64() && !bounce() && !(mode_ & kModeAlign) && inst.address_bytes == 8 && is_flat(inst.seg)) {
+    const bool no_base = inst.base == kNoReg, no_index = inst.index == kNoReg;
+    if (inst.rip_relative || (no_base && no_index)) {
+      const u64 linear = (inst.rip_relative ? next_rip() : 0) + static_cast<u64>(static_cast<i64>(inst.disp));
+      if ((linear & ~kPageMask) + bytes <= kPageBytes) return constant_operand(linear, meta, access);
+    } else if (all_mapped(inst.base, inst.index)) {
+      // The address stays in its registers: what is added to it arrives while the check is still under way.
+      may_clobber_flags();
+      const Mem linear{no_base ? hNone : kRegMap[inst.base], no_index ? hNone : kRegMap[inst.index], inst.scale,
+                       inst.disp};
+      addend_to_t0(linear, meta, bytes, writes(access));
+      return add_to_t0(inst.base, inst.index, inst.scale, inst.disp, plain);
+    }
+  }
   offset_to_t0(inst);
   host_address(inst.seg, bytes, access);
+  return {kT0, hNone, 0, 0};
+}
+
+// The page is known, so its TLB entry is, and nothing is computed.
+Mem Translator::constant_operand(u64 linear, u32 meta, Access access) {
+  may_clobber_flags();
+  const u64 page = linear & kPageMask;
+  const i32 entry = static_cast<i32>(tlb_index(linear) << kTlbEntryShift);
+  a_.gs_load(kT1, offsetof(Vcpu, tlb));
+  if (static_cast<i64>(page) == static_cast<i32>(page)) {
+    a_.cmp_imm32(kT1, entry + tag_offset(writes(access)), static_cast<i32>(page));
+  } else {
+    a_.mov_imm(kT0, page);
+    a_.rm(true, 0x3b, kT0, kT1, entry + tag_offset(writes(access)));
+  }
+  u8* miss = a_.jcc(cNE);
+  a_.rm(true, 0x8b, kT0, kT1, entry + addend_offset(writes(access)));
+  add_slow({miss, a_.at(), meta, writes(access), SlowStub::kConstant, {}, linear});
+  if (static_cast<i64>(linear) == static_cast<i32>(linear)) return {kT0, hNone, 0, static_cast<i32>(linear)};
+  a_.mov_imm(kT1, linear);
+  a_.lea(true, kT0, kT0, kT1, 0, 0);
+  return {kT0, hNone, 0, 0};
+}
+
+Mem Translator::stack_operand(i32 disp, unsigned bytes, Access access, u8 base) {
+  const u8 group = group_of_[i_][1];
+  if (group != kNoGroup && groups_[group].members > 1) return merged_operand(group, base, kNoReg, 0, disp, false);
+  t0_group_ = kNoGroup;
+  const Host r = kRegMap[base];
+  if (code64() && !bounce() && !(mode_ & kModeAlign)) {
+    may_clobber_flags();
+    addend_to_t0({r, hNone, 0, disp}, access_meta(kSS, bytes, access), bytes, writes(access));
+    return {r, kT0, 0, disp};
+  }
+  a_.lea(stack_bytes() == 8, kT0, r, hNone, 0, disp);
+  if (stack_bytes() == 2) a_.movzx16(kT0, kT0);
+  host_address(kSS, bytes, access);
+  return {kT0, hNone, 0, 0};
+}
+
+/// A store whose page was checked already is still to come, in this instruction or behind it.
+bool Translator::merged_store_ahead() const {
+  for (unsigned g = 0; g < group_count_; g++)
+    if (groups_[g].checked && groups_[g].write && groups_[g].members > 1 && groups_[g].last >= i_) return true;
+  return false;
+}
+
+/// Where a check's miss goes. Behind a call of C++ nothing that was checked for stores before may be relied on when
+/// there are other vCPUs (run/sync.h), so with such stores ahead the rest is left to a careful block.
+void Translator::add_slow(const SlowStub& stub) {
+  if (vcpu_.machine->smp() && merged_store_ahead())
+    careful_[careful_count_++] = {stub.from, inst_rip_, live_ != 0};
+  else
+    slow_[slow_count_++] = stub;
+}
+
+void Translator::check_group(u8 group) {
+  const MergeGroup& m = groups_[group];
+  may_clobber_flags();
+  const Host base = m.base == kNoReg ? hNone : read_reg(m.base, kT0);
+  const Host index = m.index == kNoReg ? hNone : read_reg(m.index, kT1);
+  a_.lea(true, kT0, base, index, m.scale, static_cast<i32>(m.lo - m.moved));
+  u8* miss = check_tlb(static_cast<unsigned>(m.hi - m.lo), m.write);
+  careful_[careful_count_++] = {miss, inst_rip_, live_ != 0};
+  a_.rm(true, 0x8b, kT0, kT1, addend_offset(m.write));
+  a_.gs_store(kT0, merged_slot(group));
+}
+
+Mem Translator::merged_operand(u8 group, u8 base, u8 index, u8 scale, i32 disp, bool plain) {
+  MergeGroup& m = groups_[group];
+  if (!m.checked)
+    check_group(group);
+  else if (t0_group_ != group)
+    a_.gs_load(kT0, merged_slot(group));
+  m.checked = true;
+  t0_group_ = group;
+  return add_to_t0(base, index, scale, disp, plain);
+}
+
+/// The operand whose linear address is that of the guest's plus T0.
+/// @param plain  the instruction cannot have a REX prefix
+Mem Translator::add_to_t0(u8 base, u8 index, u8 scale, i32 disp, bool plain) {
+  const Mem out{kT0, hNone, 0, disp};
+  if (index != kNoReg) {
+    const Host r = read_reg(index, kT1);
+    if (base == kNoReg && r != kT1 && !(plain && r >= 8)) return {kT0, r, scale, disp};
+    a_.lea(true, kT0, kT0, r, scale, 0);
+    t0_group_ = kNoGroup;
+  }
+  if (base != kNoReg) {
+    const Host r = read_reg(base, kT1);
+    if (r != kT1 && !(plain && r >= 8)) return {r, kT0, 0, disp};
+    a_.lea(true, kT0, kT0, r, 0, 0);
+    t0_group_ = kNoGroup;
+  }
+  return out;
+}
+
+/// T0 = what turns the linear address `linear` into a host address, or the slow path.
+void Translator::addend_to_t0(const Mem& linear, u32 meta, unsigned bytes, bool write) {
+  if (linear.disp || linear.index != hNone)
+    a_.lea(kT0, linear);
+  else
+    a_.mov(kT0, linear.base);
+  u8* miss = check_tlb(bytes, write);
+  a_.rm(true, 0x8b, kT0, kT1, addend_offset(write));
+  add_slow({miss, a_.at(), meta, write, SlowStub::kAddend, linear, 0});
 }
 
 void Translator::finish_write() {

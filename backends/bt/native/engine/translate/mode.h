@@ -27,8 +27,9 @@ enum ModeBits : u64 {
   kModeLong = 1 << 16,   // EFER.LMA
   kModeFpuEm = 1 << 17,
   // Chosen by the run loop, not by processor state:
-  kModeSingle = 1ull << 32,  // exactly one instruction
-  kModeBounce = 1ull << 33,  // memory operands go through the bounce buffer (implies kModeSingle)
+  kModeSingle = 1ull << 32,   // exactly one instruction
+  kModeBounce = 1ull << 33,   // memory operands go through the bounce buffer (implies kModeSingle)
+  kModeCareful = 1ull << 34,  // every access has a check of its own (translate/merge.cpp)
 };
 
 /// Recompute vcpu.mode and the selected TLB and jump tables. To be called after any change to CR0, CR4, EFER,

@@ -9,11 +9,6 @@ constexpr Host kSp = kRegMap[4];
 
 unsigned Translator::stack_bytes() const { return code64() ? 8 : mode_ & kModeStackBig ? 4 : 2; }
 
-void Translator::stack_address(i32 delta) {
-  a_.lea(stack_bytes() == 8, kT0, kSp, hNone, 0, delta);
-  if (stack_bytes() == 2) a_.movzx16(kT0, kT0);
-}
-
 void Translator::stack_adjust(i32 delta) {
   if (stack_bytes() == 2) {
     a_.lea(false, kT0, kSp, hNone, 0, delta);
@@ -25,39 +20,37 @@ void Translator::stack_adjust(i32 delta) {
 
 /// `value`: a register that survives the check (not T0, T1), or hNone for scratch[0].
 void Translator::push_value(Host value, unsigned bytes) {
-  stack_address(-static_cast<i32>(bytes));
-  host_address(kSS, bytes, Access::kWrite);
+  const Mem top = stack_operand(-static_cast<i32>(bytes), bytes, Access::kWrite);
   if (value == hNone) {
     a_.gs_load(kT1, offsetof(Vcpu, scratch));
     value = kT1;
   }
-  a_.store(value, kT0, 0, bytes);
+  a_.store(value, top, bytes);
   finish_write();
   stack_adjust(-static_cast<i32>(bytes));
 }
 
-void Translator::pop_to_t1(unsigned bytes) {
-  stack_address(0);
-  host_address(kSS, bytes, Access::kRead);
-  a_.load(kT1, kT0, 0, bytes);
+void Translator::pop_to(Host to, unsigned bytes) { a_.load(to, stack_operand(0, bytes, Access::kRead), bytes); }
+
+void Translator::push_constant(u64 value, unsigned bytes) {
+  const Mem top = stack_operand(-static_cast<i32>(bytes), bytes, Access::kWrite);
+  if (bytes == 8 && static_cast<i64>(value) == static_cast<i32>(value)) {
+    a_.store_imm32(top, static_cast<i32>(value));
+  } else {
+    a_.mov_imm(kT1, value);
+    a_.store(kT1, top, bytes);
+  }
+  finish_write();
+  stack_adjust(-static_cast<i32>(bytes));
 }
 
 void Translator::emit_push(const Inst& inst) {
   const unsigned bytes = inst.operand_bytes;
   switch (inst.row->sem) {
-    case Sem::kPushImm: {
-      stack_address(-static_cast<i32>(bytes));
-      host_address(kSS, bytes, Access::kWrite);
-      a_.mov_imm(kT1, inst.imm);
-      a_.store(kT1, kT0, 0, bytes);
-      finish_write();
-      stack_adjust(-static_cast<i32>(bytes));
-      return;
-    }
+    case Sem::kPushImm: push_constant(inst.imm, bytes); return;
     case Sem::kPushRm:
       if (inst.has_memory) {
-        host_operand(inst, bytes, Access::kRead);
-        a_.load(kT1, kT0, 0, bytes);
+        a_.load(kT1, host_operand(inst, bytes, Access::kRead), bytes);
         a_.gs_store(kT1, offsetof(Vcpu, scratch));
         push_value(hNone, bytes);
         return;
@@ -69,10 +62,9 @@ void Translator::emit_push(const Inst& inst) {
         push_value(r, bytes);
         return;
       }
-      stack_address(-static_cast<i32>(bytes));
-      host_address(kSS, bytes, Access::kWrite);
+      const Mem top = stack_operand(-static_cast<i32>(bytes), bytes, Access::kWrite);
       load_home(kT1, inst.rm);
-      a_.store(kT1, kT0, 0, bytes);
+      a_.store(kT1, top, bytes);
       finish_write();
       stack_adjust(-static_cast<i32>(bytes));
     }
@@ -81,7 +73,12 @@ void Translator::emit_push(const Inst& inst) {
 
 void Translator::emit_pop(const Inst& inst) {
   const unsigned bytes = inst.operand_bytes;
-  pop_to_t1(bytes);
+  if (inst.row->sem == Sem::kPopReg && bytes == 8 && inst.rm != 4 && kRegMap[inst.rm] != hNone) {
+    pop_to(kRegMap[inst.rm], bytes);
+    stack_adjust(static_cast<i32>(bytes));
+    return;
+  }
+  pop_to(kT1, bytes);
   if (inst.row->sem == Sem::kPopRm && inst.has_memory) {
     // The address is computed with RSP already incremented.
     a_.gs_store(kT1, offsetof(Vcpu, scratch));
@@ -101,12 +98,7 @@ void Translator::emit_pop(const Inst& inst) {
 void Translator::emit_leave(const Inst& inst) {
   const unsigned bytes = inst.operand_bytes;
   const Host bp = kRegMap[5];
-  if (stack_bytes() == 2)
-    a_.movzx16(kT0, bp);
-  else
-    a_.lea(stack_bytes() == 8, kT0, bp, hNone, 0, 0);
-  host_address(kSS, bytes, Access::kRead);
-  a_.load(kT1, kT0, 0, bytes);
+  a_.load(kT1, stack_operand(0, bytes, Access::kRead, 5), bytes);
   if (stack_bytes() == 2) {
     a_.lea(false, kT0, bp, hNone, 0, static_cast<i32>(bytes));
     a_.mov16(kSp, kT0);

@@ -38,6 +38,22 @@ bool indivisible(const Inst& inst) {
   return row.encoding == Encoding::kLegacy && row.map == Map::kOne && (inst.opcode & 0xfe) == 0x86;
 }
 
+/// Instructions that leave T0 as their memory operand left it, unless they say otherwise in t0_group_.
+bool keeps_t0(Sem sem) {
+  switch (sem) {
+    case Sem::kIdentity:
+    case Sem::kX87Identity:
+    case Sem::kMovImm:
+    case Sem::kNop:
+    case Sem::kLea:
+    case Sem::kJcc:
+    case Sem::kPushReg:
+    case Sem::kPushImm:
+    case Sem::kPopReg: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 // Fills insts_/offsets_/count_. False: the first instruction cannot be fetched, exception pending.
@@ -211,6 +227,7 @@ void Translator::emit_inst(unsigned i) {
       break;
     case Sem::kHelperEnds: emit_helper(inst); break;
   }
+  if (!keeps_t0(inst.row->sem)) t0_group_ = kNoGroup;
 }
 
 // Three entries: through a jump table (RIP in T0, flags parked), by a backward link (polls), by a forward link.
@@ -254,18 +271,24 @@ void Translator::emit_out_of_line() {
   for (unsigned i = 0; i < side_count_; i++) {
     a_.bind(side_[i].from);
     parked_ = false;
-    u8* const from = side_[i].from;
     const u64 target = side_[i].target;
     if (!single() && !vcpu_.machine->options.no_opt && same_page(target)) {
-      const u32 link = code_.new_link(block_, code_.offset_of(from), code_.offset_of(a_.at()), target,
-                                      target <= rip_ + offsets_[count_]);
-      a_.mov_imm(kT1, link);
-      a_.jmp_to(code_.rw(g_thunks_layout.exit_link));
+      emit_link_stub(side_[i].from, target, target <= rip_ + offsets_[count_], false);
     } else {
       exit_next(target);
     }
   }
   emit_slow_stubs();
+  for (unsigned i = 0; i < careful_count_; i++) {
+    a_.bind(careful_[i].from);
+    u8* field = careful_[i].from;
+    if (careful_[i].unpark) {
+      unpark();
+      field = a_.jmp();
+      a_.bind(field);
+    }
+    emit_link_stub(field, careful_[i].rip, false, true);
+  }
   for (unsigned i = 0; i < bounce_count_; i++) {
     a_.bind(bounce_[i].from);
     a_.mov_imm(kT0, bounce_[i].rip);
@@ -287,6 +310,7 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
     if (!decode_block(linear, gpa)) return 0;
   } while (!claim_source());
   compute_liveness();
+  plan_merges();
   block_ = code_.new_block();
   Block& block = code_.block(block_);
   block.rip = rip;

@@ -84,6 +84,7 @@ class Translator {
   u32 out_of_line() const { return code_at_[count_]; }
 
  private:
+  struct SlowStub;
   static constexpr unsigned kMaxInsts = 64;
 
   // decode_block.cpp
@@ -110,8 +111,44 @@ class Translator {
   void offset_to_t0(const Inst& inst, i32 extra_disp = 0);
   /// T0 = host address of `bytes` at offset T0 of segment `seg`; clobbers T1 and (if dead or parked) flags.
   void host_address(u8 seg, unsigned bytes, Access access);
-  /// Both of the above for an instruction's own memory operand.
-  void host_operand(const Inst& inst, unsigned bytes, Access access);
+  u32 access_meta(u8 seg, unsigned bytes, Access access) const;
+  /// The host operand for an instruction's own memory operand. It names T0 and guest registers, so T1 is free and the
+  /// registers must still have their values from before the instruction.
+  Mem host_operand(const Inst& inst, unsigned bytes, Access access);
+  /// Likewise for the stack: [RSP + disp], or [RBP + disp] for LEAVE.
+  Mem stack_operand(i32 disp, unsigned bytes, Access access, u8 base = 4);
+  Mem constant_operand(u64 linear, u32 meta, Access access);
+  Mem merged_operand(u8 group, u8 base, u8 index, u8 scale, i32 disp, bool plain);
+  Mem add_to_t0(u8 base, u8 index, u8 scale, i32 disp, bool plain);
+  void addend_to_t0(const Mem& linear, u32 meta, unsigned bytes, bool write);
+  void check_group(u8 group);
+  void add_slow(const SlowStub& stub);
+  bool merged_store_ahead() const;
+  /// The check of `bytes` at linear address T0; T1 is left at the entry. @returns the jump to take on a miss
+  u8* check_tlb(unsigned bytes, bool write);
+
+  // merge.cpp: which accesses share a check
+  struct MergeAccess {
+    i32 at;  // displacement
+    u8 bytes;
+    bool write, stack;
+    u8 base, index, scale;
+  };
+  struct MergeGroup {
+    i64 lo, hi;  // range of displacements from the base as it was when its version began
+    i64 moved;   // what the base has moved by at the group's first access
+    u8 base, index, scale;
+    bool write;
+    u8 base_version, index_version, epoch, branches;
+    u8 members;
+    u8 last;               // instruction of the last member
+    bool checked = false;  // while emitting: the check has been emitted
+  };
+  static constexpr u8 kNoGroup = 0xff;
+  static constexpr unsigned kMaxGroups = 16;
+  void plan_merges();
+  unsigned mergeable(const Inst& inst, MergeAccess (&out)[2]) const;
+  static bool known_step(const Inst& inst, u8& reg, i32& delta);
   /// After the instruction: write a bounce buffer back (nothing on the fast path).
   void finish_write();
 
@@ -124,10 +161,10 @@ class Translator {
   void emit_incdec_short(const Inst& inst);
 
   // stack.cpp
-  void stack_address(i32 delta);  // T0 = offset of SS:[RSP + delta]
   void stack_adjust(i32 delta);
   void push_value(Host value, unsigned bytes);  // value in T1 or scratch[0] (hNone)
-  void pop_to_t1(unsigned bytes);               // T1 = popped value; RSP not adjusted yet
+  void push_constant(u64 value, unsigned bytes);
+  void pop_to(Host to, unsigned bytes);  // to = popped value; RSP not adjusted yet
   void emit_push(const Inst& inst);
   void emit_pop(const Inst& inst);
   void emit_leave(const Inst& inst);
@@ -165,10 +202,18 @@ class Translator {
 
   // out-of-line code, emitted after the block's body
   struct SlowStub {
+    enum Wants : u8 {
+      kHost,
+      kAddend,
+      kConstant
+    };  // what T0 holds: the host address, or what makes one of a linear address
     u8* from;
     u8* back;
     u32 meta;
     bool write;
+    Wants wants;
+    Mem linear;   // kAddend: the guest operand
+    u64 address;  // kConstant: the linear address
   };
   void leave_for(u32 thunk, u8* back = nullptr);  // T1 = back (or what follows), jump to the thunk
   void set_access(u32 meta);                      // exit_meta = meta | block << 32
@@ -180,7 +225,13 @@ class Translator {
     u8* from;
     u64 rip;
   };
+  struct CarefulExit {
+    u8* from;
+    u64 rip;
+    bool unpark;
+  };
   void emit_out_of_line();
+  void emit_link_stub(u8* field, u64 target, bool backward, bool careful);
   void emit_slow_stubs();
 
   bool bounce() const { return (mode_ & kModeBounceBit) != 0; }
@@ -189,7 +240,7 @@ class Translator {
   bool is_flat(u8 seg) const;
   u64 next_rip() const { return inst_rip_ + inst_->length; }
   u64 wrap_rip(u64 rip) const;
-  static constexpr u64 kModeSingleBit = 1ull << 32, kModeBounceBit = 1ull << 33;
+  static constexpr u64 kModeSingleBit = 1ull << 32, kModeBounceBit = 1ull << 33;  // translate/mode.h
 
   Vcpu& vcpu_;
   CodeCache& code_;
@@ -218,6 +269,12 @@ class Translator {
   unsigned side_count_ = 0;
   BounceExit bounce_[kMaxInsts * 9];
   unsigned bounce_count_ = 0;
+  CarefulExit careful_[kMaxInsts * 4];  // three accesses and a group's check an instruction
+  unsigned careful_count_ = 0;
+  MergeGroup groups_[kMaxGroups];
+  unsigned group_count_ = 0;
+  u8 group_of_[kMaxInsts][2];  // group of the ModRM operand and of the stack access, or kNoGroup
+  u8 t0_group_ = kNoGroup;     // T0 still holds Vcpu::merged of this group
   u8* poll_[2];
   unsigned poll_count_ = 0;
 };

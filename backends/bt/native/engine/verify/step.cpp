@@ -4,6 +4,7 @@
 #include "step.h"
 
 #include "../cpu/vcpu.h"
+#include "../decode/registers.h"
 #include "vcpu_fields.inc"
 
 namespace rz::verify {
@@ -21,11 +22,12 @@ constexpr FieldRange kFields[] = {
 #undef RZ_FIELD_ROW
 };
 
-constexpr i32 host_offset(bool write) { return write ? offsetof(TlbEntry, write_host) : offsetof(TlbEntry, read_host); }
+constexpr u64 kMergedAt = offsetof(Vcpu, merged), kHomesAt = offsetof(Vcpu, regs) + 14 * 8;
+constexpr i32 addend_offset(bool write) { return write ? offsetof(TlbEntry, write_add) : offsetof(TlbEntry, read_add); }
 bool op_writes(const Field& f) { return (static_cast<u8>(f.use) & 2) != 0; }
 
 /// What a memory operand turned out to be.
-enum class Place : u8 { kNowhere, kField, kEntry, kHost };
+enum class Place : u8 { kNowhere, kField, kEntry, kTable, kHost };
 struct Operand {
   Place place = Place::kNowhere;
   u64 field = 0;  // kField: offset in the vCPU
@@ -72,10 +74,12 @@ class Stepper {
     const unsigned bytes = inst_.row->sem == Sem::kBitTest ? inst_.operand_bytes : inst_.memory_bytes;
     const bool writes = op_writes(inst_.row->rm);
     if (bytes == 0) return "a memory operand of unknown width";
-    if (inst_.rip_relative || inst_.index != kNoReg) return "a memory operand of a form that is never emitted";
+    if (inst_.rip_relative) return "a memory operand of a form that is never emitted";
     const i64 disp = inst_.disp;
-    if (inst_.seg_override == kGS) return inst_.base == kNoReg ? check_field(bytes, writes) : "GS with a base register";
+    if (inst_.seg_override == kGS)
+      return inst_.base == kNoReg && inst_.index == kNoReg ? check_field(bytes, writes) : "GS with a base register";
     if (inst_.base == kNoReg) return "an absolute address";
+    if (inst_.index != kNoReg) return check_host(bytes, writes);
     const Value& base = s_.slot[inst_.base];
     if (base.kind == Kind::kEntry) {
       if (writes) return "a write to the TLB";
@@ -83,16 +87,68 @@ class Stepper {
       memory_.place = Place::kEntry;
       return nullptr;
     }
-    if (base.kind != Kind::kHost) return "an address that was not checked";
-    if (disp < -static_cast<i64>(base.lo) || disp + bytes > static_cast<i64>(base.hi))
+    if (base.kind == Kind::kTlb) {
+      if (writes) return "a write to the TLB";
+      if (disp < 0 || disp + bytes > static_cast<i64>(sizeof(TlbTable::entries))) return "beyond the TLB's entries";
+      memory_.place = Place::kTable;
+      return nullptr;
+    }
+    return check_host(bytes, writes);
+  }
+
+  /// One register holds a host address or what makes one of the sum of the rest of the operand.
+  const char* check_host(unsigned bytes, bool writes) {
+    const bool swapped = s_.slot[inst_.base].kind != Kind::kHost && inst_.index != kNoReg && inst_.scale == 0;
+    const u8 to = swapped ? inst_.index : inst_.base, rest = swapped ? inst_.base : inst_.index;
+    const Value& host = s_.slot[to];
+    if (host.kind != Kind::kHost) return "an address that was not checked";
+    Value left = host;
+    if (rest != kNoReg && !subtract(left, s_.slot[rest], inst_.scale))
+      return "another address than the one that was checked";
+    if (left.base || left.index) return "an address that was not checked";
+    const i64 from = static_cast<i64>(static_cast<u64>(static_cast<i64>(inst_.disp)) - left.offset), far = 1ll << 40;
+    if (from < -far || from > far || from < -static_cast<i64>(host.lo) || from + bytes > static_cast<i64>(host.hi))
       return "wider than what was checked";
-    if (writes && !base.write) return "a write through an address that was checked for reading";
+    if (writes && !host.write) return "a write through an address that was checked for reading";
     memory_.place = Place::kHost;
     if (inst_.row->sem == Sem::kBitTest) {  // a bit offset in a register reaches beyond the operand
       const Value& offset = s_.slot[inst_.reg];
       if (offset.kind != Kind::kNumber || offset.hi >= bytes * 8) return "a bit offset of unknown size";
     }
     return nullptr;
+  }
+
+  /// `host` gets `by` << `scale` added: its terms lose that. False: `by` is none of them.
+  static bool subtract(Value& host, const Value& by, u8 scale) {
+    if (!host.known) return false;
+    if (by.kind == Kind::kNumber && by.known && scale == 0 && by.index && by.same_terms(host)) {
+      host.base = host.index = host.scale = 0;
+      host.offset -= by.offset;
+      return true;
+    }
+    const Term t = term(by);
+    if (!t.known) return false;
+    host.offset -= t.offset << scale;
+    if (t.root == 0) return true;
+    if (host.index == t.root && host.scale == scale) {
+      host.index = host.scale = 0;
+    } else if (host.base == t.root && scale == 0) {
+      host.base = 0;
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  /// A value as a root and an offset.
+  struct Term {
+    bool known;
+    u32 root;
+    u64 offset;
+  };
+  static Term term(const Value& v) {
+    if (v.kind == Kind::kNumber && v.known && v.index == 0) return {true, v.base, v.offset};
+    return {v.id != 0 && v.kind == Kind::kNumber, v.id, 0};
   }
 
   const char* check_field(unsigned bytes, bool writes) {
@@ -133,6 +189,9 @@ class Stepper {
       }
       case 0x8d: return lea();
       case 0x33: return plain_rm ? false : xor_tag();
+      case 0x2b: return plain_rm && subtract_linear();
+      case 0x3b: return plain_rm ? false : compare_tag();
+      case 0xff: return plain_rm && count();
       case 0x03: return plain_rm ? false : add_memory();
       case 0x81:
       case 0x83: return group1();
@@ -174,8 +233,8 @@ class Stepper {
     Value v;
     bool copied = false;
     if (memory_.place == Place::kField && wide) {
-      if (memory_.field >= kScratchAt && memory_.field < kScratchAt + 64 && (memory_.field & 7) == 0) {
-        v = s_.slot[kScratchSlot + (memory_.field - kScratchAt) / 8];
+      if (const int slot = slot_of(memory_.field); slot >= 0) {
+        v = s_.slot[slot];
         copied = true;
       } else if (memory_.field == offsetof(Vcpu, tlb) || memory_.field == offsetof(Vcpu, tlb_by_ac[0]) ||
                  memory_.field == offsetof(Vcpu, tlb_by_ac[1])) {
@@ -186,8 +245,28 @@ class Stepper {
         v.lo = v.hi = 0;
       }
     }
+    if (memory_.place == Place::kEntry && wide) {
+      for (const Value& x : s_.slot)
+        if (x.kind == Kind::kXor && x.of && x.of == s_.slot[inst_.base].of && x.hi < kPageBytes && x.known &&
+            inst_.disp == addend_offset(x.write)) {
+          v.kind = Kind::kHost;
+          v.take_terms(x);
+          v.write = x.write;
+          v.hi = kPageBytes - x.hi;
+        }
+    } else if (memory_.place == Place::kTable && wide) {
+      const Value& table = s_.slot[inst_.base];
+      if (table.known && inst_.disp == static_cast<i64>(table.base) + addend_offset(table.write)) {
+        v.kind = Kind::kHost;
+        v.known = true;
+        v.offset = table.offset;
+        v.write = table.write;
+        v.hi = kPageBytes;
+      }
+    }
     Value& r = s_.define(to, at_);
     if (!copied) v.id = r.id;
+    if (!copied && v.kind == Kind::kNumber) v.take_terms(r);
     r = v;
     if (!wide) r.hi = 0xffffffff;
     return true;
@@ -199,12 +278,23 @@ class Stepper {
     return true;
   }
 
+  /// The slot of a quadword of the vCPU that is remembered, or -1.
+  static int slot_of(u64 field) {
+    if (field & 7) return -1;
+    if (field >= kScratchAt && field < kScratchAt + sizeof(Vcpu::scratch))
+      return static_cast<int>(kScratchSlot + (field - kScratchAt) / 8);
+    if (field >= kMergedAt && field < kMergedAt + sizeof(Vcpu::merged))
+      return static_cast<int>(kMergedSlot + (field - kMergedAt) / 8);
+    if (field >= kHomesAt && field < kHomesAt + 16) return static_cast<int>(kHomeSlot + (field - kHomesAt) / 8);
+    return -1;
+  }
+
   void store_field(u64 field, unsigned bytes, const Value* v) {
-    for (unsigned i = 0; i < 8; i++) {
-      const u64 at = kScratchAt + 8 * i;
-      if (field >= at + 8 || field + bytes <= at) continue;
-      s_.define(kScratchSlot + i, at_);
-      if (v && field == at && bytes == 8) s_.slot[kScratchSlot + i] = *v;
+    for (u64 at = field & ~7ull; at < field + bytes; at += 8) {
+      const int slot = slot_of(at);
+      if (slot < 0) continue;
+      s_.define(static_cast<unsigned>(slot), at_);
+      if (v && field == at && bytes == 8) s_.slot[slot] = *v;
     }
     for (unsigned i = 0; i < 2; i++) {
       const u64 at = kMetaAt + 4 * i;
@@ -225,21 +315,91 @@ class Stepper {
       return true;
     }
     const Value from = base == kNoReg ? Value{} : s_.slot[base];
+    const Value index = inst_.index == kNoReg ? Value{} : s_.slot[inst_.index];
     Value& v = s_.define(inst_.reg, at_);
-    if (wide && base != kNoReg && inst_.index == kNoReg) moved(v, from, inst_.disp);
-    if (!wide) v.hi = 0xffffffff;
+    if (!wide) {
+      v.hi = 0xffffffff;
+      return true;
+    }
+    const u64 disp = static_cast<u64>(static_cast<i64>(inst_.disp));
+    if (base != kNoReg && from.kind == Kind::kHost) {
+      Value sum = from;
+      sum.id = v.id;
+      if (inst_.index != kNoReg && !subtract(sum, index, inst_.scale)) return true;
+      sum.offset -= disp;
+      v = sum;
+      return true;
+    }
+    if (base != kNoReg && inst_.index == kNoReg && from.kind == Kind::kNumber && from.known && from.base != v.id &&
+        from.index != v.id) {
+      v.take_terms(from);
+      v.offset += disp;
+      return true;
+    }
+    const Term a = base == kNoReg ? Term{true, 0, 0} : term(from);
+    const Term b = inst_.index == kNoReg ? Term{true, 0, 0} : term(index);
+    if (!a.known || !b.known || a.root == v.id || b.root == v.id) return true;
+    v.base = a.root;
+    v.index = b.root;
+    v.scale = b.root ? inst_.scale : 0;
+    v.offset = a.offset + (b.offset << inst_.scale) + disp;
     return true;
+  }
+
+  /// A host address less a linear address: what makes one of the other.
+  bool subtract_linear() {
+    const Value host = s_.slot[inst_.reg], linear = s_.slot[inst_.rm];
+    Value& r = s_.define(inst_.reg, at_);
+    s_.compared = Compared{};
+    if (inst_.operand_bytes != 8 || host.kind != Kind::kHost || !host.known || host.base || host.index ||
+        linear.kind != Kind::kNumber || !linear.known || linear.base == r.id || linear.index == r.id)
+      return true;
+    const u32 id = r.id;
+    r = host;
+    r.id = id;
+    r.take_terms(linear);
+    r.offset += host.offset;
+    return true;
+  }
+
+  /// CMP of a known page with a tag of the TLB.
+  bool compare_tag() {
+    s_.compared = Compared{};
+    const Value& page = s_.slot[inst_.reg];
+    if (memory_.place == Place::kTable && inst_.operand_bytes == 8 && page.is_constant())
+      s_.compared = {inst_.base, true, page.lo, true, static_cast<u32>(inst_.disp)};
+    return true;
+  }
+
+  // INC, DEC.
+  bool count() {
+    const unsigned op = inst_.modrm >> 3 & 7;
+    if (op > 1) return false;
+    s_.compared = Compared{};
+    changed_by(inst_.rm, op == 0 ? 1 : ~0ull);
+    return true;
+  }
+
+  /// A number that changed by a constant.
+  Value& changed_by(u8 reg, u64 by) {
+    const Value v = s_.slot[reg];
+    Value& r = s_.define(reg, at_);
+    if (inst_.operand_bytes != 8) {
+      r.hi = 0xffffffff;
+    } else if (v.kind == Kind::kNumber && v.known && v.base != r.id && v.index != r.id) {
+      r.take_terms(v);
+      r.offset += by;
+    }
+    return r;
   }
 
   /// `v` := `from` + `by`, where `from` is a host address.
   void moved(Value& v, const Value& from, i64 by) {
     if (from.kind != Kind::kHost) return;
-    const i64 before = static_cast<i64>(from.lo) + by, behind = static_cast<i64>(from.hi) - by;
-    if (before < 0 || behind < 0) return;
-    v.kind = Kind::kHost;
-    v.write = from.write;
-    v.lo = static_cast<u64>(before);
-    v.hi = static_cast<u64>(behind);
+    const u32 id = v.id;
+    v = from;
+    v.id = id;
+    v.offset -= static_cast<u64>(by);
   }
 
   bool xor_tag() {
@@ -251,6 +411,7 @@ class Stepper {
     s_.compared = Compared{};
     if (!tag || of == 0 || v.id != of || r.id == of) return true;
     r.kind = Kind::kXor;
+    r.take_terms(v);
     r.of = of;
     r.write = inst_.disp == offsetof(TlbEntry, write_tag);
     return true;
@@ -272,12 +433,20 @@ class Stepper {
         r.hi = v.hi;
         r.zeros = v.zeros;
       }
-    } else if (memory_.place == Place::kEntry && inst_.disp == host_offset(v.write) && v.kind == Kind::kXor &&
-               of != 0 && v.of == of && v.hi < kPageBytes) {
-      r.kind = Kind::kHost;
-      r.write = v.write;
-      r.lo = 0;
-      r.hi = kPageBytes - v.hi;
+    } else if (memory_.place == Place::kEntry && of != 0 && v.of == of && v.hi < kPageBytes) {
+      const i32 tag = v.write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag);
+      if (v.kind == Kind::kXor && inst_.disp == tag) {
+        r.kind = Kind::kLinear;
+        r.of = of;
+        r.write = v.write;
+        r.hi = v.hi;
+      } else if (v.kind == Kind::kLinear && inst_.disp == addend_offset(v.write)) {
+        r.kind = Kind::kHost;
+        r.base = 0;
+        r.write = v.write;
+        r.lo = 0;
+        r.hi = kPageBytes - v.hi;
+      }
     }
     return true;
   }
@@ -289,6 +458,8 @@ class Stepper {
     const u64 imm = wide ? inst_.imm : static_cast<u32>(inst_.imm);
     s_.compared = Compared{};
     if (inst_.has_memory) {
+      if (op == 7 && memory_.place == Place::kTable && wide)
+        s_.compared = {inst_.base, true, imm, true, static_cast<u32>(inst_.disp)};
       if (op != 7 && memory_.place == Place::kField) {
         Value v;
         if (op == 4) v.hi = imm;
@@ -301,6 +472,10 @@ class Stepper {
       return true;
     }
     const Value v = s_.slot[inst_.rm];
+    if (v.kind != Kind::kHost && (op == 0 || op == 5)) {
+      changed_by(inst_.rm, op == 0 ? imm : -imm);
+      return true;
+    }
     Value& r = s_.define(inst_.rm, at_);
     if (op == 4) {
       r.hi = imm;
@@ -347,19 +522,12 @@ class Stepper {
   void anything_else() {
     const Row& row = *inst_.row;
     if (row.flags.written | row.flags.undefined | row.flags.maybe) s_.compared = Compared{};
-    forget(row.reg, inst_.reg);
-    if (!inst_.has_memory) forget(row.rm, inst_.rm);
-    forget(row.vvvv, inst_.vvvv);
     if (memory_.place == Place::kField && op_writes(row.rm))
       store_field(memory_.field, inst_.row->sem == Sem::kBitTest ? inst_.operand_bytes : inst_.memory_bytes, nullptr);
     if (row.sem == Sem::kNop || row.sem == Sem::kClc || row.sem == Sem::kStc || row.sem == Sem::kCmc) return;
-    for (u8 implicit : {0, 1, 2, 3, 6, 7}) s_.define(implicit, at_);  // RAX RCX RDX RBX RSI RDI
-  }
-
-  void forget(const Field& f, u8 number) {
-    if (f.cls != RegClass::kGpr || !op_writes(f)) return;
-    s_.define(number & 15, at_);
-    if (f.width == Width::k1 && inst_.rex == 0 && number >= 4) s_.define(number & 3, at_);  // AH..BH
+    const u16 written = registers_written(inst_);
+    for (u8 r = 0; r < 16; r++)
+      if (written >> r & 1) s_.define(r, at_);
   }
 
   State& s_;

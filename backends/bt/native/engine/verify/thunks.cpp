@@ -54,16 +54,22 @@ const char* check_thunk(const CodeCache& code, const EmittedCode& piece, const S
 
 void come_back(State& state, const ThunkRule& rule, u32 at) {
   const u32 meta = static_cast<u32>(state.slot[kMetaSlot].lo);
-  Value kept[7];  // C++ behind the access thunks leaves the spill slots alone, but for the thunks' own
-  for (unsigned i = 0; i < 7; i++) kept[i] = state.slot[kScratchSlot + i];
+  const State before = state;
   state.forget_all(at);
   if (rule.after != After::kHostInT0) return;
-  for (unsigned i = 0; i < 7; i++) {
-    const Value& v = kept[i];
-    if (v.kind == Kind::kNumber && v.from == From::kNothing) state.slot[kScratchSlot + i] = v;
+  // C++ behind the access thunks leaves guest registers, the spill slots but for the thunks' own, and the addends
+  // alone.
+  for (unsigned i = 0; i < kSlots; i++) {
+    const Value& v = before.slot[i];
+    if (i == kT0Slot || i == kT1Slot || i == kScratchSlot + 7 || (i >= kMetaSlot && i < kMergedSlot)) continue;
+    if (v.kind != Kind::kNumber && (v.kind != Kind::kHost || i < kMergedSlot || i >= kHomeSlot)) continue;
+    state.slot[i] = v;
+    state.slot[i].from = From::kNothing;
+    state.slot[i].of = 0;
   }
   Value& t0 = state.slot[kT0Slot];
   t0.kind = Kind::kHost;
+  t0.base = 0;
   t0.write = writes(AccessMeta::access(meta));
   t0.lo = 0;
   t0.hi = AccessMeta::bytes(meta);

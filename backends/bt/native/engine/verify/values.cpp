@@ -8,7 +8,8 @@ u8 zeros_of(u64 value) { return value ? static_cast<u8>(__builtin_ctzll(value)) 
 void State::forget_all(u32 at) {
   for (unsigned s = 0; s < kSlots; s++) {
     slot[s] = Value{};
-    slot[s].id = met_at(at, s);
+    slot[s].id = slot[s].base = met_at(at, s);
+    slot[s].known = true;
   }
   compared = Compared{};
 }
@@ -17,8 +18,9 @@ void State::drop_derived(u32 id, unsigned except) {
   for (unsigned s = 0; s < kSlots; s++) {
     Value& v = slot[s];
     if (s == except) continue;
-    const bool derived = v.from != From::kNothing || v.kind == Kind::kEntry || v.kind == Kind::kXor;
-    if (v.id == id || (derived && v.of == id)) {
+    const bool derived =
+        v.from != From::kNothing || v.kind == Kind::kEntry || v.kind == Kind::kXor || v.kind == Kind::kLinear;
+    if (v.id == id || (derived && v.of == id) || (v.known && (v.base == id || v.index == id))) {
       v = Value{};
       v.id = 0;  // no identity: matches nothing
     }
@@ -29,14 +31,16 @@ Value& State::define(unsigned s, u32 at) {
   const u32 id = made_at(at, s);
   drop_derived(id, s);
   slot[s] = Value{};
-  slot[s].id = id;
+  slot[s].id = slot[s].base = id;
+  slot[s].known = true;
   if (compared.slot == s) compared.slot = 0xff;
   return slot[s];
 }
 
 void State::define_constant(unsigned s, u32 at, u64 value) {
   Value& v = define(s, at);
-  v.lo = v.hi = value;
+  v.lo = v.hi = v.offset = value;
+  v.base = 0;
   v.zeros = zeros_of(value);
 }
 
@@ -48,12 +52,26 @@ bool State::merge(const State& other, u32 at, bool widen) {
     if (a.same(b)) continue;
     Value m;
     m.id = a.id == b.id ? a.id : met_at(at, s);
+    if (m.id) {
+      m.base = m.id;
+      m.known = true;
+    }
     const bool alike = a.kind == b.kind && !widen;
-    if (alike && a.kind == Kind::kHost) {
-      m.kind = Kind::kHost;
-      m.write = a.write && b.write;
-      m.lo = a.lo < b.lo ? a.lo : b.lo;
-      m.hi = a.hi < b.hi ? a.hi : b.hi;
+    if (alike && a.kind == Kind::kHost && a.same_terms(b)) {
+      // What both allow, as a range from the new offset on.
+      const i64 apart = static_cast<i64>(b.offset - a.offset), far = 1ll << 40;
+      const i64 first = -static_cast<i64>(a.lo) > apart - static_cast<i64>(b.lo) ? -static_cast<i64>(a.lo)
+                                                                                 : apart - static_cast<i64>(b.lo);
+      const i64 end = static_cast<i64>(a.hi) < apart + static_cast<i64>(b.hi) ? static_cast<i64>(a.hi)
+                                                                              : apart + static_cast<i64>(b.hi);
+      if (apart > -far && apart < far && first < end) {
+        m.take_terms(a);
+        m.kind = Kind::kHost;
+        m.write = a.write && b.write;
+        m.offset = a.offset + static_cast<u64>(first);
+        m.lo = 0;
+        m.hi = static_cast<u64>(end - first);
+      }
     } else if (alike && (a.kind == Kind::kNumber || a.kind == Kind::kJump)) {
       m.kind = a.kind;
       m.zeros = a.zeros < b.zeros ? a.zeros : b.zeros;
@@ -63,11 +81,14 @@ bool State::merge(const State& other, u32 at, bool widen) {
         m.from = a.from;
         m.of = a.of;
       }
-    } else if (alike && (a.kind == Kind::kEntry || a.kind == Kind::kXor) && a.of == b.of && a.write == b.write) {
+      if (a.same_terms(b) && a.offset == b.offset) m.take_terms(a);
+    } else if (alike && (a.kind == Kind::kEntry || a.kind == Kind::kXor || a.kind == Kind::kLinear) && a.of == b.of &&
+               a.write == b.write) {
       m.kind = a.kind;
       m.write = a.write;
       m.of = a.of;
       m.hi = a.hi > b.hi ? a.hi : b.hi;
+      if (a.same_terms(b) && a.offset == b.offset) m.take_terms(a);
     }
     if (a.same(m)) continue;
     a = m;
@@ -75,7 +96,8 @@ bool State::merge(const State& other, u32 at, bool widen) {
   }
   if (compared.slot != 0xff) {
     const Compared& c = other.compared;
-    if (c.slot != compared.slot || c.wide != compared.wide || c.with != compared.with) {
+    if (c.slot != compared.slot || c.wide != compared.wide || c.with != compared.with || c.tag != compared.tag ||
+        c.at != compared.at) {
       compared = Compared{};
       changed = true;
     }

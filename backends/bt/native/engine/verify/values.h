@@ -11,10 +11,12 @@ enum class Kind : u8 {
   kNumber,  // lo..hi, unsigned; a multiple of 1 << zeros
   kEntry,   // &tlb->entries[index of the value named by `of`]
   kXor,     // the value named by `of`, XOR a tag of its own entry; at most hi. Below 4096: its offset in the page
-  kHost,    // host address; the `hi` bytes from it on, and the `lo` bytes before it, are guest memory or bounce buffer
-  kTlb,     // vcpu.tlb
-  kJump,    // inside vcpu.jump, lo..hi from its start, likewise a multiple
-  kCode,    // address of the code at offset lo
+  kLinear,  // such an offset with the tag added again: the value named by `of`, known to be in the entry's page
+  kHost,    // with the sum of its terms, a host address; the `hi` bytes from there on, and the `lo` bytes before, are
+          // guest memory or bounce buffer. Without terms it is a host address less `offset`.
+  kTlb,   // vcpu.tlb; after a compare, `known`: the entry at byte `base` has the tag `offset`
+  kJump,  // inside vcpu.jump, lo..hi from its start, likewise a multiple
+  kCode,  // address of the code at offset lo
 };
 
 /// How a number was made from another on the way to a TLB index.
@@ -23,27 +25,47 @@ enum class From : u8 { kNothing, kLow32, kShifted, kIndex };
 struct Value {
   Kind kind = Kind::kNumber;
   From from = From::kNothing;
-  bool write = false;  // kXor: the write tag; kHost: writable
+  bool write = false;  // kXor, kLinear, kTlb: the write tag; kHost: writable
   u8 zeros = 0;        // kNumber, kJump
   u32 id = 0;
   u32 of = 0;  // From, kEntry, kXor: which value
   u64 lo = 0, hi = ~0ull;
+  // kNumber, kXor: the value (the linear address) is base + (index << scale) + offset, with base and index the
+  // identities of values, 0 for none. kHost: that sum is what has to be added.
+  bool known = false;
+  u8 scale = 0;
+  u32 base = 0, index = 0;
+  u64 offset = 0;
 
+  bool same_terms(const Value& o) const {
+    return known == o.known && scale == o.scale && base == o.base && index == o.index;
+  }
+  void take_terms(const Value& o) {
+    known = o.known;
+    scale = o.scale;
+    base = o.base;
+    index = o.index;
+    offset = o.offset;
+  }
   bool is_constant() const { return kind == Kind::kNumber && lo == hi; }
   bool same(const Value& o) const {
     return kind == o.kind && from == o.from && write == o.write && zeros == o.zeros && id == o.id && of == o.of &&
-           lo == o.lo && hi == o.hi;
+           lo == o.lo && hi == o.hi && same_terms(o) && offset == o.offset;
   }
 };
 
-// Slots of a State: the host's registers, the spill slots, and the two halves of exit_meta.
-inline constexpr unsigned kScratchSlot = 16, kMetaSlot = 24, kSlots = 26;
+// Slots of a State: the host's registers, the spill slots, the two halves of exit_meta, the addends of merged
+// accesses, and the homes of guest R14 and R15, which live nowhere else.
+inline constexpr unsigned kScratchSlot = 16, kMetaSlot = 24, kMergedSlot = 26, kHomeSlot = 42, kSlots = 44;
 
-/// The last comparison of a register with a constant, as long as both still stand.
+/// The last comparison of a register (or of a tag of the soft TLB, whose address is in a register) with a constant, as
+/// long as both still stand.
 struct Compared {
   u8 slot = 0xff;  // 0xff: none
   bool wide = false;
   u64 with = 0;
+  bool tag = false;  // compared was the quadword `at` bytes behind the register
+  u32 at = 0;
 };
 
 struct State {

@@ -88,6 +88,19 @@ class Walker {
   static void learn(State& s, unsigned condition) {
     const Compared& c = s.compared;
     if (c.slot == 0xff) return;
+    if (c.tag) {
+      Value& table = s.slot[c.slot];
+      if (condition != cE || table.kind != Kind::kTlb) return;
+      const u32 field = c.at & (sizeof(TlbEntry) - 1);
+      if (field != offsetof(TlbEntry, read_tag) && field != offsetof(TlbEntry, write_tag)) return;
+      if ((c.with & (kPageBytes - 1)) || c.with == tlb_invalid(c.at >> kTlbEntryShift)) return;
+      if (tlb_index(c.with) != c.at >> kTlbEntryShift) return;
+      table.known = true;
+      table.write = field == offsetof(TlbEntry, write_tag);
+      table.base = c.at - field;
+      table.offset = c.with;
+      return;
+    }
     u64 most;
     if (condition == cBE)
       most = c.with;

@@ -6,6 +6,7 @@
 #include "cpu/vcpu.h"
 #include "emit/registers.h"
 #include "mmu/tlb.h"
+#include "translate/translator.h"
 
 namespace rz::verify_test {
 namespace {
@@ -98,7 +99,8 @@ bool wider_check(const Site& s, u8* bytes, Rng&) {
 }
 bool other_condition(const Site& s, u8* bytes, Rng& rng) {
   if (s.inst.row->sem != Sem::kJcc || (s.inst.opcode & 15) != cA || s.inst.length != 6) return false;
-  if (!(s.next.opcode == 0x03 && s.next.base == kT1)) return false;  // behind a check
+  if (!((s.next.opcode == 0x03 || s.next.opcode == 0x8b) && s.next.has_memory && s.next.base == kT1))
+    return false;  // behind a check
   u8 other;
   do other = rng() & 15;
   while (other == cA || other == cAE);
@@ -122,14 +124,14 @@ bool no_tag(const Site& s, u8* bytes, Rng&) {
   return true;
 }
 bool is_host_page(const Site& s) {
-  return is(s, 0x03) && s.inst.has_memory && s.inst.base == kT1 &&
-         (s.inst.disp == offsetof(TlbEntry, read_host) || s.inst.disp == offsetof(TlbEntry, write_host));
+  return (is(s, 0x03) || is(s, 0x8b)) && s.inst.has_memory && s.inst.base == kT1 && s.inst.length == 4 &&
+         (s.inst.disp == offsetof(TlbEntry, read_add) || s.inst.disp == offsetof(TlbEntry, write_add));
 }
 bool other_page(const Site& s, u8* bytes, Rng& rng) {
   if (!is_host_page(s)) return false;
   const u8 others[] = {0, 8, 48,
-                       s.inst.disp == offsetof(TlbEntry, read_host) ? u8{offsetof(TlbEntry, write_host)}
-                                                                    : u8{offsetof(TlbEntry, read_host)}};
+                       s.inst.disp == offsetof(TlbEntry, read_add) ? u8{offsetof(TlbEntry, write_add)}
+                                                                   : u8{offsetof(TlbEntry, read_add)}};
   bytes[s.inst.length - 1] = others[rng() % 4];
   return true;
 }
@@ -181,7 +183,8 @@ bool beyond_check(const Site& s, u8* bytes, Rng& rng) {
 }
 bool jump_astray(const Site& s, u8* bytes, Rng& rng) {
   if (s.inst.row->sem != Sem::kJmpRel || s.inst.length != 5) return false;
-  if (get32(bytes + 1) < 0x10000) return false;  // inside the block: another place there is not wrong by itself
+  const u32 target = s.offset + 5 + get32(bytes + 1);
+  if (target > g_thunks_layout.raise) return false;  // inside the block: another place there is not wrong by itself
   put32(bytes + 1, get32(bytes + 1) + (rng() % 2 ? 1 : 0x100000));
   return true;
 }
