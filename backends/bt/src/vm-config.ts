@@ -32,7 +32,6 @@ const ENGINE_OPTIONS: Readonly<Record<string, "number" | "boolean" | "string">> 
   stressSeed: "number",
   verify: "boolean",
   perfMap: "boolean",
-  trace: "number",
   fakeRun: "string", // a script instead of the guest; tests of the transport
   testCommands: "boolean", // accept the command that crashes the engine; tests
 };

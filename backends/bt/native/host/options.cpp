@@ -55,8 +55,6 @@ bool apply(std::string_view name, std::string_view value, HostOptions& options) 
     engine.verify = number != 0;
   else if (name == "perfMap")
     engine.perf_map = number != 0;
-  else if (name == "trace")
-    engine.trace = static_cast<u32>(number);
   else if (name == "testCommands")
     options.test_commands = number != 0;
   else

@@ -150,7 +150,7 @@ struct alignas(64) Vcpu {
   u64 bounce_linear;  // linear address of the access in `bounce`
   u32 bounce_bytes;
   Access bounce_access;
-  u64 counters[64];            // run/counters.inc
+  u64 counters[64];            // how often translated code was left, by ExitReason
   alignas(64) u8 xsave[8192];  // guest FPU/SSE/AVX image in standard format while !fpu_live
   struct BounceSpan {
     u64 gpa;   // guest-physical address of this part

@@ -30,7 +30,6 @@ struct EngineOptions {
 #else
   bool verify = false;  // check every emitted block (verify/verify.h)
 #endif
-  u32 trace = 0;  // run/trace.h
 };
 
 class Machine {
