@@ -327,8 +327,8 @@ RunExit run(Vcpu& v) {
       resume = (v.rflags & kFlagRF) != 0;
       v.rflags &= ~kFlagRF;
     }
-    const u64 mode = v.mode | (single ? u64{kModeSingle} : (careful ? u64{kModeCareful} : 0)) |
-                     (bounce_next ? u64{kModeBounce} : 0);
+    const u64 mode =
+        v.mode | (single ? u64{kModeSingle} : (careful ? u64{kModeCareful} : 0)) | (bounce_next ? u64{kModeBounce} : 0);
     v.entered_at = code.invalidations();
     u32 index = find_block(v, mode);
     if (index && code.block(index).exclusive && v.machine->smp()) {

@@ -153,8 +153,19 @@ void Translator::plan_merges() {
       if (g == ~0u) {
         if (group_count_ == kMaxGroups) continue;
         g = group_count_++;
-        groups_[g] = {lo,      hi,           moved,         a.base, a.index,  a.scale,
-                      a.write, base_version, index_version, epoch,  branches, 1, static_cast<u8>(i)};
+        groups_[g] = {lo,
+                      hi,
+                      moved,
+                      a.base,
+                      a.index,
+                      a.scale,
+                      a.write,
+                      base_version,
+                      index_version,
+                      epoch,
+                      branches,
+                      1,
+                      static_cast<u8>(i)};
       }
       group_of_[i][a.stack] = static_cast<u8>(g);
     }

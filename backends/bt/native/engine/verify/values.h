@@ -13,10 +13,10 @@ enum class Kind : u8 {
   kXor,     // the value named by `of`, XOR a tag of its own entry; at most hi. Below 4096: its offset in the page
   kLinear,  // such an offset with the tag added again: the value named by `of`, known to be in the entry's page
   kHost,    // with the sum of its terms, a host address; the `hi` bytes from there on, and the `lo` bytes before, are
-          // guest memory or bounce buffer. Without terms it is a host address less `offset`.
-  kTlb,   // vcpu.tlb; after a compare, `known`: the entry at byte `base` has the tag `offset`
-  kJump,  // inside vcpu.jump, lo..hi from its start, likewise a multiple
-  kCode,  // address of the code at offset lo
+            // guest memory or bounce buffer. Without terms it is a host address less `offset`.
+  kTlb,     // vcpu.tlb; after a compare, `known`: the entry at byte `base` has the tag `offset`
+  kJump,    // inside vcpu.jump, lo..hi from its start, likewise a multiple
+  kCode,    // address of the code at offset lo
 };
 
 /// How a number was made from another on the way to a TLB index.
