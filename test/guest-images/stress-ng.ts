@@ -45,3 +45,8 @@ export const stressors: Readonly<Record<string, readonly string[]>> = {
     "pthread futex mutex sem sem-sysv pipe pipeherd eventfd epoll poll switch timer timerfd hrtimers nanosleep itimer".split(" "),
   "atomic and misaligned access": "atomic cacheline lockbus misaligned dekker peterson regs membarrier rseq".split(" "),
 };
+
+/** Bounds on what each stressor takes: by default several of them take half of the guest's memory each. */
+export const STRESS_NG_BOUNDS = ["vm", "mmap", "mremap", "memfd", "malloc", "msync", "vm-rw", "userfaultfd"]
+  .map((name) => `--${name}-bytes 32m`)
+  .join(" ");

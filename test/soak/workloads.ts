@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import type { DebianImages } from "@ringzero/boot";
 import { debianPackages } from "../guest-images/debian-packages.js";
 import { filesInitramfs, hostProgramInitramfs, treeInitramfs } from "../guest-images/file-tree.js";
-import { STRESS_NG_PACKAGES, stressors } from "../guest-images/stress-ng.js";
+import { STRESS_NG_BOUNDS, STRESS_NG_PACKAGES, stressors } from "../guest-images/stress-ng.js";
 import { COMPILER_PACKAGES, JAVA_PACKAGES, PYTHON_PACKAGES } from "../guest-images/userland.js";
 import type { Random } from "./random.js";
 
@@ -148,7 +148,7 @@ const stress: Workload = {
       memory: "1GiB",
       script:
         "mkdir -p /dev/shm; mount -t tmpfs t /dev/shm; cd /dev/shm; " +
-        `stress-ng ${chosen.map((name) => `--${name} ${cpus}`).join(" ")} -t 15s --verify > log 2>&1 || { cat log; exit 1; }`,
+        `stress-ng ${chosen.map((name) => `--${name} ${cpus}`).join(" ")} ${STRESS_NG_BOUNDS} -t 15s --verify > log 2>&1 || { cat log; exit 1; }`,
       expected: "",
     };
   },
