@@ -6,6 +6,8 @@
 
 #include <cstring>
 #include <memory>
+#include <mutex>
+#include <thread>
 
 #include "../../../../../test/guests/runner/guest_program.h"
 #include "../../../../../test/guests/runner/start_state.h"
@@ -28,39 +30,51 @@ namespace rz {
 
 using guests::FinalState;
 
-/// The test devices in front of the engine's own interrupt controllers.
+/// The test devices in front of the engine's own interrupt controllers. Ends the program for all vCPUs when one says
+/// so.
 class GuestBus final : public Bus {
  public:
-  explicit GuestBus(IrqPlatform& irq) : irq_(irq) {}
+  GuestBus(IrqPlatform& irq, Machine& machine) : irq_(irq), machine_(machine) {}
   u64 io_read(Vcpu& v, u16 port, unsigned width) override {
     u64 value = 0;
     if (irq_.io_read(port, width, value)) return value;
     HostFpuScope scope(v);
+    std::lock_guard lock(mutex_);
     return devices_.port_read(port, width);
   }
   void io_write(Vcpu& v, u16 port, unsigned width, u64 value) override {
     if (irq_.io_write(port, width, value)) return;
     HostFpuScope scope(v);
+    std::lock_guard lock(mutex_);
     const guests::End said = devices_.port_write(port, width, value);
     if (said == guests::End::kNone || end != guests::End::kNone) return;
     end = said;
-    notify(v, kAttnStop);  // the program jumps in place until the engine looks
+    ended = v.index;
+    stop_all(machine_);  // the program jumps in place until the engine looks
   }
   u64 mmio_read(Vcpu& v, u64 gpa, unsigned width) override {
     u64 value = 0;
     if (irq_.mmio_read(v, gpa, width, value)) return value;
     HostFpuScope scope(v);
+    std::lock_guard lock(mutex_);
     return guests::TestDevices::is_mmio(gpa) ? devices_.mmio_read(gpa, width) : ~0ull >> (64 - 8 * width);
   }
   void mmio_write(Vcpu& v, u64 gpa, unsigned width, u64 value) override {
     if (irq_.mmio_write(v, gpa, width, value)) return;
     HostFpuScope scope(v);
+    std::lock_guard lock(mutex_);
     if (guests::TestDevices::is_mmio(gpa)) devices_.mmio_write(gpa, width, value);
   }
+  static void stop_all(Machine& machine) {
+    for (Vcpu* vcpu : machine.vcpus) notify(*vcpu, kAttnStop);
+  }
   guests::End end = guests::End::kNone;
+  unsigned ended = 0;  // the vCPU that said so
 
  private:
   IrqPlatform& irq_;
+  Machine& machine_;
+  std::mutex mutex_;  // guards devices_, end, ended
   guests::TestDevices devices_;
 };
 
@@ -94,36 +108,40 @@ inline void set_state(Vcpu& v, const guests::StartState& s) {
 /// Everything one program needs, made new for it.
 class Guest {
  public:
-  Guest(const EngineOptions& options, const char* cpu, u64 hz = tsc_hz(), Clock clock = host_clock()) {
+  Guest(const EngineOptions& options, const char* cpu, unsigned cpus = 1, u64 hz = tsc_hz(),
+        Clock clock = host_clock()) {
     machine_.options = options;
     ram = static_cast<u8*>(mmap(nullptr, guests::kRamBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     if (ram == MAP_FAILED || !memory_.add({0, guests::kRamBytes, ram, false})) return;
     machine_.memory = &memory_;
     machine_.tsc_hz = hz;
-    if (!cpuid_profile(cpu, 1, machine_.tsc_hz, profile_)) return;
+    if (!cpuid_profile(cpu, cpus, machine_.tsc_hz, profile_)) return;
     machine_.cpuid = &profile_;
-    vcpu_ = vcpu_create(machine_, 0);
-    machine_.vcpus.push_back(vcpu_);
+    for (unsigned i = 0; i < cpus; i++) machine_.vcpus.push_back(vcpu_create(machine_, i));
+    machine_.oversubscribed = cpus > std::thread::hardware_concurrency();
     if (!code_.init(machine_, options.code_cache_bytes, guests::kRamBytes)) return;
     machine_.code = &code_;
     emit_thunks(code_);
     irq_ = std::make_unique<IrqPlatform>(machine_, clock);
     machine_.irq = irq_.get();
-    bus_ = std::make_unique<GuestBus>(*irq_);
+    bus_ = std::make_unique<GuestBus>(*irq_, machine_);
     machine_.bus = bus_.get();
-    vcpu_reset(*vcpu_);
-    jump_flush_all(*vcpu_);
+    for (Vcpu* v : machine_.vcpus) {
+      vcpu_reset(*v);
+      jump_flush_all(*v);
+    }
     good = true;
   }
   ~Guest() {
-    if (vcpu_) vcpu_destroy(vcpu_);
+    for (Vcpu* v : machine_.vcpus) vcpu_destroy(v);
     if (ram != MAP_FAILED) munmap(ram, guests::kRamBytes);
   }
   /// Load a program and stand at its beginning.
-  void load(const guests::Program& program) { set_state(*vcpu_, guests::prepare(program, ram)); }
+  void load(const guests::Program& program) { set_state(vcpu(), guests::prepare(program, ram)); }
   /// How the program ended, when run() came back.
-  FinalState final_state(FinalState::Why why) const {
-    const Vcpu& v = *vcpu_;
+  /// @param teller  the vCPU whose registers are of interest
+  FinalState final_state(FinalState::Why why, unsigned teller = 0) const {
+    const Vcpu& v = *machine_.vcpus[teller];
     FinalState f;
     f.why = why;
     if (why == FinalState::Why::kEngineError) f.note = "internal error";
@@ -140,10 +158,11 @@ class Guest {
     f.ss = v.seg[kSS].selector;
     return f;
   }
-  Vcpu& vcpu() { return *vcpu_; }
+  Vcpu& vcpu() { return *machine_.vcpus[0]; }  // the boot processor
   Machine& machine() { return machine_; }
   IrqPlatform& irq() { return *irq_; }
   guests::End end() const { return bus_->end; }
+  unsigned ended() const { return bus_->ended; }  // the vCPU that said end()
   bool good = false;
   u8* ram = nullptr;
 
@@ -152,7 +171,6 @@ class Guest {
   CpuidProfile profile_{};
   CodeCache code_;
   Machine machine_;
-  Vcpu* vcpu_ = nullptr;
   std::unique_ptr<IrqPlatform> irq_;
   std::unique_ptr<GuestBus> bus_;
 };

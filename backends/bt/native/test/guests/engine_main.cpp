@@ -5,7 +5,6 @@
 // Usage: engine_guest_test [DIRECTORY] [--no-opt] [--one] [--stress-tlb N] [--stress-code N] [--stress-irq]
 //                          [--seed N] [--verify] [--cache KIB] [--cpu PROFILE] [--verbose] [NAME...]
 // Without any argument: all programs in every stress mode.
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -13,84 +12,19 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "../../../../../test/guests/runner/guest_program.h"
-#include "../../../../../test/guests/runner/start_state.h"
-#include "../../../../../test/guests/runner/test_devices.h"
-#include "../../../../../test/guests/runner/verdict.h"
-#include "cache/code_cache.h"
-#include "cpu/cpuid.h"
-#include "cpu/reset.h"
-#include "cpu/segments.h"
-#include "cpu/tsc.h"
-#include "irq/platform.h"
-#include "mmu/mmu.h"
-#include "mmu/phys_memory.h"
-#include "run/host_fpu.h"
-#include "run/machine.h"
-#include "translate/mode.h"
-#include "translate/translator.h"
+#include "engine_guest.h"
 
 namespace {
 
 using namespace rz;
-using guests::FinalState;
 
 constexpr int kTimeLimitSeconds = 60;
-
-/// The test devices in front of the engine's own interrupt controllers. Ends the program for all vCPUs when one says
-/// so.
-class GuestBus final : public Bus {
- public:
-  GuestBus(IrqPlatform& irq, Machine& machine) : irq_(irq), machine_(machine) {}
-  u64 io_read(Vcpu& v, u16 port, unsigned width) override {
-    u64 value = 0;
-    if (irq_.io_read(port, width, value)) return value;
-    HostFpuScope scope(v);
-    std::lock_guard lock(mutex_);
-    return devices_.port_read(port, width);
-  }
-  void io_write(Vcpu& v, u16 port, unsigned width, u64 value) override {
-    if (irq_.io_write(port, width, value)) return;
-    HostFpuScope scope(v);
-    std::lock_guard lock(mutex_);
-    const guests::End said = devices_.port_write(port, width, value);
-    if (said == guests::End::kNone || end != guests::End::kNone) return;
-    end = said;
-    ended = v.index;
-    stop_all(machine_);  // the program jumps in place until the engine looks
-  }
-  u64 mmio_read(Vcpu& v, u64 gpa, unsigned width) override {
-    u64 value = 0;
-    if (irq_.mmio_read(v, gpa, width, value)) return value;
-    HostFpuScope scope(v);
-    std::lock_guard lock(mutex_);
-    return guests::TestDevices::is_mmio(gpa) ? devices_.mmio_read(gpa, width) : ~0ull >> (64 - 8 * width);
-  }
-  void mmio_write(Vcpu& v, u64 gpa, unsigned width, u64 value) override {
-    if (irq_.mmio_write(v, gpa, width, value)) return;
-    HostFpuScope scope(v);
-    std::lock_guard lock(mutex_);
-    if (guests::TestDevices::is_mmio(gpa)) devices_.mmio_write(gpa, width, value);
-  }
-  static void stop_all(Machine& machine) {
-    for (Vcpu* vcpu : machine.vcpus) notify(*vcpu, kAttnStop);
-  }
-  guests::End end = guests::End::kNone;
-  unsigned ended = 0;  // the vCPU that said so
-
- private:
-  IrqPlatform& irq_;
-  Machine& machine_;
-  std::mutex mutex_;  // guards devices_, end, ended
-  guests::TestDevices devices_;
-};
 
 /// Asks the vCPUs to stop when they have run too long.
 class Watchdog {
@@ -120,119 +54,32 @@ class Watchdog {
   std::thread thread_;
 };
 
-void set_state(Vcpu& v, const guests::StartState& s) {
-  auto set = [](Segment& segment, const guests::StartSegment& from) {
-    segment = {};
-    segment.selector = from.selector;
-    segment.attributes = from.attributes;
-    segment.limit = from.limit;
-    segment.base = from.base;
+/// Run the program on all vCPUs of the guest, each on a thread.
+FinalState go(Guest& guest, const guests::Program& program) {
+  guest.load(program);
+  Machine& machine = guest.machine();
+  std::atomic<unsigned> teller{0};  // the vCPU whose registers are of interest
+  std::atomic<RunExit> why{RunExit::kStopped};
+  Watchdog watchdog(machine);
+  auto serve = [&](Vcpu& vcpu) {
+    guest.irq().bind_thread(vcpu);
+    const RunExit exit = run(vcpu);
+    guest.irq().unbind_thread(vcpu);
+    if (exit == RunExit::kStopped) return;
+    why = exit;
+    teller = vcpu.index;
+    GuestBus::stop_all(machine);
   };
-  v.cr0 = s.cr0;
-  v.cr3 = s.cr3;
-  v.cr4 = s.cr4;
-  v.msr.efer = s.efer;
-  v.rip = s.rip;
-  v.rflags = s.rflags;
-  memset(v.regs, 0, sizeof v.regs);
-  v.regs[4] = s.rsp;
-  v.gdtr = {s.gdt_base, s.gdt_limit};
-  v.idtr = {s.idt_base, s.idt_limit};
-  v.cpl = 0;
-  for (unsigned i = 0; i < 6; i++) set(v.seg[i], i == kCS ? s.cs : s.data);
-  set(v.ldtr, s.ldtr);
-  set(v.tr, s.tr);
-  refresh_segments(v);
-  refresh_mode(v);
-  tlb_switch_context(v, v.cr3, false);
+  std::vector<std::thread> others;
+  for (Vcpu* vcpu : machine.vcpus)
+    if (vcpu->index != 0) others.emplace_back(serve, std::ref(*vcpu));
+  serve(guest.vcpu());
+  for (std::thread& other : others) other.join();
+  if (why == RunExit::kShutdown) return guest.final_state(FinalState::Why::kShutdown, teller);
+  if (why == RunExit::kInternalError) return guest.final_state(FinalState::Why::kEngineError, teller);
+  if (guest.end() != guests::End::kNone) teller = guest.ended();
+  return guest.final_state(watchdog.fired ? FinalState::Why::kTimeout : FinalState::Why::kEnd, teller);
 }
-
-/// Everything one program needs, made new for it.
-class Guest {
- public:
-  Guest(const EngineOptions& options, const char* cpu, unsigned cpus) {
-    machine_.options = options;
-    ram = static_cast<u8*>(mmap(nullptr, guests::kRamBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-    if (ram == MAP_FAILED || !memory_.add({0, guests::kRamBytes, ram, false})) return;
-    machine_.memory = &memory_;
-    machine_.tsc_hz = tsc_hz();
-    if (!cpuid_profile(cpu, cpus, machine_.tsc_hz, profile_)) return;
-    machine_.cpuid = &profile_;
-    for (unsigned i = 0; i < cpus; i++) machine_.vcpus.push_back(vcpu_create(machine_, i));
-    machine_.oversubscribed = cpus > std::thread::hardware_concurrency();
-    if (!code_.init(machine_, options.code_cache_bytes, guests::kRamBytes)) return;
-    machine_.code = &code_;
-    emit_thunks(code_);
-    irq_ = std::make_unique<IrqPlatform>(machine_);
-    machine_.irq = irq_.get();
-    bus_ = std::make_unique<GuestBus>(*irq_, machine_);
-    machine_.bus = bus_.get();
-    for (Vcpu* v : machine_.vcpus) {
-      vcpu_reset(*v);
-      jump_flush_all(*v);
-    }
-    good = true;
-  }
-  ~Guest() {
-    for (Vcpu* v : machine_.vcpus) vcpu_destroy(v);
-    if (ram != MAP_FAILED) munmap(ram, guests::kRamBytes);
-  }
-  FinalState go(const guests::Program& program) {
-    set_state(*machine_.vcpus[0], guests::prepare(program, ram));
-    FinalState f;
-    std::atomic<unsigned> teller{0};  // the vCPU whose registers are of interest
-    {
-      Watchdog watchdog(machine_);
-      std::atomic<RunExit> why{RunExit::kStopped};
-      auto serve = [&](Vcpu& vcpu) {
-        irq_->bind_thread(vcpu);
-        const RunExit exit = run(vcpu);
-        irq_->unbind_thread(vcpu);
-        if (exit == RunExit::kStopped) return;
-        why = exit;
-        teller = vcpu.index;
-        GuestBus::stop_all(machine_);
-      };
-      std::vector<std::thread> others;
-      for (Vcpu* vcpu : machine_.vcpus)
-        if (vcpu->index != 0) others.emplace_back(serve, std::ref(*vcpu));
-      serve(*machine_.vcpus[0]);
-      for (std::thread& other : others) other.join();
-      if (why == RunExit::kShutdown)
-        f.why = FinalState::Why::kShutdown;
-      else if (why == RunExit::kInternalError) {
-        f.why = FinalState::Why::kEngineError;
-        f.note = "internal error";
-      } else {
-        f.why = watchdog.fired ? FinalState::Why::kTimeout : FinalState::Why::kEnd;
-        if (bus_->end != guests::End::kNone) teller = bus_->ended;
-      }
-    }
-    Vcpu& v = *machine_.vcpus[teller];
-    f.end = bus_->end;
-    memcpy(f.gpr, v.regs, sizeof f.gpr);
-    f.rip = v.rip;
-    f.rflags = v.rflags;
-    f.cr0 = v.cr0;
-    f.cr2 = v.cr2;
-    f.cr3 = v.cr3;
-    f.cr4 = v.cr4;
-    f.efer = v.msr.efer;
-    f.cs = v.seg[kCS].selector;
-    f.ss = v.seg[kSS].selector;
-    return f;
-  }
-  bool good = false;
-  u8* ram = nullptr;
-
- private:
-  PhysMemory memory_;
-  CpuidProfile profile_{};
-  CodeCache code_;
-  Machine machine_;
-  std::unique_ptr<IrqPlatform> irq_;
-  std::unique_ptr<GuestBus> bus_;
-};
 
 struct Arguments {
   std::string directory, cpu = "host";
@@ -295,7 +142,7 @@ void run_all(const Arguments& arguments, const std::vector<guests::Program>& pro
       count.failed++;
       continue;
     }
-    const FinalState final = guest->go(program);
+    const FinalState final = go(*guest, program);
     switch (guests::judge(program, final, guest->ram, report)) {
       case guests::Verdict::kPassed: count.passed++; break;
       case guests::Verdict::kSkipped:

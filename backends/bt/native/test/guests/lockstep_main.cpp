@@ -31,7 +31,8 @@ const char* text_of(StepEnd end) {
 /// A lockstep that cannot fail proves nothing: one bit of one register of the second machine must be noticed.
 bool notices_a_difference(const EngineOptions& options, const guests::Program& program) {
   VirtualTime time;
-  Guest first(options, "host", VirtualTime::kHz, time.clock()), second(options, "host", VirtualTime::kHz, time.clock());
+  Guest first(options, "host", 1, VirtualTime::kHz, time.clock()),
+      second(options, "host", 1, VirtualTime::kHz, time.clock());
   Lockstep lockstep(first.machine(), second.machine(), time);
   first.load(program);
   second.load(program);
@@ -84,7 +85,8 @@ int main(int argc, char** argv) {
       failed++;
     }
     VirtualTime time;
-    Guest first(options, "host", VirtualTime::kHz, time.clock()), second(other, "host", VirtualTime::kHz, time.clock());
+    Guest first(options, "host", 1, VirtualTime::kHz, time.clock()),
+        second(other, "host", 1, VirtualTime::kHz, time.clock());
     if (!first.good || !second.good) {
       std::printf("FAILED %s: cannot make the machines\n", file.c_str());
       failed++;
