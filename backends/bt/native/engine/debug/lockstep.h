@@ -1,7 +1,7 @@
 // Two machines that must do the same, run block by block against each other: the first as it would run, the second one
 // instruction at a time. They stop at the first difference. Time is the number of instructions retired, interrupts and
 // timers come only between the first one's blocks, randomness is seeded: nothing depends on the host.
-// For tests and `ringzero step`; see Machine::boundary.
+// For tests (engine_step_test); see Machine::boundary.
 #pragma once
 
 #include <string>
