@@ -47,6 +47,7 @@ skip_pair:
 6:      lock inc qword ptr [LINE]
         dec     r12d
         jnz     6b
+        kvm_differs skip_page                   # a software ring 0 writes what lies across a page in two steps, unlocked
         mov     r12d, 100
 7:      lock add qword ptr [PAGE], 0x10001
         mov     eax, 2
@@ -64,17 +65,18 @@ skip_pair:
         mov     qword ptr [PAGE + 0x1000], 0
         dec     r12d
         jnz     8b
+skip_page:
         lock inc dword ptr [through]
         test    ebx, ebx
         jz      11f
         rest
 11:     await   through, 4
         check_eq "qword ptr [LINE]", 1200
+        kvm_differs 12f
         check_eq "dword ptr [PAGE]", 0x1900190
         check_eq "dword ptr [PAGE + 4]", 0
         check_eq "qword ptr [PAGE - 0x1000]", 800
         check_eq "dword ptr [guarded2]", 200
-        kvm_differs 12f
         check_eq "qword ptr [pair]", 1600
         check_eq "qword ptr [pair_high]", 3200
 12:
