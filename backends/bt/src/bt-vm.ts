@@ -88,6 +88,7 @@ export class BtVm implements Vm {
     this.uarts = config.uarts.map((_, index) => ({
       read: (into: Uint8Array) => this.#native.uartRead(index, into),
       write: (bytes: Uint8Array) => this.#native.uartWrite(index, bytes),
+      reclaim: () => new Uint8Array(this.#native.uartReclaim(index)),
     }));
     this.#updateActive();
   }
@@ -144,6 +145,19 @@ export class BtVm implements Vm {
     await this.#commands.post("load a state", Command.loadState, 0, state);
   }
 
+  shareMemory(): number {
+    this.#checkOpen("share its memory");
+    return hostCall(`share the memory of ${this.#name}`, () => this.#native.shareRam());
+  }
+
+  async trackDirty(): Promise<void> {
+    throw unclaimed("a log of written pages");
+  }
+
+  async takeDirty(): Promise<never> {
+    throw unclaimed("a log of written pages");
+  }
+
   /** Have the engine crash itself, with the option `testCommands`: for tests of what happens then. */
   async crashForTest(): Promise<void> {
     await this.#commands.post("crash the engine", Command.testCrash);
@@ -154,12 +168,12 @@ export class BtVm implements Vm {
     return this.#native;
   }
 
-  dispose(): Promise<void> {
-    this.#disposal ??= this.#dispose();
+  dispose(options: { readonly keepMemory?: boolean } = {}): Promise<void> {
+    this.#disposal ??= this.#dispose(options.keepMemory === true);
     return this.#disposal;
   }
 
-  async #dispose(): Promise<void> {
+  async #dispose(keepMemory: boolean): Promise<void> {
     this.#ram.close();
     this.#updateActive();
     if (!this.#dead) {
@@ -174,7 +188,7 @@ export class BtVm implements Vm {
     } else {
       await Promise.resolve(); // never from inside the callback that is still using the object
     }
-    this.#native.close();
+    this.#native.close(keepMemory ? 1 : 0);
     this.#dead = true;
     this.#commands.end(notOpen(this.#name, "it was disposed"));
     active.delete(this);
@@ -267,6 +281,9 @@ export class BtVm implements Vm {
         const before = decodeRegisters(await this.#commands.post("set registers", Command.getRegisters, index));
         await this.#commands.post("set registers", Command.setRegisters, index, encodeRegisters({ ...before, ...registers }));
       },
+      debug: async () => {
+        throw unclaimed("debug exits");
+      },
     };
   }
 
@@ -294,6 +311,10 @@ export class BtVm implements Vm {
     else active.delete(this);
     this.#native.keepAlive(wanted ? 1 : 0);
   }
+}
+
+function unclaimed(what: string): RingzeroError {
+  return new RingzeroError("VM_UNSUPPORTED", `the bt backend has no ${what}; look at its capabilities first`);
 }
 
 function notOpen(name: string, why: string): RingzeroError {

@@ -31,6 +31,8 @@ export interface NativeVmOptions {
   /** Lines of `name=value\n`. */
   readonly options: string;
   readonly vcpus: number;
+  /** Guest RAM that exists already, as `shareRam` gave it; 0: make it. */
+  readonly ramFd: number;
   readonly ranges: readonly { readonly base: number; readonly sizeBytes: number; readonly readOnly: boolean }[];
   readonly uarts: readonly { readonly port: number; readonly irq: number }[];
   /** How long the JavaScript thread waits for the next exit before it returns to its event loop; 0: not at all. */
@@ -57,14 +59,18 @@ export interface NativeVm {
   clearDoorbell(slot: number): void;
   uartRead(index: number, into: Uint8Array): number;
   uartWrite(index: number, bytes: Uint8Array): number;
+  /** Input that the guest's UART has not taken. Only while paused. */
+  uartReclaim(index: number): Uint8Array;
+  /** A new descriptor of guest RAM. @throws Error with `syscall` and `errno` */
+  shareRam(): number;
   /** SIGKILL to the engine. */
   kill(): void;
   /** How the engine ended, or undefined while it lives. `exitCode` -1: unknown, the embedder ignores SIGCHLD. */
   status(): { readonly signal: number; readonly exitCode: number; readonly flightRecorder: string } | undefined;
   /** Whether this machine keeps the event loop from ending. */
   keepAlive(alive: number): void;
-  /** Kill, join, free. Idempotent. */
-  close(): void;
+  /** Kill, join, free; with `keepMemory` 1, guest RAM stays as it is for other holders. Idempotent. */
+  close(keepMemory: number): void;
   /** Overwrite the control area; for the tests of the host's suspicion. */
   scribble(offset: number, bytes: Uint8Array): void;
 }

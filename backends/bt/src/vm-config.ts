@@ -14,6 +14,7 @@ export const CAPABILITIES: BackendCapabilities = {
   debug: false,
   doorbells: true,
   msi: true,
+  memorySharing: true,
 };
 
 const MAX_RANGES = 32;
@@ -70,12 +71,21 @@ export function toNativeOptions(config: VmConfig, enginePath: string): NativeVmO
     cpuProfile: config.cpuProfile,
     options: lines,
     vcpus: config.vcpus,
+    ramFd: checkedFd(config.memoryFd),
     ranges: config.memory.map((range) => ({ base: range.at, sizeBytes: range.sizeBytes, readOnly: range.readOnly === true })),
     uarts: config.uarts.map(({ port, irq }) => ({ port, irq })),
     lingerNs: exits.lingerUs * 1000,
     spinNs: exits.spinUs * 1000,
     engineSpinNs: exits.engineSpinUs * 1000,
   };
+}
+
+/** 0: no memory was given. */
+function checkedFd(fd: number | undefined): number {
+  if (fd === undefined) return 0;
+  if (!Number.isInteger(fd) || fd < 1 || fd > 0x7fffffff)
+    throw new RangeError(`memoryFd ${fd} is not a descriptor of shared memory`);
+  return fd;
 }
 
 function checkVcpus(vcpus: number, most: number): void {

@@ -32,10 +32,14 @@ export interface BackendCapabilities {
   readonly maxMemoryBytes: number;
   readonly cpuProfiles: readonly string[];
   readonly saveState: boolean;
+  /** `Vm.trackDirty` and `Vm.takeDirty`. */
   readonly dirtyLog: boolean;
+  /** `Vcpu.debug`, and exits of kind `debug`. */
   readonly debug: boolean;
   readonly doorbells: boolean;
   readonly msi: boolean;
+  /** `Vm.shareMemory` and `VmConfig.memoryFd`: a machine moves here, and away, without a copy of its memory. */
+  readonly memorySharing: boolean;
 }
 
 /** What `probe` found out about an engine on this host. */
@@ -63,6 +67,11 @@ export interface VmConfig {
   readonly vcpus: number;
   /** All guest RAM and ROM, sorted by address; everything else is MMIO. */
   readonly memory: readonly MemoryRange[];
+  /**
+   * Memory that exists already, as `Vm.shareMemory` of another VM gave it: a memfd, sealed against shrinking, with room for exactly the
+   * ranges of `memory` one after the other. The backend takes a descriptor of its own; this one stays the caller's. Default: fresh, zero.
+   */
+  readonly memoryFd?: number;
   readonly cpuProfile: string;
   /** 16550 UARTs served natively; at most 4. */
   readonly uarts: readonly { readonly port: number; readonly irq: number }[];
@@ -76,7 +85,7 @@ export interface Backend {
   probe(): Promise<BackendReport>;
   /**
    * @throws RingzeroError `VM_UNSUPPORTED` when the config asks for more than `capabilities`
-   * @throws RingzeroError `VM_HOST_FAILURE` when the host refuses memory, processes or descriptors
+   * @throws RingzeroError `VM_HOST_FAILURE` when the host refuses memory, processes or descriptors, or `memoryFd` is not what it must be
    */
   createVm(config: VmConfig, handler: ExitHandler): Promise<Vm>;
 }
@@ -108,11 +117,48 @@ export interface Vm {
   reset(): Promise<void>;
   /** @throws RingzeroError `VM_UNSUPPORTED` */
   doorbell(match: DoorbellMatch, ring: () => void): Doorbell;
-  /** The whole processor-side state in the common format. Only while paused. */
+  /**
+   * The whole processor-side state in the common format. Only while paused.
+   * @throws RingzeroError `VM_UNSUPPORTED`, `VM_VCPU_BUSY`
+   */
   saveState(): Promise<MachineStateBytes>;
+  /**
+   * Become what the state says. Only while paused.
+   * @throws RingzeroError `VM_UNSUPPORTED` for a state that cannot be honoured here: of a newer version, damaged, of another machine, with
+   *   registers that this processor lacks. Nothing has changed then
+   * @throws RingzeroError `VM_VCPU_BUSY`
+   */
   loadState(state: MachineStateBytes): Promise<void>;
-  /** Stop and free everything, in any state; idempotent. */
-  dispose(): Promise<void>;
+  /**
+   * The guest's memory, for a second VM that this machine moves into: a new descriptor for `VmConfig.memoryFd`. The caller closes it.
+   * @throws RingzeroError `VM_UNSUPPORTED`
+   */
+  shareMemory(): number;
+  /**
+   * Begin, or cease, to note which pages the guest writes. In any state.
+   * @throws RingzeroError `VM_UNSUPPORTED`
+   */
+  trackDirty(on: boolean): Promise<void>;
+  /**
+   * Pages that the guest wrote since tracking began or since the last call: whole pages, sorted, adjacent ones as one range. A page that is
+   * written while this runs is in this answer or in the next, never in neither. Writes of the host are not in it.
+   * @throws RingzeroError `VM_UNSUPPORTED`, also when nothing is tracked
+   */
+  takeDirty(): Promise<readonly MemoryRange[]>;
+  /**
+   * Stop and free everything, in any state; idempotent.
+   * @param options.keepMemory  leave the guest's memory as it is, and views of it valid, because another VM was made over it; default: its
+   *   pages are given back at once, and views that somebody still holds read as zeros
+   */
+  dispose(options?: { readonly keepMemory?: boolean }): Promise<void>;
+}
+
+/** Where a vCPU leaves the guest with an exit of kind `debug`, before the instruction at its `rip`. */
+export interface DebugSettings {
+  /** After every instruction. */
+  readonly singleStep?: boolean;
+  /** At these linear addresses; at most 4. */
+  readonly breakpoints?: readonly bigint[];
 }
 
 /** One virtual processor. Register access only while the VM is paused (`VM_VCPU_BUSY` otherwise). */
@@ -120,6 +166,11 @@ export interface Vcpu {
   readonly index: number;
   getRegisters(): Promise<Registers>;
   setRegisters(registers: Partial<Registers>): Promise<void>;
+  /**
+   * Replace the debug settings; `{}` ends debugging. The guest's own use of its debug registers may suffer meanwhile. Only while paused.
+   * @throws RingzeroError `VM_UNSUPPORTED`
+   */
+  debug(settings: DebugSettings): Promise<void>;
 }
 
 /** Segment register with its descriptor cache. */
@@ -179,4 +230,6 @@ export interface Uart {
   read(into: Uint8Array): number;
   /** Offer input to the guest; returns how many bytes were taken. */
   write(bytes: Uint8Array): number;
+  /** Take back input that the guest has not taken: it belongs to the machine's next VM. Only while paused. */
+  reclaim(): Uint8Array;
 }

@@ -72,7 +72,7 @@ export class GuestRam implements GuestMemory {
     if (sizeBytes > 0) this.#source.touched(at, sizeBytes);
   }
 
-  /** Refuse new views. The backend has released the mapping, or will; existing views read as zeros then. */
+  /** Refuse new views. The backend has released its mapping, or will; what existing views read then is up to it. */
   close(): void {
     this.#open = false;
     for (const slot of this.#slots) slot.windows.length = 0;

@@ -11,13 +11,13 @@ import {
   type MachineStateBytes,
   type Registers,
   RingzeroError,
-  type Vcpu,
   type Vm,
   type VmConfig,
   type VmEvents,
 } from "@ringzero/api";
 import { ArrayMemory } from "./array-memory.js";
 import type { FakeStep } from "./fake-script.js";
+import { FakeVcpu } from "./fake-vcpu.js";
 import { FakeUart } from "./fake-uart.js";
 
 type Listeners = { [K in keyof VmEvents]: ((event: VmEvents[K]) => void)[] };
@@ -52,11 +52,12 @@ export class FakeBackend implements Backend {
         maxVcpus: this.options.maxVcpus ?? 4,
         maxMemoryBytes: this.options.maxMemoryBytes ?? 2 ** 34,
         cpuProfiles: ["fake-v1", "fake-v2"],
-        saveState: false,
+        saveState: true,
         dirtyLog: false,
         debug: false,
         doorbells: true,
         msi: true,
+        memorySharing: false,
       },
       calibratedInstructionsPerSecond: this.options.instructionsPerSecond ?? null,
     };
@@ -89,6 +90,8 @@ export class FakeVm implements Vm {
   readonly calls: string[] = [];
   running = false;
   disposed = false;
+  /** Why `loadState` refuses every state; null: it does not. */
+  refuseState: string | null = null;
   readonly #script: readonly FakeStep[];
   readonly #listeners: Listeners = { crashed: [], "uart-output": [] };
   readonly #doorbells = new Set<DoorbellEntry>();
@@ -130,7 +133,7 @@ export class FakeVm implements Vm {
   async reset(): Promise<void> {
     this.calls.push("reset");
     this.#requireOpen();
-    if (this.running) throw new RingzeroError("VM_VCPU_BUSY", "cannot reset a VM that runs; pause it first");
+    this.#requirePaused("reset");
     this.#next = 0;
   }
 
@@ -140,12 +143,36 @@ export class FakeVm implements Vm {
     return { dispose: () => void this.#doorbells.delete(entry) };
   }
 
+  /** Where the script is, and the registers; in a form of the fake's own. */
   async saveState(): Promise<MachineStateBytes> {
-    throw new RingzeroError("VM_UNSUPPORTED", "the fake backend has no state to save");
+    this.calls.push("saveState");
+    this.#requirePaused("save the state of");
+    const vcpus = this.vcpus.map(({ registers }) => registers);
+    const state = { fake: 1, next: this.#next, vcpus };
+    return new TextEncoder().encode(JSON.stringify(state, (_, value) => (typeof value === "bigint" ? `${value}n` : value)));
   }
 
-  async loadState(): Promise<void> {
-    throw new RingzeroError("VM_UNSUPPORTED", "the fake backend has no state to load");
+  async loadState(state: MachineStateBytes): Promise<void> {
+    this.calls.push("loadState");
+    this.#requirePaused("load a state into");
+    if (this.refuseState !== null) throw new RingzeroError("VM_UNSUPPORTED", this.refuseState);
+    const { fake, next, vcpus } = parsedState(state);
+    if (fake !== 1 || vcpus?.length !== this.vcpus.length)
+      throw new RingzeroError("VM_UNSUPPORTED", "this is no state of a fake machine of this shape");
+    this.#next = next;
+    for (const [i, vcpu] of this.vcpus.entries()) vcpu.registers = vcpus[i]!;
+  }
+
+  shareMemory(): number {
+    throw new RingzeroError("VM_UNSUPPORTED", "the fake backend has no memory to share");
+  }
+
+  async trackDirty(): Promise<void> {
+    throw new RingzeroError("VM_UNSUPPORTED", "the fake backend has no log of written pages");
+  }
+
+  async takeDirty(): Promise<never> {
+    throw new RingzeroError("VM_UNSUPPORTED", "the fake backend has no log of written pages");
   }
 
   async dispose(): Promise<void> {
@@ -166,6 +193,11 @@ export class FakeVm implements Vm {
 
   #requireOpen(): void {
     if (this.disposed) throw new RingzeroError("VM_NOT_OPEN", "the fake VM is disposed of");
+  }
+
+  #requirePaused(what: string): void {
+    this.#requireOpen();
+    if (this.running) throw new RingzeroError("VM_VCPU_BUSY", `cannot ${what} a VM that runs; pause it first`);
   }
 
   #schedule(delayMs: number): void {
@@ -281,57 +313,20 @@ export class FakeVm implements Vm {
   }
 }
 
-const EMPTY_SEGMENT = { selector: 0, base: 0n, limit: 0xffff, attributes: 0x93 };
-
-export class FakeVcpu implements Vcpu {
-  #registers: Registers = fakeRegisters();
-
-  constructor(
-    readonly index: number,
-    readonly vm: FakeVm,
-  ) {}
-
-  async getRegisters(): Promise<Registers> {
-    this.#requirePaused();
-    return this.#registers;
-  }
-
-  async setRegisters(registers: Partial<Registers>): Promise<void> {
-    this.vm.calls.push("setRegisters");
-    this.#requirePaused();
-    this.#registers = { ...this.#registers, ...registers };
-  }
-
-  #requirePaused(): void {
-    if (this.vm.running)
-      throw new RingzeroError("VM_VCPU_BUSY", "cannot reach the registers of a vCPU that runs; pause it first");
-  }
+interface FakeState {
+  readonly fake: number;
+  readonly next: number;
+  readonly vcpus: readonly Registers[] | undefined;
 }
 
-/** Registers of nothing in particular, for boot images of fake guests. */
-export function fakeRegisters(changes: Partial<Registers> = {}): Registers {
-  return {
-    gpr: new Array<bigint>(16).fill(0n),
-    rip: 0xfff0n,
-    rflags: 2n,
-    es: EMPTY_SEGMENT,
-    cs: EMPTY_SEGMENT,
-    ss: EMPTY_SEGMENT,
-    ds: EMPTY_SEGMENT,
-    fs: EMPTY_SEGMENT,
-    gs: EMPTY_SEGMENT,
-    ldtr: EMPTY_SEGMENT,
-    tr: EMPTY_SEGMENT,
-    gdtr: { base: 0n, limit: 0 },
-    idtr: { base: 0n, limit: 0 },
-    cr0: 0x10n,
-    cr2: 0n,
-    cr3: 0n,
-    cr4: 0n,
-    cr8: 0n,
-    efer: 0n,
-    ...changes,
-  };
+function parsedState(bytes: Uint8Array): Partial<FakeState> & { readonly next: number } {
+  try {
+    const big = (_: string, value: unknown) =>
+      typeof value === "string" && /^-?\d+n$/.test(value) ? BigInt(value.slice(0, -1)) : value;
+    return JSON.parse(new TextDecoder().decode(bytes), big) as FakeState;
+  } catch {
+    return { next: 0 }; // whatever it is, it is no state
+  }
 }
 
 /** The fake as a plugin, also found by a worker through this package's name. */

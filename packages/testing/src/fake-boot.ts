@@ -2,7 +2,7 @@
 
 import { type BootSource, definePlugin } from "@ringzero/api";
 import { readFile } from "node:fs/promises";
-import { fakeRegisters } from "./fake-backend.js";
+import { fakeRegisters } from "./fake-vcpu.js";
 
 /** Where the file goes. */
 export const FAKE_KERNEL_AT = 0x100000;

@@ -20,6 +20,10 @@ export class FakeUart implements Uart {
     return taken.length;
   }
 
+  reclaim(): Uint8Array {
+    return Uint8Array.from(this.#input.splice(0));
+  }
+
   /** The guest's side: put as many bytes as fit. */
   guestWrite(bytes: Uint8Array): number {
     const taken = bytes.subarray(0, RING_BYTES - this.#output.length);

@@ -1,10 +1,11 @@
 // Public entry of @ringzero/testing: what a plugin author needs to test without an engine.
 
 export { ArrayMemory, type Touch } from "./array-memory.js";
-export { FakeBackend, fakeBackendPlugin, type FakeOptions, fakeRegisters, FakeVcpu, FakeVm } from "./fake-backend.js";
+export { FakeBackend, fakeBackendPlugin, type FakeOptions, FakeVm } from "./fake-backend.js";
 export { FAKE_KERNEL_AT, fakeBootPlugin } from "./fake-boot.js";
 export { FakeClock } from "./fake-clock.js";
 export { FAKE_POWER, fakePlatformPlugin, fakePowerPlugin } from "./fake-platform.js";
 export { fakeGuest, type FakeStep } from "./fake-script.js";
 export { FakeUart } from "./fake-uart.js";
+export { fakeRegisters, FakeVcpu } from "./fake-vcpu.js";
 export { fakePlugins } from "./plugins.js";

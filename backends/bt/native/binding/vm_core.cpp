@@ -25,8 +25,7 @@ Outcome VmCore::create(const host::LinkConfig& config, const std::string& engine
   };
   made = host::EngineProcess::start(std::move(launch), core->process_);
   if (!made.ok()) return made;
-  core->link_->ram()->close_fd();
-  core->link_->control_region().close_fd();
+  core->link_->control_region().close_fd();  // that of RAM stays: the machine may move
   out = std::move(core);
   return {};
 }

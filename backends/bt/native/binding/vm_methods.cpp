@@ -1,4 +1,6 @@
 // The plain methods of a machine's JavaScript object: thin, each one call of the link. After close() they do nothing.
+#include <errno.h>
+
 #include "arguments.h"
 #include "vm_object.h"
 
@@ -21,6 +23,8 @@ Napi::Function VmObject::define(Napi::Env env) {
                          InstanceMethod<&VmObject::clear_doorbell>("clearDoorbell"),
                          InstanceMethod<&VmObject::uart_read>("uartRead"),
                          InstanceMethod<&VmObject::uart_write>("uartWrite"),
+                         InstanceMethod<&VmObject::uart_reclaim>("uartReclaim"),
+                         InstanceMethod<&VmObject::share_ram>("shareRam"),
                          InstanceMethod<&VmObject::kill>("kill"),
                          InstanceMethod<&VmObject::status>("status"),
                          InstanceMethod<&VmObject::keep_alive>("keepAlive"),
@@ -136,6 +140,20 @@ Napi::Value VmObject::uart_write(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(count));
 }
 
+Napi::Value VmObject::uart_reclaim(const Napi::CallbackInfo& info) {
+  std::vector<u8> bytes;
+  if (core_) bytes = core_->link().uart_reclaim(static_cast<u32>(number_argument(info, 0)));
+  return Napi::Buffer<u8>::Copy(info.Env(), bytes.data(), bytes.size());
+}
+
+/// A new descriptor of guest RAM.
+Napi::Value VmObject::share_ram(const Napi::CallbackInfo& info) {
+  if (!core_) return info.Env().Undefined();
+  const int fd = core_->link().ram()->share();
+  if (fd < 0) throw_outcome(info.Env(), host::Outcome::failed("fcntl(F_DUPFD_CLOEXEC)", errno));
+  return Napi::Number::New(info.Env(), fd);
+}
+
 Napi::Value VmObject::kill(const Napi::CallbackInfo& info) {
   if (core_) core_->process().kill();
   return info.Env().Undefined();
@@ -165,8 +183,9 @@ Napi::Value VmObject::keep_alive(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// (keepMemory)
 Napi::Value VmObject::close(const Napi::CallbackInfo& info) {
-  close_now();
+  close_now(number_argument(info, 0) != 0);
   return info.Env().Undefined();
 }
 

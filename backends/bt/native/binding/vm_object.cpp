@@ -22,7 +22,7 @@ VmObject::VmObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<VmObject>(
   napi_add_env_cleanup_hook(env_, on_environment_end, this);
 }
 
-VmObject::~VmObject() { close_now(); }
+VmObject::~VmObject() { close_now(false); }
 
 bool VmObject::create(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -39,6 +39,7 @@ bool VmObject::create(const Napi::CallbackInfo& info) {
   config.spin_ns = static_cast<u32>(options.number("engineSpinNs"));
   linger_ns_ = static_cast<u64>(options.number("lingerNs"));
   spin_ns_ = static_cast<u64>(options.number("spinNs"));
+  if (const double fd = options.number("ramFd"); fd != 0) config.ram_fd = static_cast<int>(fd);
   for (const Options& range : options.list("ranges")) {
     config.ranges.push_back({static_cast<u64>(range.number("base")), static_cast<u64>(range.number("sizeBytes")), 0,
                              range.number("readOnly") != 0 ? 1u : 0u, 0});
@@ -70,13 +71,14 @@ bool VmObject::create(const Napi::CallbackInfo& info) {
   return true;
 }
 
-void VmObject::on_environment_end(void* self) { static_cast<VmObject*>(self)->close_now(); }
+void VmObject::on_environment_end(void* self) { static_cast<VmObject*>(self)->close_now(false); }
 
-void VmObject::close_now() {
+void VmObject::close_now(bool keep_memory) {
   if (!core_) return;
   napi_remove_env_cleanup_hook(env_, on_environment_end, this);
-  core_->stop();                      // joins the waiter: nobody calls the queue after this
-  core_->link().ram()->drop_pages();  // views that scripts still hold read as zeros from now on
+  core_->stop();                                        // joins the waiter: nobody calls the queue after this
+  if (!keep_memory) core_->link().ram()->drop_pages();  // views that scripts still hold read as zeros from now on
+  core_->link().ram()->close_fd();                      // those views may live long
   core_.reset();
   anchor_->object = nullptr;
   napi_release_threadsafe_function(queue_, napi_tsfn_abort);

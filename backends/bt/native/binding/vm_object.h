@@ -26,7 +26,7 @@ class VmObject : public Napi::ObjectWrap<VmObject> {
     VmObject* object;
   };
   bool create(const Napi::CallbackInfo& info);
-  void close_now();
+  void close_now(bool keep_memory);
   static void on_queue(napi_env env, napi_value dispatch, void* context, void* data);
   static void on_environment_end(void* self);
 
@@ -48,6 +48,8 @@ class VmObject : public Napi::ObjectWrap<VmObject> {
   Napi::Value clear_doorbell(const Napi::CallbackInfo& info);
   Napi::Value uart_read(const Napi::CallbackInfo& info);
   Napi::Value uart_write(const Napi::CallbackInfo& info);
+  Napi::Value uart_reclaim(const Napi::CallbackInfo& info);
+  Napi::Value share_ram(const Napi::CallbackInfo& info);
   Napi::Value kill(const Napi::CallbackInfo& info);
   Napi::Value status(const Napi::CallbackInfo& info);
   Napi::Value keep_alive(const Napi::CallbackInfo& info);

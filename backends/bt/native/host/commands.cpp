@@ -55,6 +55,7 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
 }
 
 void Engine::start_running() {
+  devices_->serve_host(kWorkUart);  // a loaded state may hold bytes that wait for room in rings that are empty now
   std::lock_guard lock(lock_);
   run_wanted_ = true;
   changed_.notify_all();

@@ -54,6 +54,7 @@ async function probe(name: string, create: () => Backend): Promise<BackendReport
         debug: false,
         doorbells: false,
         msi: false,
+        memorySharing: false,
       },
       calibratedInstructionsPerSecond: null,
     };

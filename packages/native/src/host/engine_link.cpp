@@ -56,7 +56,8 @@ Outcome EngineLink::create(const LinkConfig& config, std::unique_ptr<EngineLink>
     ram_bytes += range.bytes;
   }
   if (ram_bytes == 0 || ram_bytes > kMaxRamBytes) return Outcome::failed("configuration", EINVAL);
-  Outcome made = SharedRegion::create("ringzero-ram", ram_bytes, link->ram_);
+  Outcome made = config.ram_fd >= 0 ? SharedRegion::adopt(config.ram_fd, ram_bytes, link->ram_)
+                                    : SharedRegion::create("ringzero-ram", ram_bytes, link->ram_);
   if (!made.ok()) return made;
   made = SharedRegion::create("ringzero-control", control_bytes(link->top_), link->control_);
   if (!made.ok()) return made;

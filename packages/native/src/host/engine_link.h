@@ -22,6 +22,7 @@ struct LinkConfig {
   u32 vcpus = 1;                          // 1..kMaxVcpus
   std::vector<shared::Range> ranges;      // sorted, page-aligned; ram_offset is filled in by create
   std::vector<shared::UartConfig> uarts;  // at most kMaxUarts
+  int ram_fd = -1;                        // guest RAM that exists already (SharedRegion::adopt); -1: make it
   u32 spin_ns = 0;                        // how long vCPUs spin for a reply
 };
 
@@ -103,6 +104,8 @@ class EngineLink {
 
   size_t uart_read(u32 index, u8* into, size_t bytes);
   size_t uart_write(u32 index, const u8* from, size_t bytes);
+  /// Input that the guest's UART has not taken, taken back. Only while no vCPU runs.
+  std::vector<u8> uart_reclaim(u32 index);
 
   std::string flight_text() const { return describe_flight(area(), config_.vcpus); }
 

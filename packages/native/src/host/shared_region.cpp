@@ -4,37 +4,73 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace rz::host {
 
+namespace {
+
+// Well above the numbers that the engine gets, so that placing those in it cannot overwrite ours.
+constexpr int kLowestFd = 16;
+constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+Outcome map(int fd, u64 bytes, u8*& out) {
+  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+  if (data == MAP_FAILED) return Outcome::failed("mmap", errno);
+  madvise(data, bytes, MADV_DONTDUMP);  // a core of the embedder should not hold its guests
+  madvise(data, bytes, MADV_DONTFORK);  // nor should its children
+  out = static_cast<u8*>(data);
+  return {};
+}
+
+}  // namespace
+
 Outcome SharedRegion::create(const char* label, u64 bytes, std::shared_ptr<SharedRegion>& out) {
   const int low_fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (low_fd < 0) return Outcome::failed("memfd_create", errno);
-  // Well above the numbers that the engine gets, so that placing those cannot overwrite this one.
-  const int fd = fcntl(low_fd, F_DUPFD_CLOEXEC, 16);
+  const int fd = fcntl(low_fd, F_DUPFD_CLOEXEC, kLowestFd);
   const int dup_errno = errno;
   close(low_fd);
   if (fd < 0) return Outcome::failed("fcntl(F_DUPFD_CLOEXEC)", dup_errno);
-  const char* call = nullptr;
-  void* data = MAP_FAILED;
+  Outcome made;
+  u8* data = nullptr;
   if (ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
-    call = "ftruncate";
-  } else if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    call = "fcntl(F_ADD_SEALS)";
+    made = Outcome::failed("ftruncate", errno);
+  } else if (fcntl(fd, F_ADD_SEALS, kSeals) != 0) {
+    made = Outcome::failed("fcntl(F_ADD_SEALS)", errno);
   } else {
-    data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-    if (data == MAP_FAILED) call = "mmap";
+    made = map(fd, bytes, data);
   }
-  if (call != nullptr) {
-    const int host_errno = errno;
+  if (!made.ok()) {
     close(fd);
-    return Outcome::failed(call, host_errno);
+    return made;
   }
-  madvise(data, bytes, MADV_DONTDUMP);  // a core of the embedder should not hold its guests
-  madvise(data, bytes, MADV_DONTFORK);  // nor should its children
-  out.reset(new SharedRegion(fd, static_cast<u8*>(data), bytes));
+  out.reset(new SharedRegion(fd, data, bytes));
   return {};
+}
+
+Outcome SharedRegion::adopt(int given, u64 bytes, std::shared_ptr<SharedRegion>& out) {
+  struct stat status;
+  if (fstat(given, &status) != 0) return Outcome::failed("fstat of the shared memory", errno);
+  if (static_cast<u64>(status.st_size) != bytes) return Outcome::failed("size of the shared memory", EINVAL);
+  const int seals = fcntl(given, F_GET_SEALS);
+  if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) return Outcome::failed("seals of the shared memory", EINVAL);
+  const int fd = fcntl(given, F_DUPFD_CLOEXEC, kLowestFd);
+  if (fd < 0) return Outcome::failed("fcntl(F_DUPFD_CLOEXEC)", errno);
+  u8* data = nullptr;
+  if (Outcome mapped = map(fd, bytes, data); !mapped.ok()) {
+    close(fd);
+    return mapped;
+  }
+  out.reset(new SharedRegion(fd, data, bytes));
+  out->shared_ = true;
+  return {};
+}
+
+int SharedRegion::share() {
+  shared_ = true;
+  return fcntl(fd_, F_DUPFD_CLOEXEC, kLowestFd);
 }
 
 SharedRegion::~SharedRegion() {
@@ -48,6 +84,8 @@ void SharedRegion::close_fd() {
 }
 
 void SharedRegion::drop_pages() {
+  if (shared_ && fd_ >= 0)
+    (void)!fallocate(fd_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes_));
   mmap(data_, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 

@@ -15,6 +15,10 @@ class SharedRegion {
   /// @param label  shows in /proc/PID/maps; at most 200 characters
   /// @param bytes  non-zero multiple of 4096; pages are allocated when first touched
   static Outcome create(const char* label, u64 bytes, std::shared_ptr<SharedRegion>& out);
+  /// A second holder of a region that create() made, here or in another addon of the program.
+  /// @param fd     stays the caller's
+  /// @param bytes  what the region must have, exactly
+  static Outcome adopt(int fd, u64 bytes, std::shared_ptr<SharedRegion>& out);
   ~SharedRegion();
   SharedRegion(const SharedRegion&) = delete;
   SharedRegion& operator=(const SharedRegion&) = delete;
@@ -24,8 +28,11 @@ class SharedRegion {
   u64 bytes() const { return bytes_; }
   /// Close the descriptor once the other process has its own; the mapping stays.
   void close_fd();
-  /// Give the pages back now while the address range stays valid, private and zero: for views that are released only by
-  /// garbage collection, or in use by an I/O request that is still under way. No thread may be running on the contents.
+  /// A new descriptor, close-on-exec, for adopt(); -1 and errno when the host refuses.
+  int share();
+  /// Give the pages back now, also those of other holders if there ever was one, while the address range stays valid,
+  /// private and zero: for views that are released only by garbage collection, or in use by an I/O request that is
+  /// still under way. No thread may be running on the contents.
   void drop_pages();
 
  private:
@@ -33,6 +40,7 @@ class SharedRegion {
   int fd_;
   u8* data_;
   u64 bytes_;
+  bool shared_ = false;  // there was another holder at some time
 };
 
 }  // namespace rz::host

@@ -24,4 +24,12 @@ size_t EngineLink::uart_write(u32 index, const u8* from, size_t bytes) {
   return count;
 }
 
+std::vector<u8> EngineLink::uart_reclaim(u32 index) {
+  std::vector<u8> bytes;
+  if (index >= config_.uarts.size()) return bytes;
+  bytes.resize(kUartInBytes);
+  bytes.resize(area().uarts[index].input().read(bytes.data(), kUartInBytes));
+  return bytes;
+}
+
 }  // namespace rz::host

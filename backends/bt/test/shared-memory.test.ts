@@ -1,0 +1,144 @@
+// One machine's memory under two VMs, as a move to another backend has it: what is shared, what stays, what is given back.
+
+import assert from "node:assert/strict";
+import { closeSync, fstatSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { VmConfig, VmExit } from "@ringzero/api";
+import { BtBackend, BtVm } from "@ringzero/backend-bt";
+import { MIB, until } from "./scripted-vm.js";
+
+const config: VmConfig = {
+  name: "shared",
+  vcpus: 1,
+  memory: [
+    { at: 0, sizeBytes: MIB },
+    { at: 0xffff0000, sizeBytes: 0x10000, readOnly: true },
+  ],
+  cpuProfile: "x86-64-v2",
+  uarts: [{ port: 0x3f8, irq: 4 }],
+};
+
+// again: inc word [500h]; mov ax,[500h]; out 80h,ax; mov cx,200; loop $; jmp again
+const COUNT = [0xff, 0x06, 0x00, 0x05, 0xa1, 0x00, 0x05, 0xe7, 0x80, 0xb9, 0xc8, 0x00, 0xe2, 0xfe, 0xeb, 0xf0];
+
+function over(fd: number | undefined, seen: number[] = []): Promise<BtVm> {
+  const handler = (exit: VmExit) => {
+    if (exit.kind === "port-out" && exit.port === 0x80) seen.push(exit.value);
+  };
+  return BtVm.create({ ...config, ...(fd === undefined ? {} : { memoryFd: fd }) }, handler);
+}
+
+/** The next VM of the machine that `source` runs, with its memory and state; `source` is paused. */
+async function successor(source: BtVm, seen: number[]): Promise<BtVm> {
+  const fd = source.shareMemory();
+  try {
+    const target = await over(fd, seen);
+    await target.loadState(await source.saveState());
+    return target;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+describe("the memory of a bt machine under a second VM", () => {
+  it("is claimed, and a guest goes on in it through twenty engines without losing a count", async () => {
+    assert.equal((await new BtBackend().probe()).capabilities.memorySharing, true);
+    const seen: number[] = [];
+    let vm = await over(undefined, seen);
+    vm.memory.write(0x1000, Uint8Array.from(COUNT));
+    await vm.vcpus[0]!.setRegisters({ cs: { selector: 0, base: 0n, limit: 0xffff, attributes: 0x9b }, rip: 0x1000n });
+    const first = vm.memory.view(0x500, 2);
+    for (let i = 0; i < 20; i += 1) {
+      const before = seen.length;
+      vm.run();
+      await until(() => seen.length > before + 2, "the guest counted on");
+      await vm.pause();
+      const next = await successor(vm, seen);
+      await vm.dispose({ keepMemory: true });
+      vm = next;
+    }
+    assert.deepEqual(
+      seen,
+      seen.map((_, i) => i + 1),
+    );
+    assert.equal(first[0]! + 256 * first[1]!, seen.length, "the very first view is still the guest's memory");
+    await vm.dispose();
+    assert.deepEqual([...first], [0, 0], "the last one gave the pages back");
+  });
+
+  it("stays whole when the second VM is given up", async () => {
+    const seen: number[] = [];
+    const vm = await over(undefined, seen);
+    try {
+      vm.memory.write(0x500, Uint8Array.of(7));
+      const other = await successor(vm, []);
+      await other.dispose({ keepMemory: true });
+      assert.deepEqual([...vm.memory.read(0x500, 1)], [7]);
+    } finally {
+      await vm.dispose();
+    }
+  });
+
+  it("gives every share a descriptor of its own, and leaves none behind", async () => {
+    const vm = await over(undefined);
+    const fds = [vm.shareMemory(), vm.shareMemory()];
+    assert.notEqual(fds[0], fds[1]);
+    for (const fd of fds) {
+      assert.equal(fstatSync(fd).size, MIB + 0x10000);
+      closeSync(fd);
+    }
+    await vm.dispose();
+    assert.throws(() => vm.shareMemory(), { code: "VM_NOT_OPEN" });
+  });
+
+  it("is refused when the descriptor is no shared memory, or of another size", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "ringzero-shared-"));
+    const vm = await over(undefined);
+    const fd = vm.shareMemory();
+    try {
+      writeFileSync(join(folder, "file"), new Uint8Array(MIB + 0x10000));
+      const file = openSync(join(folder, "file"), "r+");
+      await assert.rejects(over(file), { code: "VM_HOST_FAILURE", message: /seals of the shared memory/ });
+      closeSync(file);
+      await assert.rejects(over(file), { code: "VM_HOST_FAILURE", message: /fstat of the shared memory/ });
+      const smaller = { ...config, memory: config.memory.slice(0, 1), memoryFd: fd };
+      await assert.rejects(
+        BtVm.create(smaller, () => undefined),
+        { code: "VM_HOST_FAILURE", message: /size of the shared memory/ },
+      );
+      await assert.rejects(over(-1), RangeError);
+      await assert.rejects(over(1.5), RangeError);
+    } finally {
+      closeSync(fd);
+      await vm.dispose();
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it("comes with the console input that the guest has not taken", async () => {
+    const vm = await over(undefined);
+    try {
+      vm.uarts[0]!.write(Buffer.from("0123456789abcdefghij"));
+      await vm.saveState(); // the receive FIFO took what it holds, which is part of the state
+      const left = Buffer.from(vm.uarts[0]!.reclaim()).toString();
+      assert.ok("0123456789abcdefghij".endsWith(left) && left.length >= 4, left);
+      assert.equal(vm.uarts[0]!.reclaim().length, 0);
+    } finally {
+      await vm.dispose();
+    }
+  });
+});
+
+describe("what bt does not claim", () => {
+  it("is refused without any effect", async () => {
+    const vm = await over(undefined);
+    try {
+      await assert.rejects(vm.trackDirty(), { code: "VM_UNSUPPORTED" });
+      await assert.rejects(vm.takeDirty(), { code: "VM_UNSUPPORTED" });
+      await assert.rejects(vm.vcpus[0]!.debug({}), { code: "VM_UNSUPPORTED" });
+    } finally {
+      await vm.dispose();
+    }
+  });
+});
