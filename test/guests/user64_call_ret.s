@@ -21,6 +21,19 @@ start:  begin_user
         push    2
         call    plus1_drop16
         check_eq rsp, 0x7c00
+        # A call in the page whose push faults: RSP and RIP are the call's.
+        mov     rbx, rsp
+        catch   7f
+        jmp     8f
+9:      call    plus1
+        fail
+8:      mov     rsp, 0x800000001000             # not canonical
+        jmp     9b
+7:      mov     rcx, rsp
+        mov     rsp, rbx
+        check_caught 12, 0, 9b
+        mov     rdx, 0x800000001000
+        check_eq rcx, rdx
         push    offset 1f
         ret
         fail

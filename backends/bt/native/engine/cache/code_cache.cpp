@@ -53,7 +53,10 @@ void put(T& word, T value) {
 u64 granules_on(const Block& b, u64 page) {
   const u64 first = b.gpa2 == ~0ull ? b.guest_bytes : kPageBytes - (b.gpa & 4095);
   u64 mask = 0;
-  if ((b.gpa >> 12) == page) mask |= granule_mask(b.gpa, first);
+  if ((b.gpa >> 12) == page) {
+    mask |= granule_mask(b.gpa, first);
+    for (unsigned i = 0; i < b.more_count; i++) mask |= granule_mask(b.more[i].at, b.more[i].bytes);
+  }
   if (b.gpa2 != ~0ull && (b.gpa2 >> 12) == page) mask |= granule_mask(b.gpa2, b.guest_bytes - first);
   return mask;
 }
@@ -65,9 +68,12 @@ bool meet(u64 a, u64 a_bytes, u64 b, u64 b_bytes) { return a < b + b_bytes && b 
 bool depends_on(const Block& b, u64 gpa, unsigned bytes) {
   const u64 first = b.gpa2 == ~0ull ? b.guest_bytes : kPageBytes - (b.gpa & 4095);
   if (b.gpa2 != ~0ull && meet(gpa, bytes, b.gpa2, b.guest_bytes - first)) return true;
-  if (!meet(gpa, bytes, b.gpa, first)) return false;
+  const u64 page = b.gpa & kPageMask;
+  bool met = meet(gpa, bytes, b.gpa, first);
+  for (unsigned i = 0; i < b.more_count; i++) met |= meet(gpa, bytes, page + b.more[i].at, b.more[i].bytes);
+  if (!met) return false;
   for (unsigned i = 0; i < b.soft_count; i++) {
-    const u64 at = b.gpa + b.soft[i].at;
+    const u64 at = page + b.soft[i].at;
     if (gpa >= at && gpa + bytes <= at + b.soft[i].bytes) return false;
   }
   return true;
@@ -213,7 +219,7 @@ bool CodeCache::soften(u32 index, unsigned at, unsigned bytes) {
 }
 
 const u8* CodeCache::soft_host(const Block& block, unsigned i) const {
-  return machine_->memory->host(block.gpa + block.soft[i].at);
+  return machine_->memory->host((block.gpa & kPageMask) + block.soft[i].at);
 }
 
 void CodeCache::claim(Vcpu& self, u64 gpa, unsigned bytes) {

@@ -20,11 +20,18 @@ namespace rz {
 
 /// Guest bytes that a block reads when it runs, so that a store to them leaves it valid.
 struct SoftBytes {
-  u16 at;  // bytes from the block's start
+  u16 at;  // bytes from the start of the page
   u8 bytes;
 };
 
-/// A translated run of guest instructions. Index 0 means none.
+/// Guest bytes of one page.
+struct GuestRange {
+  u16 at;  // bytes from the start of the page
+  u16 bytes;
+};
+
+/// A translated run of guest instructions: one piece of a page, and up to three more of the same page that direct jumps
+/// and calls in it lead to. Index 0 means none.
 struct Block {
   u64 rip;            // guest RIP (offset in CS) of the first instruction
   u64 gpa;            // guest-physical address of the first byte
@@ -38,11 +45,14 @@ struct Block {
   u32 page_next[2];   // next block on the physical page of gpa / gpa2
   u32 links_in;       // first link that points here
   u32 map;            // index of the first InstMap
-  u16 guest_bytes;
+  u16 guest_bytes;    // of the first piece
   u16 insts;
   u8 live_in;  // Flag mask read before written
   u8 soft_count;
   SoftBytes soft[4];
+  static constexpr unsigned kMaxMore = 3;
+  GuestRange more[kMaxMore];  // the other pieces
+  u8 more_count;
   bool valid;
   bool linkable;   // may be entered by a direct link from its own page
   bool exclusive;  // its instruction must look like one access to the other vCPUs: run in an exclusive section
@@ -63,7 +73,7 @@ struct Link {
 /// Where one guest instruction begins in host code.
 struct InstMap {
   u32 host;   // code offset
-  u16 guest;  // bytes from the block's start
+  u16 guest;  // bytes from the start of the page
   u8 parked;  // 1: guest flags are in parked_flags at its first faulting host instruction, else in EFLAGS
 };
 
@@ -73,6 +83,9 @@ struct PageCode {
   u32 first_block;
   u32 pad;
 };
+
+/// RIP of the instruction `at` bytes from the start of the block's page.
+inline u64 rip_in_page(const Block& block, unsigned at) { return block.rip - (block.gpa & 4095) + at; }
 
 /// A store of these bytes, all in one page, changes what the block was made from.
 bool depends_on(const Block& block, u64 gpa, unsigned bytes);

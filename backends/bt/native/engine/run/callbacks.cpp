@@ -13,7 +13,7 @@ namespace rz {
 namespace {
 
 u64 rip_of(const Vcpu& v, u32 meta, u32 block) {
-  return v.machine->code->block(block).rip + AccessMeta::guest_offset(meta);
+  return rip_in_page(v.machine->code->block(block), AccessMeta::guest_offset(meta));
 }
 
 u64 next_rip(const Vcpu& v, const Inst& inst) {

@@ -62,7 +62,7 @@ u8* store_onto_code(Vcpu& v, const SlowResult& target, u64 linear, unsigned byte
   const Block& b = code.block(block);
   // A block that changes itself must end with the instruction that does.
   if (b.gpa2 != ~0ull || depends_on(b, target.gpa, bytes)) return nullptr;
-  const u64 at = b.gpa + guest_offset;
+  const u64 at = (b.gpa & kPageMask) + guest_offset;
   const u8* text = v.machine->memory->host(at);
   const u64 room = kPageBytes - (at & (kPageBytes - 1));
   Inst inst;

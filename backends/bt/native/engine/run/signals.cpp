@@ -73,7 +73,7 @@ bool handle_host_signal(int signal, siginfo_t* info, void* context) {
     const u64 eflags = static_cast<u64>(regs[REG_EFL]);
     v->parked_flags = static_cast<u32>((eflags & 0xd7) << 8 | (eflags >> 11 & 1));
   }
-  v->rip = block.rip + found->guest;
+  v->rip = rip_in_page(block, found->guest);
   const bool has_error = vector == kGP || vector == kAC;
   if (has_error)
     v->raise(static_cast<u8>(vector), 0);

@@ -25,13 +25,16 @@ bool Translator::same_page(u64 target) const {
   return gpa2_ == ~0ull && ((target + delta) & kPageMask) == (linear_ & kPageMask);
 }
 
-void Translator::exit_direct(u64 target) {
+void Translator::exit_direct(u64 target, u8 live) {
   if (!single() && !vcpu_.machine->options.no_opt && same_page(target)) {
-    flags_to_host();
+    if (live)
+      flags_to_host();
+    else
+      parked_ = false;
     if (vcpu_.machine->smp()) a_.place_field(1);
     u8* field = a_.jmp();
     a_.bind(field);
-    emit_link_stub(field, target, target <= inst_rip_, false);
+    emit_link_stub(field, target, went_back_ || target <= inst_rip_, false);
     return;
   }
   exit_next(target);
@@ -89,6 +92,10 @@ void Translator::emit_call(const Inst& inst) {
     a_.gs_store(kT1, offsetof(Vcpu, scratch) + 8);
   }
   push_constant(back, bytes);
+  if (followed_ >> i_ & 1) {
+    went_back_ |= branch_target(inst) <= inst_rip_;
+    return;
+  }
   if (indirect) {
     if (!parked_) park();
     a_.gs_load(kT0, offsetof(Vcpu, scratch) + 8);
@@ -100,6 +107,10 @@ void Translator::emit_call(const Inst& inst) {
 }
 
 void Translator::emit_jump(const Inst& inst) {
+  if (followed_ >> i_ & 1) {
+    went_back_ |= branch_target(inst) <= inst_rip_;
+    return;
+  }
   if (inst.row->sem == Sem::kJmpRel) {
     exit_direct(branch_target(inst));
   } else {
@@ -133,7 +144,8 @@ void Translator::emit_ret(const Inst& inst) {
 void Translator::emit_jcc(const Inst& inst) {
   flags_to_host();
   if (vcpu_.machine->smp()) a_.place_field(2);
-  side_[side_count_++] = {a_.jcc(static_cast<Cond>(inst.opcode & 15)), branch_target(inst)};
+  const u64 target = branch_target(inst);
+  side_[side_count_++] = {a_.jcc(static_cast<Cond>(inst.opcode & 15)), target, went_back_ || target <= inst_rip_};
 }
 
 // LOOPcc and JrCXZ: rare enough to compute with parked flags.

@@ -29,6 +29,7 @@ bool Translator::known_step(const Inst& inst, u8& reg, i32& delta) {
     case Sem::kPushImm:
     case Sem::kPushRm:
     case Sem::kPushf:
+    case Sem::kCallRel:
       reg = 4;
       delta = -bytes;
       return true;

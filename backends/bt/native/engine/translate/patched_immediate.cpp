@@ -10,8 +10,9 @@ bool Translator::emit_patched_immediate(const Inst& inst) {
   if (inst.has_memory || inst.operand_bytes < 4 || inst.imm_bytes != inst.operand_bytes) return false;
   if (gpa2_ != ~0ull || single() || vcpu_.machine->options.no_opt) return false;
   const unsigned at = offsets_[i_] + inst.length - inst.imm_bytes;
-  if (!code_.patch_sites().often(gpa_ + at)) return false;
-  const u8* host = vcpu_.machine->memory->host(gpa_ + at);
+  const u64 gpa = (gpa_ & kPageMask) + at;
+  if (!code_.patch_sites().often(gpa)) return false;
+  const u8* host = vcpu_.machine->memory->host(gpa);
   if (!host || !code_.soften(block_, at, inst.imm_bytes)) return false;
   t0_group_ = kNoGroup;
   a_.mov_imm(kT0, reinterpret_cast<u64>(host));

@@ -47,6 +47,8 @@ bool keeps_t0(Sem sem) {
     case Sem::kNop:
     case Sem::kLea:
     case Sem::kJcc:
+    case Sem::kJmpRel:
+    case Sem::kCallRel:
     case Sem::kPushReg:
     case Sem::kPushImm:
     case Sem::kPopReg: return true;
@@ -62,21 +64,28 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
   const EngineOptions& options = vcpu_.machine->options;
   unsigned limit = single() ? 1 : options.max_block_insts < kMaxInsts ? options.max_block_insts : kMaxInsts;
   if (limit == 0) limit = 1;
+  auto end_piece = [&](unsigned end) {
+    GuestRange& piece = pieces_[piece_count_ - 1];
+    piece.bytes = static_cast<u16>((end < kPageBytes ? end : kPageBytes) - piece.at);
+  };
   static const u8 kNothing[kPageBytes + 16] = {};  // code outside RAM and ROM reads as zeros
   const u8* page = vcpu_.machine->memory->host(gpa & kPageMask);
   if (!page) page = kNothing;
   unsigned at = static_cast<unsigned>(gpa & 4095);
   const unsigned start = at;
-  const unsigned copied =
-      kPageBytes - start < sizeof source_ ? kPageBytes - start : static_cast<unsigned>(sizeof source_);
-  copy_bytes(source_, page + start, copied);  // other vCPUs may be storing to it
+  const unsigned most = limit * kMaxInstBytes;
+  const unsigned copied = kPageBytes - start < most ? kPageBytes - start : most;
+  copy_bytes(source_ + start, page + start, copied);  // other vCPUs may be storing to it
   gpa2_ = ~0ull;
   count_ = 0;
+  followed_ = 0;
+  pieces_[0] = {static_cast<u16>(start), 0};
+  piece_count_ = 1;
   while (count_ < limit && at < kPageBytes) {
     Inst& inst = insts_[count_];
     const unsigned room = kPageBytes - at;
     unsigned available = room < kMaxInstBytes ? room : kMaxInstBytes;
-    DecodeStatus status = decode(source_ + (at - start), available, size, inst);
+    DecodeStatus status = decode(source_ + at, available, size, inst);
     if (status == DecodeStatus::kNeedMoreBytes && available < kMaxInstBytes) {
       if (count_ > 0) break;  // begins the next block
       u64 second = 0;
@@ -87,15 +96,15 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
       }
       const u8* next = vcpu_.machine->memory->host(second);
       if (!next) next = kNothing;
-      copy_bytes(source_ + room, next, kMaxInstBytes - room);
-      status = decode(source_, kMaxInstBytes, size, inst);
+      copy_bytes(source_ + kPageBytes, next, kMaxInstBytes - room);
+      status = decode(source_ + at, kMaxInstBytes, size, inst);
       gpa2_ = second & kPageMask;
       limit = 1;
     }
     if (status == DecodeStatus::kOk && (inst.row->attrs & kElsePlain) &&
         !profile_has(*vcpu_.machine->cpuid, inst.row->feature))
-      decode_plain(source_ + (at - start), size, inst);
-    offsets_[count_] = static_cast<u16>(at - start);
+      decode_plain(source_ + at, size, inst);
+    offsets_[count_] = static_cast<u16>(at);
     count_++;
     if (status != DecodeStatus::kOk) {
       inst.row = nullptr;
@@ -104,32 +113,65 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
       break;
     }
     at += inst.length;
-    if (ends_block(inst)) break;
+    if (!ends_block(inst)) continue;
+    unsigned target;
+    if (count_ == limit || !follows(inst, at, target)) break;
+    if (piece_count_ == 1) {  // the rest of the page, once
+      copy_bytes(source_, page, start);
+      copy_bytes(source_ + start + copied, page + start + copied, kPageBytes - start - copied);
+    }
+    end_piece(at);
+    pieces_[piece_count_++] = {static_cast<u16>(target), 0};
+    followed_ |= 1ull << (count_ - 1);
+    at = target;
   }
-  offsets_[count_] = static_cast<u16>(at - start);
+  end_piece(at);
+  offsets_[count_] = static_cast<u16>(at);
+  return true;
+}
+
+/// The last decoded instruction is a direct jump or call to a place in this page where the block may go on.
+/// @param at  where the instruction behind it would be
+/// @param target  likewise, the place
+bool Translator::follows(const Inst& inst, unsigned at, unsigned& target) {
+  if (inst.row->sem != Sem::kJmpRel && inst.row->sem != Sem::kCallRel) return false;
+  if (single() || vcpu_.machine->options.no_opt || piece_count_ > Block::kMaxMore) return false;
+  inst_rip_ = rip_of(count_ - 1);
+  inst_ = &inst;
+  const u64 to = branch_target(inst);
+  if (at > kPageBytes || !same_page(to)) return false;
+  target = static_cast<unsigned>((to + linear_ - rip_) & ~kPageMask);
+  for (unsigned i = 0; i < count_; i++)
+    if (offsets_[i] == target) return false;
   return true;
 }
 
 bool Translator::claim_source() {
-  const unsigned bytes = offsets_[count_];
-  const unsigned first = gpa2_ == ~0ull ? bytes : static_cast<unsigned>(kPageBytes - (gpa_ & 4095));
-  code_.claim(vcpu_, gpa_, first);
-  if (bytes > first) code_.claim(vcpu_, gpa2_, bytes - first);
+  const u64 first_page = gpa_ & kPageMask;
+  for (unsigned i = 0; i < piece_count_; i++) code_.claim(vcpu_, first_page + pieces_[i].at, pieces_[i].bytes);
+  const unsigned end = offsets_[count_];
+  const bool second = gpa2_ != ~0ull && end > kPageBytes;
+  if (second) code_.claim(vcpu_, gpa2_, end - kPageBytes);
   if (!vcpu_.machine->smp()) return true;
-  const u8* page = vcpu_.machine->memory->host(gpa_);
-  if (page && !equal_bytes(page, source_, first)) return false;
-  if (bytes <= first) return true;
+  const u8* page = vcpu_.machine->memory->host(first_page);
+  for (unsigned i = 0; page && i < piece_count_; i++)
+    if (!equal_bytes(page + pieces_[i].at, source_ + pieces_[i].at, pieces_[i].bytes)) return false;
+  if (!second) return true;
   page = vcpu_.machine->memory->host(gpa2_);
-  return !page || equal_bytes(page, source_ + first, bytes - first);
+  return !page || equal_bytes(page, source_ + kPageBytes, end - kPageBytes);
 }
 
-// live_before_[i]: flags that some later reader may see unchanged from before instruction i.
+// live_before_[i]: flags that some later reader may see unchanged from before instruction i. What is read at a place
+// outside of the block is not known.
 void Translator::compute_liveness() {
+  for (unsigned i = 0; i <= count_; i++) live_before_[i] = kAllFlags;
+  if (vcpu_.machine->options.no_opt) return;
   u8 live = kAllFlags;
-  live_before_[count_] = live;
   for (unsigned i = count_; i-- > 0;) {
     const Inst& inst = insts_[i];
-    if (vcpu_.machine->options.no_opt || inst.row == nullptr || inst.row->sem == Sem::kJcc) {
+    if (inst.row == nullptr) {
+      live = kAllFlags;
+    } else if (inst.row->sem == Sem::kJcc) {
       live = kAllFlags;  // the taken path may read anything
     } else {
       const Flags flags = flags_of(inst);
@@ -143,7 +185,7 @@ void Translator::compute_liveness() {
 void Translator::emit_inst(unsigned i) {
   i_ = i;
   inst_ = &insts_[i];
-  inst_rip_ = rip_ + offsets_[i];
+  inst_rip_ = rip_of(i);
   live_ = live_before_[i];
   const Inst& inst = *inst_;
   if (emit_availability_check(inst)) {
@@ -273,7 +315,7 @@ void Translator::emit_out_of_line() {
     parked_ = false;
     const u64 target = side_[i].target;
     if (!single() && !vcpu_.machine->options.no_opt && same_page(target)) {
-      emit_link_stub(side_[i].from, target, target <= rip_ + offsets_[count_], false);
+      emit_link_stub(side_[i].from, target, side_[i].backward, false);
     } else {
       exit_next(target);
     }
@@ -317,7 +359,9 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
   block.gpa = gpa;
   block.gpa2 = gpa2_;
   block.mode = mode;
-  block.guest_bytes = offsets_[count_];
+  block.guest_bytes = static_cast<u16>(gpa2_ == ~0ull ? pieces_[0].bytes : offsets_[count_] - offsets_[0]);
+  block.more_count = static_cast<u8>(piece_count_ - 1);
+  for (unsigned i = 1; i < piece_count_; i++) block.more[i - 1] = pieces_[i];
   block.insts = static_cast<u16>(count_);
   block.live_in = live_before_[0];
   block.linkable = gpa2_ == ~0ull && !single();
@@ -328,7 +372,7 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
     code_at_[i] = ended_ ? ~0u : code_.offset_of(a_.at());
     if (!ended_) emit_inst(i);
   }
-  if (!ended_) exit_direct(wrap_rip(rip_ + offsets_[count_]));
+  if (!ended_) exit_direct(wrap_rip(rip_of(count_)));
   code_at_[count_] = code_.offset_of(a_.at());
   emit_out_of_line();
   const u32 end = code_.offset_of(a_.at());

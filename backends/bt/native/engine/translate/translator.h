@@ -79,7 +79,7 @@ class Translator {
   // offset of the host code of each and of what lies behind the block's body.
   unsigned insts() const { return count_; }
   const Inst& inst(unsigned i) const { return insts_[i]; }
-  u64 rip_of(unsigned i) const { return rip_ + offsets_[i]; }
+  u64 rip_of(unsigned i) const { return rip_ - (gpa_ & 4095) + offsets_[i]; }
   u32 code_of(unsigned i) const { return code_at_[i]; }
   u32 out_of_line() const { return code_at_[count_]; }
 
@@ -89,6 +89,7 @@ class Translator {
 
   // decode_block.cpp
   bool decode_block(u64 linear, u64 gpa);
+  bool follows(const Inst& inst, unsigned at, unsigned& target);
   bool claim_source();  // declare the decoded bytes code; false: they changed meanwhile, decode again
   void compute_liveness();
   void emit_entries(u32 block);
@@ -177,9 +178,10 @@ class Translator {
   void emit_ret(const Inst& inst);
   void emit_jcc(const Inst& inst);
   void emit_loop(const Inst& inst);
-  void exit_direct(u64 target);  // end of block or out of line: continue at `target`
-  void exit_indirect();          // T0 = target RIP
-  void exit_next(u64 rip);       // leave through the table: mode may have changed
+  /// End of block or out of line: continue at `target`, where flags are read unless `live` is 0.
+  void exit_direct(u64 target, u8 live = kAllFlags);
+  void exit_indirect();     // T0 = target RIP
+  void exit_next(u64 rip);  // leave through the table: mode may have changed
   u64 branch_target(const Inst& inst) const;
   bool same_page(u64 target) const;
 
@@ -220,6 +222,7 @@ class Translator {
   struct SideExit {
     u8* from;
     u64 target;
+    bool backward;
   };
   struct BounceExit {
     u8* from;
@@ -248,8 +251,11 @@ class Translator {
   u64 rip_ = 0, linear_ = 0, gpa_ = 0, mode_ = 0, gpa2_ = ~0ull;
   u32 block_ = 0;
   Inst insts_[kMaxInsts];
-  u16 offsets_[kMaxInsts + 1];
-  u8 source_[kMaxInsts * kMaxInstBytes + kMaxInstBytes];  // the bytes as they were decoded; see claim_source()
+  u16 offsets_[kMaxInsts + 1];              // bytes from the start of the page
+  u8 source_[kPageBytes + kMaxInstBytes];   // the page's bytes as they were decoded; see claim_source()
+  GuestRange pieces_[1 + Block::kMaxMore];  // what was decoded of the page
+  unsigned piece_count_ = 0;
+  u64 followed_ = 0;  // bit i: instruction i is a jump or call, and the next one is at its target
   u8 live_before_[kMaxInsts + 1];
   u32 code_at_[kMaxInsts + 1];
   unsigned count_ = 0;
@@ -261,6 +267,7 @@ class Translator {
   u8 live_ = 0;  // flags live before the current instruction: what a check must not destroy
   bool parked_ = false;
   bool ended_ = false;          // control never falls out of the last emitted instruction
+  bool went_back_ = false;      // a jump backward was followed: the ways out of the block must poll
   bool write_pending_ = false;  // a bounce write must be committed after the instruction
 
   SlowStub slow_[kMaxInsts * 3];  // at most three accesses an instruction
