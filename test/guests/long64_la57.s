@@ -73,6 +73,12 @@ on:     mov     ecx, [rbx]
         fail
 1:      check_caught 13, 0, 2b
         btr     rbx, 57
+        mov     rdx, rbx
+        bts     rdx, 57
+        catch   1f
+2:      jmp     rdx                             # faults at the branch
+        fail
+1:      check_caught 13, 0, 2b
         bts     rbx, 45                         # canonical, not mapped
         catch   1f
 2:      mov     rcx, [rbx]

@@ -30,20 +30,44 @@ start:  begin_user
 2:      inc     byte ptr [rdx]
         fail
 1:      check_caught 13, 0, 2b
+# Branches fault before they do anything: at their own address, with nothing pushed, popped or counted.
         catch   1f
 2:      jmp     rax
         fail
-1:      check_eq "dword ptr [caught_vector]", 13
+1:      check_caught 13, 0, 2b
+        mov     [SCRATCH], rax
+        catch   1f
+2:      jmp     [SCRATCH]
+        fail
+1:      check_caught 13, 0, 2b
+        mov     qword ptr [0x7bf8], 0x55
         catch   1f
 2:      call    rax
         fail
-1:      check_eq "dword ptr [caught_vector]", 13
-        mov     rsp, 0x7c00
+1:      check_caught 13, 0, 2b
+        check_eq rsp, 0x7c00
+        check_eq "qword ptr [0x7bf8]", 0x55
+        catch   1f
+2:      call    [SCRATCH]
+        fail
+1:      check_caught 13, 0, 2b
+        check_eq rsp, 0x7c00
+        check_eq "qword ptr [0x7bf8]", 0x55
         push    rax
+        stc
         catch   1f
 2:      ret
         fail
-1:      check_eq "dword ptr [caught_vector]", 13
+1:      check_caught 13, 0, 2b
+        check_eq rsp, 0x7bf8
+        test    dword ptr [caught_rflags], 1
+        check_if nz
+        catch   1f
+2:      ret     16
+        fail
+1:      check_caught 13, 0, 2b
+        check_eq rsp, 0x7bf8
+        mov     rsp, 0x7c00
         lea     rsp, [rax + 8]
         catch   1f
 2:      push    rcx

@@ -93,14 +93,10 @@ class Popper {
   return true;
 }
 
-/// Address of the next instruction, wrapped to the code size.
+/// Address of the next instruction. 16-bit code that runs on meets the limit of CS at 64 KiB and does not wrap.
 inline u64 next_instruction(const Vcpu& v, const Inst& inst) {
   const u64 next = v.rip + inst.length;
-  switch (v.code_size()) {
-    case CodeSize::k64: return next;
-    case CodeSize::k32: return static_cast<u32>(next);
-    default: return static_cast<u16>(next);
-  }
+  return v.code64() ? next : static_cast<u32>(next);
 }
 
 inline unsigned iopl(const Vcpu& v) { return static_cast<unsigned>(v.rflags >> 12) & 3; }

@@ -4,6 +4,7 @@
 #include "../cache/code_cache.h"
 #include "../mmu/mmu.h"
 #include "../ops/ops.h"
+#include "../translate/mode.h"
 #include "../translate/translator.h"
 #include "code_store.h"
 #include "flags_image.h"
@@ -18,11 +19,7 @@ u64 rip_of(const Vcpu& v, u32 meta, u32 block) {
 
 u64 next_rip(const Vcpu& v, const Inst& inst) {
   const u64 next = v.rip + inst.length;
-  switch (v.code_size()) {
-    case CodeSize::k64: return next;
-    case CodeSize::k32: return static_cast<u32>(next);
-    default: return static_cast<u16>(next);
-  }
+  return v.code64() ? next : static_cast<u32>(next);
 }
 
 /// An operand that must be aligned and is not: #GP(0), pending afterwards. It comes before page faults.
@@ -109,9 +106,11 @@ extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst) {
       v.rip = next_rip(v, *inst);
       v.exit_meta = kExitLookup;
       return 2;
-    case OpResult::kJump:
+    case OpResult::kJump: {
       v.exit_meta = kExitLookup;
-      return v.single_block || v.debug_pending || v.attention.load(std::memory_order_relaxed) ? 2 : 1;
+      const bool leave = v.single_block || v.debug_pending || v.attention.load(std::memory_order_relaxed);
+      return leave || !(v.mode & kModeFlat) ? 2 : 1;  // without kModeFlat the table is another mode's
+    }
     case OpResult::kFault: v.exit_meta = kExitFault; return 2;
     case OpResult::kAgain: v.exit_meta = kExitLookup | kExitAgain; return 2;
     case OpResult::kLeave:

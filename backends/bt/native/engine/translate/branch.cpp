@@ -1,6 +1,7 @@
 // Control transfers and the ways out of a block: a patchable direct link inside a page, a jump through the
 // table of the current address space everywhere else. A table jump carries the target RIP in T0 and parked
 // flags; the target block compares the RIP itself, so tables need no tags and no compare at the source.
+// A target that is not canonical, or outside CS, faults here: before anything is pushed, popped or counted down.
 #include "../run/sync.h"
 #include "../verify/verify.h"
 #include "mode.h"
@@ -8,16 +9,40 @@
 
 namespace rz {
 
-u64 Translator::wrap_rip(u64 rip) const {
-  return code64()                                         ? rip
-         : (mode_ & 3) == static_cast<u64>(CodeSize::k32) ? static_cast<u32>(rip)
-                                                          : static_cast<u16>(rip);
-}
+/// Code that runs on, unlike a jump with a 16-bit operand, does not stay below 64 KiB: it meets the limit of CS there.
+u64 Translator::wrap_rip(u64 rip) const { return code64() ? rip : static_cast<u32>(rip); }
 
 u64 Translator::branch_target(const Inst& inst) const {
   const u64 target = next_rip() + inst.imm;
   if (code64()) return target;
   return inst.operand_bytes == 2 ? static_cast<u16>(target) : static_cast<u32>(target);
+}
+
+bool Translator::valid_target(u64 target) const {
+  if (!code64()) return target <= code_limit(mode_);
+  const unsigned unused = mode_ & kModeLa57 ? 7 : 16;
+  return static_cast<u64>(static_cast<i64>(target << unused) >> unused) == target;
+}
+
+/// #GP(0) at this instruction unless it may jump to the address in `target`, of `bytes`. Parks flags; clobbers T1.
+void Translator::check_target(Host target, unsigned bytes) {
+  u8* bad;
+  if (target == kT1) t0_group_ = kNoGroup;  // T0 is what flags are parked through
+  if (code64()) {
+    if (!parked_) park(target == kT1 ? kT0 : kT1);
+    if (target != kT1) a_.mov(kT1, target);
+    a_.shift(true, 7, kT1, mode_ & kModeLa57 ? 56 : 47);  // 0 or -1
+    a_.op_imm(true, 0, kT1, 1);
+    a_.op_imm(true, 7, kT1, 1);
+    bad = a_.jcc(cA);
+  } else {
+    const u64 limit = code_limit(mode_);
+    if (limit >= (bytes == 2 ? 0xffffu : 0xffffffffu)) return;
+    if (!parked_) park(target == kT1 ? kT0 : kT1);
+    a_.op_imm(false, 7, target, static_cast<i32>(static_cast<u32>(limit)));
+    bad = a_.jcc(cA);
+  }
+  bad_target_[bad_target_count_++] = {bad, inst_rip_, true};
 }
 
 bool Translator::same_page(u64 target) const {
@@ -45,6 +70,14 @@ void Translator::emit_link_stub(u8* field, u64 target, bool backward, bool caref
   const u32 link = code_.new_link(block_, code_.offset_of(field), code_.offset_of(a_.at()), target, backward, careful);
   a_.mov_imm(kT1, link);
   a_.jmp_to(code_.rw(g_thunks_layout.exit_link));
+}
+
+/// Go on behind the last instruction. What is wrong there is a fault of the fetch, not of this instruction.
+void Translator::exit_behind(u64 rip) {
+  if (valid_target(rip))
+    exit_direct(rip);
+  else
+    exit_next(rip);
 }
 
 void Translator::exit_next(u64 rip) {
@@ -77,6 +110,11 @@ void Translator::emit_call(const Inst& inst) {
   const unsigned bytes = inst.operand_bytes;
   const u64 back = bytes == 2 ? static_cast<u16>(next_rip()) : wrap_rip(next_rip());
   const bool indirect = inst.row->sem == Sem::kCallRm;
+  if (!indirect && !valid_target(branch_target(inst))) {
+    emit_raise(kGP, true);
+    ended_ = true;
+    return;
+  }
   if (indirect) {
     if (inst.has_memory) {
       a_.load(kT1, host_operand(inst, bytes, Access::kRead), bytes);
@@ -90,6 +128,7 @@ void Translator::emit_call(const Inst& inst) {
         a_.movzx16(kT1, r);
     }
     a_.gs_store(kT1, offsetof(Vcpu, scratch) + 8);
+    check_target(kT1, bytes);
   }
   push_constant(back, bytes);
   if (followed_ >> i_ & 1) {
@@ -112,7 +151,10 @@ void Translator::emit_jump(const Inst& inst) {
     return;
   }
   if (inst.row->sem == Sem::kJmpRel) {
-    exit_direct(branch_target(inst));
+    if (valid_target(branch_target(inst)))
+      exit_direct(branch_target(inst));
+    else
+      emit_raise(kGP, true);
   } else {
     const unsigned bytes = inst.operand_bytes;
     if (inst.has_memory) {
@@ -126,6 +168,7 @@ void Translator::emit_jump(const Inst& inst) {
       else
         a_.movzx16(kT0, r);
     }
+    check_target(kT0, bytes);
     exit_indirect();
   }
   ended_ = true;
@@ -135,6 +178,7 @@ void Translator::emit_ret(const Inst& inst) {
   const unsigned bytes = inst.operand_bytes;
   const Host to = stack_bytes() == 2 ? kT1 : kT0;  // a 16-bit stack pointer is adjusted through T0
   pop_to(to, bytes);
+  check_target(to, bytes);
   stack_adjust(static_cast<i32>(bytes) + (inst.row->sem == Sem::kRetImm ? static_cast<i32>(inst.imm & 0xffff) : 0));
   a_.mov(kT0, to);
   exit_indirect();
@@ -145,15 +189,23 @@ void Translator::emit_jcc(const Inst& inst) {
   flags_to_host();
   if (vcpu_.machine->smp()) a_.place_field(2);
   const u64 target = branch_target(inst);
-  side_[side_count_++] = {a_.jcc(static_cast<Cond>(inst.opcode & 15)), target, went_back_ || target <= inst_rip_};
+  u8* taken = a_.jcc(static_cast<Cond>(inst.opcode & 15));
+  if (valid_target(target))
+    side_[side_count_++] = {taken, target, went_back_ || target <= inst_rip_};
+  else
+    bad_target_[bad_target_count_++] = {taken, inst_rip_, false};
 }
 
 // LOOPcc and JrCXZ: rare enough to compute with parked flags.
 void Translator::emit_loop(const Inst& inst) {
   const Sem sem = inst.row->sem;
+  const bool counts = sem != Sem::kJcxz;
+  const u64 target = branch_target(inst);
+  const bool valid = valid_target(target);
   if (!parked_) park();
+  if (counts && !valid) a_.gs_store(hRcx, offsetof(Vcpu, scratch));
   const unsigned width = inst.address_bytes;
-  if (sem != Sem::kJcxz) {
+  if (counts) {
     if (width == 2) {
       a_.lea(false, kT1, hRcx, hNone, 0, -1);
       a_.mov16(hRcx, kT1);
@@ -168,28 +220,22 @@ void Translator::emit_loop(const Inst& inst) {
   else
     a_.mov(kT1, hRcx);
   a_.test(true, kT1, kT1);
-  u8* not_taken = nullptr;
-  if (sem == Sem::kJcxz) {
-    not_taken = a_.jcc(cNE);
-  } else {
-    not_taken = a_.jcc(cE);
-    if (sem == Sem::kLoope || sem == Sem::kLoopne) {
-      a_.gs_load16z(kT1, offsetof(Vcpu, parked_flags));
-      a_.op_imm(false, 4, kT1, 0x4000);  // ZF of the LAHF image
-      u8* second = a_.jcc(sem == Sem::kLoope ? cE : cNE);
-      exit_direct(branch_target(inst));
-      parked_ = true;
-      a_.bind(second);
-      a_.bind(not_taken);
-      exit_direct(wrap_rip(next_rip()));
-      ended_ = true;
-      return;
-    }
+  u8* not_taken[2] = {a_.jcc(counts ? cE : cNE), nullptr};
+  if (sem == Sem::kLoope || sem == Sem::kLoopne) {
+    a_.gs_load16z(kT1, offsetof(Vcpu, parked_flags));
+    a_.op_imm(false, 4, kT1, 0x4000);  // ZF of the LAHF image
+    not_taken[1] = a_.jcc(sem == Sem::kLoope ? cE : cNE);
   }
-  exit_direct(branch_target(inst));
+  if (valid) {
+    exit_direct(target);
+  } else {
+    if (counts) a_.gs_load(hRcx, offsetof(Vcpu, scratch));
+    emit_raise(kGP, true);
+  }
   parked_ = true;
-  a_.bind(not_taken);
-  exit_direct(wrap_rip(next_rip()));
+  for (u8* field : not_taken)
+    if (field) a_.bind(field);
+  exit_behind(wrap_rip(next_rip()));
   ended_ = true;
 }
 

@@ -8,6 +8,12 @@ namespace {
 
 bool flat(const Segment& s) { return s.base == 0 && s.fast_ok && s.fast_limit == 0xffffffff; }
 
+// Outside 64-bit mode. A limit above 1 MiB - 1 counts pages, so that its low bits are ones.
+u64 limit_bits(u32 limit) {
+  if (limit == 0xffffffff) return 0;
+  return kModeCsLimit | static_cast<u64>(limit > 0xfffff ? 1u << 20 | limit >> 12 : limit) << 40;
+}
+
 }  // namespace
 
 void refresh_mode(Vcpu& v) {
@@ -19,7 +25,9 @@ void refresh_mode(Vcpu& v) {
   if (v.long_mode()) m |= kModeLong;
   if (v.code64()) {
     m |= kModeFlat | kModeFlatSs | kModeStackBig;
+    if (v.cr4 & kCr4LA57) m |= kModeLa57;
   } else {
+    m |= limit_bits(v.seg[kCS].limit);
     const bool ss = flat(v.seg[kSS]) && !v.seg[kSS].fast_read_only;
     if (ss) m |= kModeFlatSs;
     if (ss && v.seg[kCS].base == 0 && v.seg[kCS].limit == 0xffffffff && flat(v.seg[kDS]) &&

@@ -26,11 +26,22 @@ enum ModeBits : u64 {
   kModeFpuNe = 1 << 15,  // CR0.NE
   kModeLong = 1 << 16,   // EFER.LMA
   kModeFpuEm = 1 << 17,
+  kModeLa57 = 1 << 18,     // CR4.LA57: which addresses are canonical
+  kModeCsLimit = 1 << 19,  // outside 64-bit mode: CS.limit is below 4 GiB - 1, and in kModeLimitMask
   // Chosen by the run loop, not by processor state:
   kModeSingle = 1ull << 32,   // exactly one instruction
   kModeBounce = 1ull << 33,   // memory operands go through the bounce buffer (implies kModeSingle)
   kModeCareful = 1ull << 34,  // every access has a check of its own (translate/merge.cpp)
+  // CS.limit as a descriptor has it: 20 bits, and above them whether they count pages.
+  kModeLimitMask = 0x1fffffull << 40,
 };
+
+/// Last offset in CS at which an instruction may lie; in 64-bit mode ~0.
+constexpr u64 code_limit(u64 mode) {
+  if (!(mode & kModeCsLimit)) return (mode & kModeSizeMask) == static_cast<u64>(CodeSize::k64) ? ~0ull : 0xffffffff;
+  const u64 limit = (mode & kModeLimitMask) >> 40;
+  return limit >> 20 ? (limit & 0xfffff) << 12 | 0xfff : limit;
+}
 
 /// Recompute vcpu.mode and the selected TLB and jump tables. To be called after any change to CR0, CR4, EFER,
 /// XCR0, CPL, a segment register's cache, or EFLAGS.VM/AC. Also refreshes every Segment's fast_* fields' meaning in

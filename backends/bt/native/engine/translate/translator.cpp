@@ -112,6 +112,13 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
       at += 1;
       break;
     }
+    // An instruction that reaches beyond CS: nothing of it may be executed.
+    if ((mode_ & kModeCsLimit) && rip_ + (at - start) + inst.length - 1 > code_limit(mode_)) {
+      inst.row = nullptr;
+      inst.length = kMaxInstBytes + 1;
+      at += 1;
+      break;
+    }
     at += inst.length;
     if (!ends_block(inst)) continue;
     unsigned target;
@@ -139,7 +146,7 @@ bool Translator::follows(const Inst& inst, unsigned at, unsigned& target) {
   inst_rip_ = rip_of(count_ - 1);
   inst_ = &inst;
   const u64 to = branch_target(inst);
-  if (at > kPageBytes || !same_page(to)) return false;
+  if (at > kPageBytes || !same_page(to) || !valid_target(to)) return false;
   target = static_cast<unsigned>((to + linear_ - rip_) & ~kPageMask);
   for (unsigned i = 0; i < count_; i++)
     if (offsets_[i] == target) return false;
@@ -320,6 +327,12 @@ void Translator::emit_out_of_line() {
       exit_next(target);
     }
   }
+  for (unsigned i = 0; i < bad_target_count_; i++) {
+    a_.bind(bad_target_[i].from);
+    parked_ = bad_target_[i].parked;
+    inst_rip_ = bad_target_[i].rip;
+    emit_raise(kGP, true);
+  }
   emit_slow_stubs();
   for (unsigned i = 0; i < careful_count_; i++) {
     a_.bind(careful_[i].from);
@@ -372,7 +385,7 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
     code_at_[i] = ended_ ? ~0u : code_.offset_of(a_.at());
     if (!ended_) emit_inst(i);
   }
-  if (!ended_) exit_direct(wrap_rip(rip_of(count_)));
+  if (!ended_) exit_behind(wrap_rip(rip_of(count_)));
   code_at_[count_] = code_.offset_of(a_.at());
   emit_out_of_line();
   const u32 end = code_.offset_of(a_.at());

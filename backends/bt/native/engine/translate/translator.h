@@ -182,7 +182,10 @@ class Translator {
   void exit_direct(u64 target, u8 live = kAllFlags);
   void exit_indirect();     // T0 = target RIP
   void exit_next(u64 rip);  // leave through the table: mode may have changed
+  void exit_behind(u64 rip);  // continue at `rip`, where the code runs on to
   u64 branch_target(const Inst& inst) const;
+  bool valid_target(u64 target) const;  // canonical, or inside CS
+  void check_target(Host target, unsigned bytes);
   bool same_page(u64 target) const;
 
   // helper_call.cpp
@@ -233,6 +236,11 @@ class Translator {
     u64 rip;
     bool unpark;
   };
+  struct BadTarget {
+    u8* from;
+    u64 rip;  // of the branch
+    bool parked;
+  };
   void emit_out_of_line();
   void emit_link_stub(u8* field, u64 target, bool backward, bool careful);
   void emit_slow_stubs();
@@ -274,6 +282,8 @@ class Translator {
   unsigned slow_count_ = 0;
   SideExit side_[kMaxInsts];
   unsigned side_count_ = 0;
+  BadTarget bad_target_[kMaxInsts];
+  unsigned bad_target_count_ = 0;
   BounceExit bounce_[kMaxInsts * 9];
   unsigned bounce_count_ = 0;
   CarefulExit careful_[kMaxInsts * 4];  // three accesses and a group's check an instruction
