@@ -20,6 +20,7 @@ namespace {
 
 constexpr u32 kMsrTsc = 0x10, kMsrKvmWallClock = 0x4b564d00, kMsrKvmClock = 0x4b564d01;
 constexpr size_t kXsaveHeaderAt = 512, kXsaveLegacyBytes = 576;
+constexpr unsigned kXsavePkru = 9;  // component
 
 /// MSRs that are one field each. FS.base and GS.base are in the registers, the APIC's in its own state.
 struct MsrField {
@@ -105,6 +106,17 @@ size_t xsave_bytes(const Vcpu& v) {
   return std::min(end, sizeof v.xsave);
 }
 
+/// The XSAVE image with PKRU, which the engine keeps beside it.
+std::vector<u8> xsave_image(const Vcpu& v) {
+  std::vector<u8> image(v.xsave, v.xsave + xsave_bytes(v));
+  if (v.msr.pkru == 0) return image;  // the initial value: not present
+  const u32 at = v.machine->cpuid->xsave_offset[kXsavePkru];
+  image.resize(std::max<size_t>(image.size(), at + 8));
+  memcpy(image.data() + at, &v.msr.pkru, 8);
+  image[kXsaveHeaderAt + 1] |= kXcr0Pkru >> 8;
+  return image;
+}
+
 void write_vcpu(Writer& out, Vcpu& v) {
   u8 registers[sizeof(RegistersImage)];
   out.chunk(kChunkRegisters, v.index, registers, encode_registers(v, registers));
@@ -123,7 +135,8 @@ void write_vcpu(Writer& out, Vcpu& v) {
   image.shut_down = v.shutdown;
   out.chunk(kChunkVcpu, v.index, &image, sizeof image);
   write_msrs(out, v);
-  out.chunk(kChunkXsave, v.index, v.xsave, xsave_bytes(v));
+  const std::vector<u8> xsave = xsave_image(v);
+  out.chunk(kChunkXsave, v.index, xsave.data(), xsave.size());
 }
 
 /// The chunks of a state, found and checked against the machine, before anything is changed.
@@ -165,7 +178,7 @@ const char* place(Parsed& state, const ChunkHeader& header, const u8* payload) {
   return nullptr;
 }
 
-const char* check_vcpu(const Parsed::OneVcpu& one) {
+const char* check_vcpu(const Parsed::OneVcpu& one, const CpuidProfile& cpuid) {
   if (one.registers.bytes != sizeof(RegistersImage) || one.vcpu.bytes != sizeof(VcpuImage))
     return "the registers are missing or of the wrong size";
   if (!registers_possible(one.registers.data)) return "the registers hold a combination that no processor has";
@@ -182,12 +195,17 @@ const char* check_vcpu(const Parsed::OneVcpu& one) {
   u64 present, compacted;
   memcpy(&present, one.xsave.data + kXsaveHeaderAt, 8);
   memcpy(&compacted, one.xsave.data + kXsaveHeaderAt + 8, 8);
-  if ((present & ~fpu_components()) != 0) return "the FPU state has components that this host's processor lacks";
+  if ((present & kXcr0Pkru) != 0) {
+    if ((cpuid.xcr0 & kXcr0Pkru) == 0) return "the state has protection keys, which this machine's CPU profile lacks";
+    if (one.xsave.bytes < cpuid.xsave_offset[kXsavePkru] + 8) return "the FPU state is cut off";
+  }
+  if ((present & ~(fpu_components() | kXcr0Pkru)) != 0)
+    return "the FPU state has components that this host's processor lacks";
   if (compacted != 0) return "the FPU state is in the compacted format";
   return nullptr;
 }
 
-const char* parse(Parsed& state, const u8* from, size_t bytes) {
+const char* parse(Parsed& state, const CpuidProfile& cpuid, const u8* from, size_t bytes) {
   StateHeader header;
   if (bytes < sizeof header) return "the state is shorter than its header";
   memcpy(&header, from, sizeof header);
@@ -209,7 +227,7 @@ const char* parse(Parsed& state, const u8* from, size_t bytes) {
   }
   if (at != bytes) return "the state has more bytes than its parts";
   for (const auto& one : state.vcpus) {
-    if (const char* why = check_vcpu(one)) return why;
+    if (const char* why = check_vcpu(one, cpuid)) return why;
   }
   for (const auto& uart : state.uarts) {
     UartState image;
@@ -241,6 +259,11 @@ void read_vcpu(Vcpu& v, const Parsed::OneVcpu& one) {
   v.shadow_rip = image.interrupt_shadow != 0 ? v.rip : ~0ull;
   memset(v.xsave, 0, sizeof v.xsave);
   memcpy(v.xsave, one.xsave.data, one.xsave.bytes);
+  v.msr.pkru = 0;
+  if ((v.xsave[kXsaveHeaderAt + 1] & kXcr0Pkru >> 8) != 0) {
+    memcpy(&v.msr.pkru, v.xsave + v.machine->cpuid->xsave_offset[kXsavePkru], 4);
+    v.xsave[kXsaveHeaderAt + 1] &= static_cast<u8>(~(kXcr0Pkru >> 8));
+  }
   memset(v.xsave + kXsaveHeaderAt + 8, 0, 56);  // XRSTOR faults on anything else in the rest of the header
   for (size_t at = 0; at < one.msrs.bytes; at += sizeof(MsrImage)) {
     MsrImage msr;
@@ -286,7 +309,7 @@ const char* load_machine(Machine& machine, NativeDevices& devices, const u8* fro
   Parsed state;
   state.vcpus.resize(machine.vcpus.size());
   state.uarts.resize(devices.uarts().size());
-  if (const char* why = parse(state, copy.data(), copy.size())) return why;
+  if (const char* why = parse(state, *machine.cpuid, copy.data(), copy.size())) return why;
   const char* why = nullptr;
   if (!devices.irq().load(state.irq.data, state.irq.bytes, &why)) return why;
   for (Vcpu* vcpu : machine.vcpus) read_vcpu(*vcpu, state.vcpus[vcpu->index]);

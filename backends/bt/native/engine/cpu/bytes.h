@@ -45,6 +45,11 @@ inline bool equal_text(const char* a, const char* b) {
   return *a == *b;
 }
 
+inline bool text_begins(const char* text, const char* with) {
+  while (*with && *text == *with) ++text, ++with;
+  return !*with;
+}
+
 /// Value of 1, 2, 4 or 8 bytes in host memory, zero-extended.
 inline u64 load_bytes(const void* from, unsigned bytes) {
   switch (bytes) {

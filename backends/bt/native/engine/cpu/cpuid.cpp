@@ -16,6 +16,8 @@ constexpr u8 kPhysBits = 46;           // pure engine quantity: page tables are 
 constexpr u32 kMaxBasic = 0x16, kMaxBasicAmd = 0xd, kMaxExtended = 0x80000021;
 constexpr u32 kHypervisorBase = 0x40000000;
 
+constexpr u32 kF7Pku = 1u << 3;
+
 u32* word_of(CpuidProfile& p, Word w) {
   switch (w) {
     case Word::kF1Ecx: return &p.f1_ecx;
@@ -89,6 +91,7 @@ u64 allowed_cr4(const CpuidProfile& p) {
   if (p.f7_ebx & 1) cr4 |= kCr4FSGSBASE;
   if (p.f1_ecx >> 17 & 1) cr4 |= kCr4PCIDE;
   if (p.f1_ecx >> 26 & 1) cr4 |= kCr4OSXSAVE;
+  if (p.f7_ecx >> 3 & 1) cr4 |= kCr4PKE;
   if (p.f7_ebx >> 7 & 1) cr4 |= kCr4SMEP;
   if (p.f7_ebx >> 20 & 1) cr4 |= kCr4SMAP;
   return cr4;
@@ -174,7 +177,10 @@ CpuidResult basic_leaf(const Vcpu& v, u32 leaf, u32 subleaf) {
     case 4: return p.intel ? cache_leaf(v, subleaf) : CpuidResult{};
     case 6: return {4, 0, 0, 0};  // the APIC timer runs in all power states
     case 7:
-      if (subleaf == 0) return {p.f7_1_eax ? 1u : 0u, p.f7_ebx, p.f7_ecx, p.f7_edx};
+      if (subleaf == 0) {
+        const u32 ospke = v.cr4 & kCr4PKE ? 1u << 4 : 0;
+        return {p.f7_1_eax ? 1u : 0u, p.f7_ebx, p.f7_ecx | ospke, p.f7_edx};
+      }
       if (subleaf == 1) return {p.f7_1_eax, 0, 0, 0};
       return {};
     case 0xb: return topology(v, subleaf);
@@ -245,28 +251,33 @@ CpuidResult host_cpuid(u32 leaf, u32 subleaf) {
 }
 
 bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
-  Since level;
   char base[16] = {};
-  bool la57 = false;
-  for (unsigned i = 0; i + 1 < sizeof base && name[i]; ++i) {
-    if (equal_text(name + i, "+la57")) {
-      la57 = true;
-      name = base;
-      break;
-    }
-    base[i] = name[i];
-  }
-  if (equal_text(name, "x86-64-v2"))
-    level = kV2, name = "x86-64-v2";
-  else if (equal_text(name, "x86-64-v3"))
-    level = kV3, name = "x86-64-v3";
-  else if (equal_text(name, "host"))
-    level = kHost, name = "host";
+  unsigned n = 0;
+  for (; n + 1 < sizeof base && name[n] && name[n] != '+'; ++n) base[n] = name[n];
+  Since level;
+  if (equal_text(base, "x86-64-v2"))
+    level = kV2;
+  else if (equal_text(base, "x86-64-v3"))
+    level = kV3;
+  else if (equal_text(base, "host"))
+    level = kHost;
   else
     return false;
+  bool la57 = false, pku = false;
+  for (const char* rest = name + n; *rest;) {
+    unsigned taken;
+    if (text_begins(rest, "+la57"))
+      la57 = true, taken = 5;
+    else if (text_begins(rest, "+pku"))
+      pku = true, taken = 4;
+    else
+      return false;
+    rest += taken;
+  }
+  static constexpr const char* kNames[] = {"x86-64-v2", "x86-64-v3", "host"};
 
   fill_bytes(&out, 0, sizeof out);
-  out.name = name;
+  out.name = kNames[level];
   out.intel = host_cpuid(0, 0).ebx == 0x756e6547;  // "Genu"
   out.vcpus = vcpus;
   out.tsc_hz = tsc_hz;
@@ -277,7 +288,7 @@ bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
     brand_of_host(out);
   } else {
     out.fms = out.intel ? kFmsIntel : kFmsAmd;
-    put_text(out.brand, sizeof out.brand, "Ringzero virtual processor ", name);
+    put_text(out.brand, sizeof out.brand, "Ringzero virtual processor ", out.name);
   }
 
   u32 host[static_cast<unsigned>(Word::kCount)];
@@ -291,11 +302,22 @@ bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
   if (!out.intel) out.x1_edx |= out.f1_edx & 0x0183f3ff;  // the bits AMD repeats there
   out.gigantic_pages = (out.x1_edx >> 26 & 1) != 0;
 
-  if (out.f1_ecx >> 26 & 1) {
+  const bool xsave = (out.f1_ecx >> 26 & 1) != 0;
+  if (pku && !xsave) return false;  // the register could not be switched between tasks
+  if (pku) out.f7_ecx |= kF7Pku;
+  if (!xsave) out.f7_ecx &= ~kF7Pku;
+  if (xsave) {
     out.xcr0 = 3;
     if (out.f1_ecx >> 28 & 1) out.xcr0 |= 4;
+    if (out.f7_ecx & kF7Pku) {
+      out.xcr0 |= kXcr0Pkru;
+      out.xsave_bytes[9] = 8;
+      // Behind the AVX-512 components, with MPX's or without, as on processors that have it.
+      const CpuidResult own = host_cpuid(0xd, 9);
+      out.xsave_offset[9] = own.eax == 8 ? own.ebx : out.intel ? 0xa80 : 0x980;
+    }
     for (unsigned i = 2; i < 63; ++i) {
-      if (!(out.xcr0 >> i & 1)) continue;
+      if (!(out.xcr0 >> i & 1) || i == 9) continue;
       const CpuidResult r = host_cpuid(0xd, i);
       out.xsave_bytes[i] = r.eax;
       out.xsave_offset[i] = r.ebx;

@@ -38,7 +38,9 @@ struct CpuidProfile {
 };
 
 /// Fill `out` for a profile name: "x86-64-v2", "x86-64-v3" or "host". "+la57" behind it adds 5-level paging, which no
-/// profile has by itself: kernels that find it use it, and every page walk takes a step more.
+/// profile has by itself: kernels that find it use it, and every page walk takes a step more. "+pku" adds protection
+/// keys to a profile with XSAVE. They are emulated; but `host` has them by itself only where the processor does, so
+/// that a machine with that profile may move to KVM, and the named levels never do.
 /// @param vcpus   processors of the machine, 1..255
 /// @param tsc_hz  see tsc_hz()
 /// @returns false for an unknown name

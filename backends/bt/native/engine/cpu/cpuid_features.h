@@ -95,6 +95,7 @@ inline constexpr FeatureRow kFeatureRows[] = {
   {Word::kF7Ebx, 29, kNative, kHost, kBoth}, // SHA
   // leaf 7 ECX, EDX
   {Word::kF7Ecx,  2, kEngine, kV2, kBoth},   // UMIP
+  {Word::kF7Ecx,  3, kNative, kHost, kBoth}, // PKU: emulated, but KVM needs the host's; see +pku in cpuid.h
   {Word::kF7Ecx,  8, kNative, kHost, kBoth}, // GFNI
   {Word::kF7Ecx,  9, kNative, kHost, kBoth}, // VAES
   {Word::kF7Ecx, 10, kNative, kHost, kBoth}, // VPCLMULQDQ

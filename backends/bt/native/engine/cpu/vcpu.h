@@ -31,6 +31,8 @@ inline constexpr u64 kCr4VME = 1, kCr4PVI = 2, kCr4TSD = 4, kCr4DE = 8, kCr4PSE 
 inline constexpr u64 kEferSCE = 1, kEferLME = 1 << 8, kEferLMA = 1 << 10, kEferNXE = 1 << 11, kEferFFXSR = 1 << 14,
                      kEferAIBRSE = 1 << 21;
 
+inline constexpr u64 kXcr0Pkru = 1 << 9;  // in XCR0; this engine's own state, never the host's register
+
 /// A segment register with its descriptor cache.
 struct Segment {
   u16 selector;

@@ -15,6 +15,7 @@ struct Translation {
   bool writable;   // may be written now, dirty bit already set
   bool global;
   bool no_execute;
+  bool keyed;  // the rights depend on PKRU through a protection key that is not 0
 };
 
 /// Walk the page tables for one byte at `linear`, setting A (and D for writes) bits with cmpxchg.
@@ -92,6 +93,8 @@ inline bool wrote_recently(const Vcpu& vcpu, const u8* host) {
 /// Make every jump table point at the miss thunk (code was freed).
 void jump_flush_all(Vcpu& vcpu);
 
+/// PKRU, by WRPKRU or XRSTOR: what the old value allowed is forgotten.
+void set_pkru(Vcpu& vcpu, u32 value);
 /// INVPCID with a PCID: one page, or everything but global pages, of that address space.
 void tlb_flush_page_pcid(Vcpu& vcpu, u16 pcid, u64 linear);
 void tlb_flush_pcid(Vcpu& vcpu, u16 pcid);

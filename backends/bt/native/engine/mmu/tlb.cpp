@@ -6,6 +6,7 @@
 #include "../cpu/bytes.h"
 #include "../cpu/debug.h"
 #include "../run/machine.h"
+#include "../translate/mode.h"
 #include "phys_memory.h"
 #include "ram_heat.h"
 #include "spans.h"
@@ -99,6 +100,7 @@ void flush_context(Vcpu& vcpu, Context& c) {
       for_each_bit(t.exec_filled[w], w * 64, [&](unsigned i) { drop_exec(t, i); });
     for (u64& word : t.region_seen) word = 0;
     t.large_half[0] = t.large_half[1] = false;
+    t.keyed = false;
     if (had_code) empty_jump(vcpu, c, cls);
   }
   c.stale = false;
@@ -217,6 +219,10 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
     assign_bit(s.global, index, t.global);
     assign_bit(s.large_2m, index, t.page_bytes > kPageBytes && t.page_bytes < 1u << 30);
     assign_bit(s.large_1g, index, t.page_bytes == 1u << 30);
+    if (t.keyed) {
+      set_bit(s.keyed, index);
+      table.keyed = true;
+    }
   };
   const bool smp = vcpu.machine->smp();
   const u64 none = tlb_invalid(index);
@@ -290,6 +296,26 @@ void tlb_flush_pcid(Vcpu& vcpu, u16 pcid) {
     c->stale = true;
 }
 
+void set_pkru(Vcpu& vcpu, u32 value) {
+  const u64 changed = vcpu.msr.pkru ^ value;
+  vcpu.msr.pkru = value;
+  if (changed == 0 || !(vcpu.cr4 & kCr4PKE)) return;
+  if (changed & 3) return tlb_flush_all(vcpu);  // key 0: any page of the user's
+  for (unsigned n = 0; n < kContexts; ++n) {
+    Context& c = vcpu.contexts[n];
+    if (c.cr3 == kNoSpace || c.stale) continue;
+    for (TlbTable& t : c.tlb) {
+      if (!t.keyed) continue;
+      for_each_filled(
+          t, [](const TlbSide& s, unsigned w) { return s.keyed[w]; },
+          [&](unsigned side, unsigned i) { drop_side(t, side, i); });
+      for (TlbSide& s : t.side)
+        for (u64& word : s.keyed) word = 0;
+      t.keyed = false;
+    }
+  }
+}
+
 void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries) {
   if (!pcid_on(vcpu)) {
     vcpu.context->cr3 = cr3 & ~kPcidMask;
@@ -326,7 +352,8 @@ void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries) {
 void tlb_select(Vcpu& vcpu) {
   Context& c = *vcpu.context;
   const PrivClass cls = code_class(vcpu);
-  if (c.jump_mode[cls] != vcpu.mode) {
+  // Code of modes without kModeFlat neither reads nor fills the table, so the last flat mode's may stay in it.
+  if (c.jump_mode[cls] != vcpu.mode && (vcpu.mode & kModeFlat)) {
     empty_jump(vcpu, c, cls);
     c.jump_mode[cls] = vcpu.mode;
   }

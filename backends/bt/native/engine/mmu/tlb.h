@@ -34,6 +34,7 @@ struct TlbSide {
   u64 global[kWords];    // ... that is global
   u64 large_2m[kWords];  // ... that is part of a 2 or 4 MiB page
   u64 large_1g[kWords];  // ... that is part of a 1 GiB page
+  u64 keyed[kWords];     // ... or held one since the last flush, whose protection key is not 0
 };
 
 inline constexpr unsigned kExecBits = 10;
@@ -55,6 +56,7 @@ struct TlbTable {
   u64 region_seen[16];         // Bloom filter over the large pages filled since the last flush
   bool jump_non_global;        // the jump table may hold targets on non-global pages
   bool exec_half[2];           // code was entered in the lower, upper half of the address space since then
+  bool keyed;                  // any bit of TlbSide::keyed may be set
   bool large_half[2];          // large pages were filled in the lower, upper half since the last flush
 };
 

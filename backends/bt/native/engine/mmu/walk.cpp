@@ -11,10 +11,11 @@ namespace {
 
 constexpr u64 kPresent = 1, kWritable = 2, kUserBit = 4, kAccessed = 32, kDirty = 64, kLarge = 128, kGlobalBit = 256,
               kNoExecute = 1ull << 63;
+constexpr unsigned kKeyShift = 59;  // protection key, bits 59..62 of a leaf in IA-32e paging
 constexpr u64 kFrame = 0x000ffffffffff000ull;
 
 // Page-fault error code bits.
-constexpr u32 kErrPresent = 1, kErrWrite = 2, kErrUser = 4, kErrReserved = 8, kErrFetch = 16;
+constexpr u32 kErrPresent = 1, kErrWrite = 2, kErrUser = 4, kErrReserved = 8, kErrFetch = 16, kErrKey = 32;
 
 struct Step {
   u64 gpa;    // of the entry
@@ -28,6 +29,7 @@ struct Leaf {
   u64 gpa = 0;
   u64 page_bytes = kPageBytes;
   bool user = true, writable = true, no_execute = false, global = false;
+  u8 key = 0;  // protection key; 0 unless it counts
 };
 
 enum class Find : u8 { kFound, kNotPresent, kReserved };
@@ -144,6 +146,24 @@ bool set_bits(Vcpu& vcpu, const Leaf& leaf, Step& step, u64 bits) {
   return true;
 }
 
+// What the protection key of a user page forbids, to user and supervisor alike: 1 any data access, 2 writes. Writes of
+// the supervisor only with CR0.WP. Source: SDM, "Protection Keys".
+unsigned key_forbids(const Vcpu& vcpu, u8 key, PrivClass cls) {
+  const unsigned rights = static_cast<unsigned>(vcpu.msr.pkru >> (2 * key)) & 3;
+  return cls == kUser || (vcpu.cr0 & kCr0WP) ? rights : rights & 1;
+}
+
+void take_key(const Vcpu& vcpu, Leaf& leaf) {
+  if (!leaf.user || !(vcpu.cr4 & kCr4PKE) || !vcpu.long_mode()) return;
+  leaf.key = static_cast<u8>(leaf.steps[leaf.count - 1].entry >> kKeyShift & 15);
+}
+
+bool key_denies(const Vcpu& vcpu, const Leaf& leaf, Access access, PrivClass cls) {
+  if (!leaf.user || !(vcpu.cr4 & kCr4PKE) || !vcpu.long_mode() || access == Access::kExecute) return false;
+  const unsigned forbids = key_forbids(vcpu, leaf.key, cls);
+  return (forbids & 1) || ((forbids & 2) && writes(access));
+}
+
 // Rights of SDM, "Determination of Access Rights". Implicit supervisor accesses (class kSupervisor) ignore EFLAGS.AC.
 bool allowed(const Vcpu& vcpu, const Leaf& leaf, Access access, PrivClass cls) {
   if (cls == kUser) {
@@ -170,8 +190,13 @@ bool canonical(const Vcpu& vcpu, u64 linear) {
 bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out) {
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (!vcpu.paging()) {
-    out = {
-        .gpa = linear, .page_bytes = kPageBytes, .user = true, .writable = true, .global = false, .no_execute = false};
+    out = {.gpa = linear,
+           .page_bytes = kPageBytes,
+           .user = true,
+           .writable = true,
+           .global = false,
+           .no_execute = false,
+           .keyed = false};
     return true;
   }
   if (!canonical(vcpu, linear)) {
@@ -181,8 +206,10 @@ bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out
   for (;;) {
     Leaf leaf;
     const Find found = find_leaf(vcpu, linear, leaf);
-    if (found != Find::kFound || !allowed(vcpu, leaf, access, cls)) {
-      u32 error = 0;
+    if (found == Find::kFound) take_key(vcpu, leaf);
+    const bool locked = found == Find::kFound && key_denies(vcpu, leaf, access, cls);
+    if (found != Find::kFound || locked || !allowed(vcpu, leaf, access, cls)) {
+      u32 error = locked ? kErrKey : 0;
       if (found != Find::kNotPresent) error |= kErrPresent;
       if (found == Find::kReserved) error |= kErrReserved;
       if (writes(access)) error |= kErrWrite;
@@ -201,9 +228,10 @@ bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out
     out = {.gpa = leaf.gpa,
            .page_bytes = leaf.page_bytes,
            .user = leaf.user,
-           .writable = may_write && (last.entry & kDirty) != 0,
+           .writable = may_write && (last.entry & kDirty) != 0 && !key_denies(vcpu, leaf, Access::kWrite, cls),
            .global = leaf.global && (vcpu.cr4 & kCr4PGE) != 0,
-           .no_execute = leaf.no_execute};
+           .no_execute = leaf.no_execute,
+           .keyed = leaf.key != 0};
     return true;
   }
 }
@@ -211,8 +239,13 @@ bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out
 bool peek_walk(const Vcpu& vcpu, u64 linear, Translation& out) {
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (!vcpu.paging()) {
-    out = {
-        .gpa = linear, .page_bytes = kPageBytes, .user = true, .writable = true, .global = false, .no_execute = false};
+    out = {.gpa = linear,
+           .page_bytes = kPageBytes,
+           .user = true,
+           .writable = true,
+           .global = false,
+           .no_execute = false,
+           .keyed = false};
     return true;
   }
   if (!canonical(vcpu, linear)) return false;
@@ -223,7 +256,8 @@ bool peek_walk(const Vcpu& vcpu, u64 linear, Translation& out) {
          .user = leaf.user,
          .writable = leaf.writable,
          .global = leaf.global,
-         .no_execute = leaf.no_execute};
+         .no_execute = leaf.no_execute,
+         .keyed = false};
   return true;
 }
 

@@ -195,7 +195,8 @@ OpResult op_xgetbv(Vcpu& v, const Inst&) {
   if (index == 1 && (v.machine->cpuid->xd1_eax & 4)) {
     u32 low, high;  // the guest's state is live, so the host's in-use bits are the guest's
     asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(1));
-    value = v.xcr0 & (static_cast<u64>(high) << 32 | low);
+    value = v.xcr0 & (static_cast<u64>(high) << 32 | low) & ~kXcr0Pkru;
+    if ((v.xcr0 & kXcr0Pkru) && v.msr.pkru) value |= kXcr0Pkru;
   } else if (index != 0) {
     return fault(v, kGP, 0);
   }
@@ -227,8 +228,7 @@ OpResult op_rdpkru(Vcpu& v, const Inst&) {
 OpResult op_wrpkru(Vcpu& v, const Inst&) {
   if (!(v.cr4 & kCr4PKE)) return fault(v, kUD);
   if (static_cast<u32>(v.regs[kRcx]) != 0 || static_cast<u32>(v.regs[kRdx]) != 0) return fault(v, kGP, 0);
-  v.msr.pkru = static_cast<u32>(v.regs[kRax]);
-  tlb_flush_all(v);
+  set_pkru(v, static_cast<u32>(v.regs[kRax]));
   return OpResult::kNext;
 }
 

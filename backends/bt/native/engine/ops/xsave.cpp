@@ -1,6 +1,7 @@
 // FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XSAVEC, XRSTOR, LDMXCSR. The host's instruction runs on an aligned local image in
 // the standard format; only the parts that the guest's mask, XCR0 and mode name move between it and guest memory, and
-// the host's x87 pointers never do. Source: SDM, "Managing State Using the XSAVE Feature Set".
+// the host's x87 pointers never do. PKRU is the engine's own: the host's instructions neither save nor load it. Source:
+// SDM, "Managing State Using the XSAVE Feature Set".
 #include "../cpu/bytes.h"
 #include "../cpu/cpuid.h"
 #include "../run/machine.h"
@@ -21,13 +22,24 @@ struct alignas(64) Image {
 // FOP, FIP and FDP: the host's describe translated code.
 void hide_pointers(u8* legacy) { fill_bytes(legacy + 6, 0, 18); }
 
-void host_xsave(Image& image, u64 mask) {
+void host_xsave(const Vcpu& v, Image& image, u64 requested) {
+  const u64 mask = requested & ~kXcr0Pkru;
   fill_bytes(image.bytes + kHeader, 0, 64);
   asm volatile("xsave64 %0" : "+m"(image) : "a"(static_cast<u32>(mask)), "d"(static_cast<u32>(mask >> 32)));
   hide_pointers(image.bytes);
+  if (!(requested & kXcr0Pkru)) return;
+  fill_bytes(image.bytes + v.machine->cpuid->xsave_offset[9], 0, 8);
+  store_bytes(image.bytes + v.machine->cpuid->xsave_offset[9], v.msr.pkru, 4);
+  if (v.msr.pkru) image.bytes[kHeader + 1] |= kXcr0Pkru >> 8;
 }
 
-void host_xrstor(const Image& image, u64 mask) {
+void host_xrstor(Vcpu& v, Image& image, u64 requested) {
+  const u64 mask = requested & ~kXcr0Pkru;
+  if (requested & kXcr0Pkru) {
+    const bool there = (image.bytes[kHeader + 1] & kXcr0Pkru >> 8) != 0;
+    image.bytes[kHeader + 1] &= static_cast<u8>(~(kXcr0Pkru >> 8));
+    set_pkru(v, there ? static_cast<u32>(load_bytes(image.bytes + v.machine->cpuid->xsave_offset[9], 4)) : 0);
+  }
   asm volatile("xrstor64 %0" : : "m"(image), "a"(static_cast<u32>(mask)), "d"(static_cast<u32>(mask >> 32)));
 }
 
@@ -115,7 +127,7 @@ OpResult save_standard(Vcpu& v, const Inst& inst, bool only_in_use) {
   if (!mem_probe_write(v, area.seg, area.offset, end)) return OpResult::kFault;
   if (!area.read(kHeader, reinterpret_cast<u8*>(&old), 8)) return OpResult::kFault;
   Image image;
-  host_xsave(image, rfbm);
+  host_xsave(v, image, rfbm);
   const u64 in_use = load_bytes(image.bytes + kHeader, 8) & rfbm;
   const u64 header = (old & ~rfbm) | in_use;
   if (!store_components(area, image, rfbm, only_in_use ? in_use : rfbm, [&](unsigned i) { return p.xsave_offset[i]; }))
@@ -187,7 +199,7 @@ OpResult op_xsavec(Vcpu& v, const Inst& inst) {
   const u64 rfbm = requested(v);
   if (!mem_probe_write(v, area.seg, area.offset, compact_offset(p, rfbm, 63))) return OpResult::kFault;
   Image image;
-  host_xsave(image, rfbm);
+  host_xsave(v, image, rfbm);
   u64 in_use = load_bytes(image.bytes + kHeader, 8) & rfbm;
   // A changed MXCSR counts as SSE state in use.
   if ((rfbm & kSse) && load_bytes(image.bytes + 24, 4) != 0x1f80) in_use |= kSse;
@@ -212,7 +224,7 @@ OpResult op_xrstor(Vcpu& v, const Inst& inst) {
 
   // Start from the current state: outside 64-bit mode registers 8..15 keep their values.
   Image image;
-  host_xsave(image, rfbm);
+  host_xsave(v, image, rfbm);
   const bool half = !v.code64();
   if ((load & kX87) && (!area.read(0, image.bytes, 24) || !area.read(32, image.bytes + 32, 128)))
     return OpResult::kFault;
@@ -244,7 +256,7 @@ OpResult op_xrstor(Vcpu& v, const Inst& inst) {
   if (half) present |= load_bytes(image.bytes + kHeader, 8) & rfbm & (kSse | kAvx);
   fill_bytes(image.bytes + kHeader, 0, 64);
   store_bytes(image.bytes + kHeader, present, 8);
-  host_xrstor(image, rfbm);
+  host_xrstor(v, image, rfbm);
   return OpResult::kNext;
 }
 
