@@ -180,8 +180,8 @@ class Translator {
   void emit_loop(const Inst& inst);
   /// End of block or out of line: continue at `target`, where flags are read unless `live` is 0.
   void exit_direct(u64 target, u8 live = kAllFlags);
-  void exit_indirect();     // T0 = target RIP
-  void exit_next(u64 rip);  // leave through the table: mode may have changed
+  void exit_indirect();       // T0 = target RIP
+  void exit_next(u64 rip);    // leave through the table: mode may have changed
   void exit_behind(u64 rip);  // continue at `rip`, where the code runs on to
   u64 branch_target(const Inst& inst) const;
   bool valid_target(u64 target) const;  // canonical, or inside CS
