@@ -3,7 +3,7 @@
 import { type Backend, type BackendReport, type ExitHandler, type Vm, type VmConfig } from "@ringzero/api";
 import { execFile } from "node:child_process";
 import { BtVm } from "./bt-vm.js";
-import { enginePath, nativeAddon } from "./native-vm.js";
+import { enginePath, nativeAddon } from "./native-parts.js";
 import { CAPABILITIES } from "./vm-config.js";
 
 const SELF_TEST_TIMEOUT_MS = 2_000;

@@ -134,7 +134,7 @@ describe("what bt does not claim", () => {
   it("is refused without any effect", async () => {
     const vm = await over(undefined);
     try {
-      await assert.rejects(vm.trackDirty(), { code: "VM_UNSUPPORTED" });
+      await assert.rejects(vm.trackDirty(true), { code: "VM_UNSUPPORTED" });
       await assert.rejects(vm.takeDirty(), { code: "VM_UNSUPPORTED" });
       await assert.rejects(vm.vcpus[0]!.debug({}), { code: "VM_UNSUPPORTED" });
     } finally {

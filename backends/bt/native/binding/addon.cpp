@@ -1,5 +1,5 @@
 // Entry of the addon. Holds no global state: context-aware by construction.
-#include "vm_object.h"
+#include "binding/vm_object.h"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeVm", rz::binding::VmObject::define(env));

@@ -6,7 +6,7 @@ namespace rz {
 NativeDevices::NativeDevices(peer::EnginePeer& peer, Machine& machine) : peer_(peer), irq_(machine) {
   const shared::Header& header = peer.header();
   for (u32 i = 0; i < header.uarts; ++i) {
-    uarts_.push_back(std::make_unique<ConsoleUart>(
+    uarts_.push_back(std::make_unique<peer::ConsoleUart>(
         peer, i, header.uart[i].port,
         [this, i, gsi = header.uart[i].irq](bool level) { drive_line(1 + i, gsi, level); }));
   }

@@ -7,8 +7,8 @@
 #include <mutex>
 #include <vector>
 
-#include "console_uart.h"
 #include "irq/platform.h"
+#include "peer/console_uart.h"
 #include "peer/engine_peer.h"
 
 namespace rz {
@@ -32,14 +32,14 @@ class NativeDevices {
   void reset();
 
   IrqPlatform& irq() { return irq_; }
-  std::vector<std::unique_ptr<ConsoleUart>>& uarts() { return uarts_; }
+  std::vector<std::unique_ptr<peer::ConsoleUart>>& uarts() { return uarts_; }
 
  private:
   void serve_irq_ring();
   static constexpr unsigned kLines = 24;
   peer::EnginePeer& peer_;
   IrqPlatform irq_;
-  std::vector<std::unique_ptr<ConsoleUart>> uarts_;
+  std::vector<std::unique_ptr<peer::ConsoleUart>> uarts_;
   std::mutex ring_lock_;     // one consumer of the irq ring at a time
   std::mutex lines_lock_;    // guards sources_
   u8 sources_[kLines] = {};  // by line: bit = source that asserts it

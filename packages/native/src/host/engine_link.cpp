@@ -188,6 +188,10 @@ bool EngineLink::take_reply(CommandReply& reply) {
 
 void EngineLink::wake_engine(u32 work) {
   area().engine_pending.work.fetch_or(work, std::memory_order_acq_rel);
+  if (serve_here_ && (work & kWorkCommand) == 0) {
+    serve_here_();
+    return;
+  }
   // Straight to the vCPU where possible: no thread between that would first have to get a processor.
   if ((work & kWorkCommand) != 0 || !wake_vcpu()) area().engine_events.notify();
 }

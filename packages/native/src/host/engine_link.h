@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -77,6 +78,9 @@ class EngineLink {
   }
   /// Any thread: make a sleeper look.
   void wake_host() { area().host_events.notify_surely(); }
+  /// An engine in this process: called on the caller's thread, instead of waking one, when there is work for it other
+  /// than a command. Before anything is posted.
+  void serve_here(std::function<void()> serve) { serve_here_ = std::move(serve); }
   bool engine_ready() const { return area().engine_ready.load(std::memory_order_acquire) != 0; }
 
   // ---- exits ---------------------------------------------------------------------------------------
@@ -121,6 +125,7 @@ class EngineLink {
   std::shared_ptr<SharedRegion> control_;
   std::shared_ptr<SharedRegion> ram_;
   u64 top_ = 0;  // end of the highest range
+  std::function<void()> serve_here_;
   u32 command_sequence_ = 0;
   std::deque<shared::IrqEntry> irq_backlog_;  // what did not fit into the ring, in order
   std::atomic<bool> has_backlog_{false};

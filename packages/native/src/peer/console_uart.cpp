@@ -1,9 +1,9 @@
 // Ports and wires of a native UART.
 #include "console_uart.h"
 
-namespace rz {
+namespace rz::peer {
 
-ConsoleUart::ConsoleUart(peer::EnginePeer& peer, u32 index, u16 port, std::function<void(bool)> set_line)
+ConsoleUart::ConsoleUart(EnginePeer& peer, u32 index, u16 port, std::function<void(bool)> set_line)
     : peer_(peer),
       index_(index),
       port_(port),
@@ -26,4 +26,4 @@ void ConsoleUart::write(u16 port, unsigned width, u64 value) {
   for (unsigned i = 0; i < width; ++i) chip_.write((port + i - port_) & 7, static_cast<u8>(value >> (8 * i)));
 }
 
-}  // namespace rz
+}  // namespace rz::peer

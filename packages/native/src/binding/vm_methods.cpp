@@ -57,7 +57,7 @@ Napi::Value VmObject::get_record(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value VmObject::get_pid(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), core_ ? core_->process().pid() : 0);
+  return Napi::Number::New(info.Env(), core_ ? core_->engine().pid() : 0);
 }
 
 Napi::Value VmObject::ram(const Napi::CallbackInfo& info) {
@@ -155,19 +155,20 @@ Napi::Value VmObject::share_ram(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value VmObject::kill(const Napi::CallbackInfo& info) {
-  if (core_) core_->process().kill();
+  if (core_) core_->engine().kill();
   return info.Env().Undefined();
 }
 
-/// { signal, exitCode, flightRecorder } of an engine that ended, or undefined while it lives.
+/// { reason, signal, exitCode, flightRecorder } of an engine that ended, or undefined while it lives.
 Napi::Value VmObject::status(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  host::ExitStatus status;
-  if (!core_ || !core_->process().exited(&status)) return env.Undefined();
+  host::EngineEnd end;
+  if (!core_ || !core_->engine().exited(end)) return env.Undefined();
   napi_value object;
   napi_create_object(env, &object);
-  napi_set_named_property(env, object, "signal", Napi::Number::New(env, status.signal));
-  napi_set_named_property(env, object, "exitCode", Napi::Number::New(env, status.known ? status.code : -1));
+  napi_set_named_property(env, object, "reason", Napi::String::New(env, end.reason));
+  napi_set_named_property(env, object, "signal", Napi::Number::New(env, end.signal));
+  napi_set_named_property(env, object, "exitCode", Napi::Number::New(env, end.code));
   napi_set_named_property(env, object, "flightRecorder", Napi::String::New(env, core_->link().flight_text()));
   return Napi::Value(env, object);
 }

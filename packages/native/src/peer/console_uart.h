@@ -1,18 +1,18 @@
-// One native 16550 between the guest's ports and the console rings of the control area: the chip is packages/native's,
+// One native 16550 between the guest's ports and the console rings of the control area: the chip is ../uart's,
 // this places it at its ports and connects its wires.
 #pragma once
 
 #include <functional>
 
-#include "peer/engine_peer.h"
-#include "uart/uart16550.h"
+#include "../uart/uart16550.h"
+#include "engine_peer.h"
 
-namespace rz {
+namespace rz::peer {
 
 class ConsoleUart {
  public:
   /// @param set_line  drives the UART's interrupt line; called on any thread, under the chip's lock
-  ConsoleUart(peer::EnginePeer& peer, u32 index, u16 port, std::function<void(bool)> set_line);
+  ConsoleUart(EnginePeer& peer, u32 index, u16 port, std::function<void(bool)> set_line);
 
   bool owns(u16 port) const { return static_cast<u16>(port - port_) < 8; }
   /// vCPU threads. Wider accesses than a byte go to consecutive registers.
@@ -21,11 +21,11 @@ class ConsoleUart {
   Uart16550& chip() { return chip_; }
 
  private:
-  peer::EnginePeer& peer_;
+  EnginePeer& peer_;
   const u32 index_;
   const u16 port_;
   std::function<void(bool)> set_line_;
   Uart16550 chip_;
 };
 
-}  // namespace rz
+}  // namespace rz::peer

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "arguments.h"
+#include "start_engine.h"
 
 namespace rz::binding {
 
@@ -59,7 +59,10 @@ bool VmObject::create(const Napi::CallbackInfo& info) {
       env, info[1], nullptr, label, 0, 1, anchor_,
       [](napi_env, void* anchor, void*) { delete static_cast<Anchor*>(anchor); }, anchor_, on_queue, &queue_);
   const host::Outcome made = VmCore::create(
-      config, options.text("enginePath"), options.texts("args"),
+      config,
+      [&options](host::EngineLink& link, std::function<void()> on_exit, std::shared_ptr<host::EngineHandle>& out) {
+        return start_engine(options, link, std::move(on_exit), out);
+      },
       [queue = queue_] { napi_call_threadsafe_function(queue, nullptr, napi_tsfn_nonblocking); }, core_);
   if (!made.ok()) {
     anchor_->object = nullptr;

@@ -1,7 +1,5 @@
-// The addon's interface as TypeScript sees it, and finding the addon and the engine program. The class itself is
-// native/binding/vm_object.h; the numbers here are those of native/binding and packages/native's shared/layout.h.
-
-import { loadAddon, nativeFile } from "@ringzero/native";
+// A backend's addon as TypeScript sees it. The class itself is binding/vm_object.h, compiled into each addon; the numbers here are
+// those of binding/ and shared/layout.h.
 
 /** First argument of the dispatch callback. */
 export const Happening = { exit: 1, doorbell: 2, uart: 3, command: 4, ready: 5, died: 6 } as const;
@@ -23,9 +21,8 @@ export type CommandCode = (typeof Command)[keyof typeof Command];
 /** How the engine answered a command. */
 export const CommandStatus = { ok: 0, unsupported: 1, busy: 2, badArgument: 3, tooLarge: 4, failed: 5 } as const;
 
+/** What every addon takes; a backend adds what its engine needs to start. */
 export interface NativeVmOptions {
-  readonly enginePath: string;
-  readonly args: readonly string[];
   readonly name: string;
   readonly cpuProfile: string;
   /** Lines of `name=value\n`. */
@@ -43,10 +40,21 @@ export interface NativeVmOptions {
   readonly engineSpinNs: number;
 }
 
+export interface EngineEnd {
+  /** What an engine without a process of its own says of its end; else empty. */
+  readonly reason: string;
+  /** 0: none. */
+  readonly signal: number;
+  /** -1: unknown, the embedder ignores SIGCHLD, or the engine was no process. */
+  readonly exitCode: number;
+  readonly flightRecorder: string;
+}
+
 /** One machine of the addon. Every method is quick and, after `close`, does nothing. */
 export interface NativeVm {
   /** The exit being served: see exit-record.ts. */
   readonly record: ArrayBuffer;
+  /** Process id of the engine; 0 when it has none of its own. */
   readonly pid: number;
   ram(offset: number, sizeBytes: number): ArrayBuffer;
   touched(at: number, sizeBytes: number): void;
@@ -63,10 +71,10 @@ export interface NativeVm {
   uartReclaim(index: number): Uint8Array;
   /** A new descriptor of guest RAM. @throws Error with `syscall` and `errno` */
   shareRam(): number;
-  /** SIGKILL to the engine. */
+  /** End the engine, in whatever state. */
   kill(): void;
-  /** How the engine ended, or undefined while it lives. `exitCode` -1: unknown, the embedder ignores SIGCHLD. */
-  status(): { readonly signal: number; readonly exitCode: number; readonly flightRecorder: string } | undefined;
+  /** How the engine ended, or undefined while it lives. */
+  status(): EngineEnd | undefined;
   /** Whether this machine keeps the event loop from ending. */
   keepAlive(alive: number): void;
   /** Kill, join, free; with `keepMemory` 1, guest RAM stays as it is for other holders. Idempotent. */
@@ -75,21 +83,6 @@ export interface NativeVm {
   scribble(offset: number, bytes: Uint8Array): void;
 }
 
-interface Addon {
+export interface NativeAddon {
   readonly NativeVm: new (options: NativeVmOptions, dispatch: (what: number, argument: number) => void) => NativeVm;
-}
-
-const PACKAGE_ROOT = new URL("../", import.meta.url);
-const FOLDER_VARIABLE = "RINGZERO_BT_NATIVE";
-let addon: Addon | undefined;
-
-/** Path of the engine program. @throws Error when it is not built */
-export function enginePath(): string {
-  return nativeFile(PACKAGE_ROOT, "ringzero-engine", FOLDER_VARIABLE);
-}
-
-/** The addon, loaded once per thread. @throws Error when it is not built or does not load here */
-export function nativeAddon(): Addon {
-  addon ??= loadAddon(nativeFile(PACKAGE_ROOT, "ringzero_bt.node", FOLDER_VARIABLE)) as Addon;
-  return addon;
 }

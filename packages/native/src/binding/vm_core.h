@@ -1,4 +1,4 @@
-// What one machine's addon object shares with its threads: the link, the process, the waiter. Knows nothing of Node
+// What one machine's addon object shares with its threads: the link, the engine, the waiter. Knows nothing of Node
 // except that `on_work` must reach the JavaScript thread. Freed when the last of object, callbacks and views lets go.
 #pragma once
 
@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "host/engine_handle.h"
 #include "host/engine_link.h"
-#include "host/engine_process.h"
 #include "host/waiter.h"
 
 namespace rz::binding {
@@ -27,29 +27,32 @@ struct ExitRecord {
 };
 static_assert(sizeof(ExitRecord) == 40);
 
+/// Starts an engine on a link's memory; `on_exit` is called once, by any thread, when it has ended.
+using StartEngine = std::function<host::Outcome(host::EngineLink& link, std::function<void()> on_exit,
+                                                std::shared_ptr<host::EngineHandle>& out)>;
+
 class VmCore : public std::enable_shared_from_this<VmCore> {
  public:
-  /// Make memory, start the process and the waiter. `on_work` is called on the waiter's thread.
-  static host::Outcome create(const host::LinkConfig& config, const std::string& engine_path,
-                              const std::vector<std::string>& args, std::function<void()> on_work,
+  /// Make memory, start the engine and the waiter. `on_work` is called on the waiter's thread.
+  static host::Outcome create(const host::LinkConfig& config, const StartEngine& start, std::function<void()> on_work,
                               std::shared_ptr<VmCore>& out);
   ~VmCore();
 
   host::EngineLink& link() { return *link_; }
-  host::EngineProcess& process() { return *process_; }
+  host::EngineHandle& engine() { return *engine_; }
   ExitRecord record = {};
 
   void rearm();
-  /// True once, after the process was reaped.
+  /// True once, after the engine ended.
   bool take_death();
-  /// Kill the process, stop the waiter. JavaScript thread; idempotent. The link stays valid.
+  /// End the engine, stop the waiter. JavaScript thread; idempotent. The link stays valid.
   void stop();
 
  private:
   VmCore() = default;
   std::unique_ptr<host::EngineLink> link_;
-  std::shared_ptr<host::EngineProcess> process_;
-  std::mutex waiter_lock_;  // guards waiter_ against the nursery's callback
+  std::shared_ptr<host::EngineHandle> engine_;
+  std::mutex waiter_lock_;  // guards waiter_ against the engine's on_exit
   std::unique_ptr<host::Waiter> waiter_;
   std::atomic<bool> died_{false};
 };

@@ -1,5 +1,5 @@
 // Decodes the addon's exit record into the VmExit union and writes the reply: the only file that knows the record's bytes
-// (native/binding/vm_core.h, ExitRecord). The native side has checked kinds, sizes and ranges.
+// (binding/vm_core.h, ExitRecord). The native side has checked kinds, sizes and ranges.
 
 import type { ExitHandler, VmExit } from "@ringzero/api";
 
