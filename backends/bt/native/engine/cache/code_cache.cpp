@@ -18,6 +18,7 @@ constexpr u32 kMaxLinks = 1u << 22;
 constexpr u32 kMaxMaps = 1u << 25;
 constexpr u32 kMaxInsts = 1u << 21;
 constexpr u64 kRoomPerBlock = 256 << 10;  // upper bound of one block's code, with slack
+constexpr u32 kReadyBytes = 64 << 10;     // of code memory are asked from the host at a time
 
 template <typename T>
 T* reserve(u64 count) {
@@ -59,6 +60,21 @@ u64 granules_on(const Block& b, u64 page) {
   }
   if (b.gpa2 != ~0ull && (b.gpa2 >> 12) == page) mask |= granule_mask(b.gpa2, b.guest_bytes - first);
   return mask;
+}
+
+unsigned row_of(u64 gpa) { return static_cast<unsigned>(gpa & 4095) >> PageCode::kRowShift; }
+
+/// Where the block's first or second part begins.
+u64 part_of(const Block& b, unsigned which) { return which ? b.gpa2 : b.gpa; }
+
+/// The row in which a part of the block stands.
+unsigned row_of_part(const Block& b, unsigned which) {
+  return b.more_count ? PageCode::kScattered : row_of(part_of(b, which));
+}
+
+/// Through which of its parts a block stands in this row. Both may be in one page (mapped twice), but not in one row.
+unsigned which_part(const Block& b, u64 page, unsigned row) {
+  return (b.gpa >> 12) == page && row_of_part(b, 0) == row ? 0 : 1;
 }
 
 bool meet(u64 a, u64 a_bytes, u64 b, u64 b_bytes) { return a < b + b_bytes && b < a + a_bytes; }
@@ -124,12 +140,24 @@ void CodeCache::seal_thunks(const u8* end) {
   thunks_end_ = used_;
 }
 
+// Page faults one by one, for either mapping, cost more than most blocks take to translate.
+void CodeCache::make_ready() {
+#ifdef MADV_POPULATE_WRITE
+  const u64 from = ready_ & kPageMask;
+  const u64 bytes = from + kReadyBytes < bytes_ ? kReadyBytes : bytes_ - from;
+  madvise(rw_ + from, bytes, MADV_POPULATE_WRITE);  // hosts that do not know it serve faults
+  madvise(rx_ + from, bytes, MADV_POPULATE_READ);
+  ready_ = static_cast<u32>(from + bytes);
+#endif
+}
+
 // The memory of a large cache that is about to be empty. Tables come back as zeros, which is what empty ones hold.
 void CodeCache::give_back() {
   constexpr u64 kWorthwhile = 1 << 20;
   const u64 first = (thunks_end_ + kPageBytes - 1) & kPageMask;
   if (used_ < first + kWorthwhile) return;
-  madvise(rw_ + first, used_ - first, MADV_REMOVE);
+  madvise(rw_ + first, (ready_ > used_ ? ready_ : used_) - first, MADV_REMOVE);
+  ready_ = static_cast<u32>(first);
   madvise(blocks_, block_count_ * sizeof(Block), MADV_DONTNEED);
   madvise(links_, link_count_ * sizeof(Link), MADV_DONTNEED);
   madvise(maps_, map_count_ * sizeof(InstMap), MADV_DONTNEED);
@@ -190,6 +218,10 @@ u32 CodeCache::find_host(const void* host) const {
 }
 
 u32 CodeCache::new_block() {
+  if (used_ + kPageBytes > ready_ && ready_ < bytes_) {
+    if (ready_ < used_) ready_ = used_;
+    make_ready();
+  }
   Block& b = blocks_[block_count_];
   b = Block{};
   b.gpa2 = ~0ull;
@@ -228,8 +260,12 @@ void CodeCache::claim(Vcpu& self, u64 gpa, unsigned bytes) {
   const u64 mask = granule_mask(gpa, bytes);
   if ((page.granules & mask) == mask) return;
   const bool first = page.granules == 0;
-  __atomic_store_n(&page.granules, page.granules | mask, __ATOMIC_SEQ_CST);
+  put(page.granules, page.granules | mask);
   if (first && n < shared_pages_) __atomic_fetch_or(&shared_bitmap_[n >> 6], 1ull << (n & 63), __ATOMIC_SEQ_CST);
+  if (!machine_->smp()) {
+    if (first) tlb_protect_physical(self, n << 12, true);
+    return;
+  }
   // A store that another vCPU begins from now on sees the granules; for those under way, wait.
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
   const u8* host = machine_->memory->host(gpa & kPageMask);
@@ -251,13 +287,8 @@ void CodeCache::publish(u32 index, const u8* end) {
   b.hash_next = hash_[slot];
   put(block_count_, index + 1);
   put(hash_[slot], index);
-  const u64 starts[2] = {b.gpa, b.gpa2};
-  for (unsigned i = 0; i < 2; i++) {
-    if (starts[i] == ~0ull) continue;
-    PageCode& page = pages_[starts[i] >> 12];
-    b.page_next[i] = page.first_block;
-    page.first_block = index;
-  }
+  enter_page(index, 0);
+  if (b.gpa2 != ~0ull) enter_page(index, 1);
   if (machine_->options.perf_map) perf_map_add(rx_ + b.code_indirect, b.code_end - b.code_indirect, b.rip, b.mode);
 }
 
@@ -276,22 +307,31 @@ void CodeCache::connect_code(u32 link_index, const u8* end) {
   used_ = (offset_of(end) + 15) & ~15u;
 }
 
+void CodeCache::enter_page(u32 index, unsigned which) {
+  Block& b = blocks_[index];
+  const u64 gpa = part_of(b, which);
+  PageCode& page = pages_[gpa >> 12];
+  u32& first = page.first_block[row_of_part(b, which)];
+  b.page_next[which] = first;
+  first = index;
+  // A second part is shorter than an instruction, and a first one with a second ends with its row.
+  const u32 reach = row_of((gpa & ((1u << PageCode::kRowShift) - 1)) + b.guest_bytes - 1);
+  if (b.gpa2 == ~0ull && page.reach < reach) page.reach = reach;
+}
+
 void CodeCache::unlink_page(u32 index, unsigned which) {
-  const u64 gpa = which ? blocks_[index].gpa2 : blocks_[index].gpa;
-  const u64 page = gpa >> 12;
-  u32* at = &pages_[page].first_block;
-  while (*at && *at != index) {
-    const Block& b = blocks_[*at];
-    // A block stands in a page's list through its first or its second part.
-    at = const_cast<u32*>(&b.page_next[(b.gpa >> 12) == page ? 0 : 1]);
-  }
+  const u64 gpa = part_of(blocks_[index], which), n = gpa >> 12;
+  const unsigned row = row_of_part(blocks_[index], which);
+  u32* at = &pages_[n].first_block[row];
+  while (*at && *at != index) at = &blocks_[*at].page_next[which_part(blocks_[*at], n, row)];
   if (*at) *at = blocks_[index].page_next[which];
 }
 
 void CodeCache::remove(u32 index) {
   Block& b = blocks_[index];
   if (!b.valid) return;
-  __atomic_store_n(&b.valid, false, __ATOMIC_SEQ_CST);  // before the jump tables are searched; see fill_jump_table()
+  put(b.valid, false);
+  if (machine_->smp()) __atomic_thread_fence(__ATOMIC_SEQ_CST);  // before the jump tables; see fill_jump_table()
   put(invalidations_, invalidations_ + 1);
   u32* at = &hash_[hash(b.gpa, b.rip, b.mode)];
   while (*at && *at != index) at = &blocks_[*at].hash_next;
@@ -311,10 +351,14 @@ void CodeCache::remove(u32 index) {
   // Links out of this block: take them off their targets' lists, their numbers are never used again.
   const u8* host = rx_ + b.code_indirect;
   const unsigned slot = jump_index(b.rip);
-  for (Vcpu* vcpu : machine_->vcpus)
-    for (unsigned c = 0; c < kContexts; c++)
-      for (unsigned k = 0; k < kCodeClasses; k++)
-        if (peek(vcpu->contexts[c].jump[k].host[slot]) == host) put(vcpu->contexts[c].jump[k].host[slot], jump_miss);
+  static_assert(kContexts * kCodeClasses <= 8 * sizeof b.jumped_to);
+  for (u32 rest = peek(b.jumped_to); rest; rest &= rest - 1) {
+    const unsigned table = static_cast<unsigned>(__builtin_ctz(rest));
+    for (Vcpu* vcpu : machine_->vcpus) {
+      const u8*& entry = vcpu->contexts[table / kCodeClasses].jump[table % kCodeClasses].host[slot];
+      if (peek(entry) == host) put(entry, jump_miss);
+    }
+  }
 }
 
 bool CodeCache::hits(u64 gpa, unsigned bytes) const {
@@ -329,17 +373,39 @@ bool CodeCache::hits(u64 gpa, unsigned bytes) const {
   return false;
 }
 
-void CodeCache::recompute_granules(u64 page) {
-  u64 granules = 0;
-  for (u32 i = pages_[page].first_block; i;) {
-    const Block& b = blocks_[i];
-    const bool is_first = (b.gpa >> 12) == page;
-    granules |= granules_on(b, page);
-    i = b.page_next[is_first ? 0 : 1];
+bool CodeCache::invalidate_page(u64 gpa, unsigned bytes) {
+  const u64 n = gpa >> 12;
+  if (n >= pages_count_) return false;
+  PageCode& page = pages_[n];
+  if (!(page.granules & granule_mask(gpa, bytes))) return false;
+  const auto for_each_block = [&](u64 first_byte, u64 last_byte, auto visit) {
+    const unsigned last = row_of(last_byte);
+    unsigned row = row_of(first_byte);
+    row -= row < page.reach ? row : page.reach;
+    for (; row <= PageCode::kScattered; row = row == last ? PageCode::kScattered : row + 1)
+      for (u32 i = page.first_block[row], next; i; i = next) {
+        next = blocks_[i].page_next[which_part(blocks_[i], n, row)];
+        visit(i);
+      }
+  };
+  u64 lost = 0;
+  for_each_block(gpa, gpa + bytes - 1, [&](u32 i) {
+    if (!depends_on(blocks_[i], gpa, bytes)) return;
+    lost |= granules_on(blocks_[i], n);
+    remove(i);
+  });
+  if (lost == 0) return false;
+  u64 kept = 0;
+  for_each_block(static_cast<u64>(__builtin_ctzll(lost)) << kGranuleShift,
+                 static_cast<u64>(63 - __builtin_clzll(lost)) << kGranuleShift,
+                 [&](u32 i) { kept |= granules_on(blocks_[i], n); });
+  const u64 granules = page.granules & ~(lost & ~kept);
+  put(page.granules, granules);
+  if (granules == 0) {
+    page.reach = 0;
+    if (n < shared_pages_) __atomic_fetch_and(&shared_bitmap_[n >> 6], ~(1ull << (n & 63)), __ATOMIC_RELEASE);
   }
-  put(pages_[page].granules, granules);
-  if (granules == 0 && page < shared_pages_)
-    __atomic_fetch_and(&shared_bitmap_[page >> 6], ~(1ull << (page & 63)), __ATOMIC_RELEASE);
+  return true;
 }
 
 void CodeCache::invalidate(u64 gpa, unsigned bytes) {
@@ -347,26 +413,9 @@ void CodeCache::invalidate(u64 gpa, unsigned bytes) {
   if (!hits(gpa, bytes)) return;
   CodeGuard guard(machine_->sync);
   while (bytes) {
-    const u64 n = gpa >> 12;
     const u64 room = kPageBytes - (gpa & 4095);
     const unsigned part = bytes < room ? bytes : static_cast<unsigned>(room);
-    if (n < pages_count_) {
-      const u64 mask = granule_mask(gpa, part);
-      if (pages_[n].granules & mask) {
-        bool removed = false;
-        for (u32 i = pages_[n].first_block; i;) {
-          const Block& b = blocks_[i];
-          const bool is_first = (b.gpa >> 12) == n;
-          const u32 next = b.page_next[is_first ? 0 : 1];
-          if (depends_on(b, gpa, part)) remove(i), removed = true;
-          i = next;
-        }
-        if (removed) {
-          recompute_granules(n);
-          patch_sites_->note(gpa, part);
-        }
-      }
-    }
+    if (invalidate_page(gpa, part)) patch_sites_->note(gpa, part);
     gpa += part;
     bytes -= part;
   }

@@ -42,7 +42,7 @@ struct Block {
   u32 code_direct;    // offset: entry without poll (flags in the host)
   u32 code_end;       // offset past the last byte of code
   u32 hash_next;      // next block in the hash chain
-  u32 page_next[2];   // next block on the physical page of gpa / gpa2
+  u32 page_next[2];   // next block in the row of the physical page of gpa / gpa2
   u32 links_in;       // first link that points here
   u32 map;            // index of the first InstMap
   u16 guest_bytes;    // of the first piece
@@ -55,6 +55,7 @@ struct Block {
   u8 more_count;
   bool valid;
   bool linkable;   // may be entered by a direct link from its own page
+  u16 jumped_to;   // jump tables whose entries may lead here; see CodeCache::note_jump()
   bool exclusive;  // its instruction must look like one access to the other vCPUs: run in an exclusive section
 };
 
@@ -77,11 +78,13 @@ struct InstMap {
   u8 parked;  // 1: guest flags are in parked_flags at its first faulting host instruction, else in EFLAGS
 };
 
-/// What a physical page was translated from.
+/// What a physical page was translated from. Blocks stand in the row in which their part of the page begins, so that a
+/// store looks at the few around it and not at all of the page; those of several pieces stand in one of their own.
 struct PageCode {
+  static constexpr unsigned kRowShift = 9, kRows = 4096 >> kRowShift, kScattered = kRows;
   u64 granules;
-  u32 first_block;
-  u32 pad;
+  u32 first_block[kRows + 1];
+  u32 reach;  // rows that a block may go on into behind its own
 };
 
 /// RIP of the instruction `at` bytes from the start of the block's page.
@@ -120,6 +123,11 @@ class CodeCache {
   bool hits(u64 gpa, unsigned bytes) const;
 
   u32 find(u64 gpa, u64 rip, u64 mode) const;
+  /// An entry of this jump table, of whichever vCPU, is about to lead to the block.
+  static void note_jump(Block& block, unsigned context, unsigned cls) {
+    const u16 bit = static_cast<u16>(1u << (context * kCodeClasses + cls));
+    if (!(block.jumped_to & bit)) __atomic_fetch_or(&block.jumped_to, bit, __ATOMIC_RELAXED);
+  }
   const Block& block(u32 index) const { return blocks_[index]; }
   Block& block(u32 index) { return blocks_[index]; }
   Link& link(u32 index) { return links_[index]; }
@@ -174,9 +182,12 @@ class CodeCache {
 
  private:
   void give_back();
+  void make_ready();
   void remove(u32 index);
+  void enter_page(u32 index, unsigned which);
   void unlink_page(u32 index, unsigned which);
-  void recompute_granules(u64 page);
+  /// Drops the blocks made from these bytes of one page; true when there were any.
+  bool invalidate_page(u64 gpa, unsigned bytes);
   static u32 hash(u64 gpa, u64 rip, u64 mode);
 
   Machine* machine_ = nullptr;
@@ -184,6 +195,7 @@ class CodeCache {
   u8* rw_ = nullptr;
   u64 bytes_ = 0;
   u32 used_ = 0, thunks_end_ = 0;
+  u32 ready_ = 0;  // code memory up to here is in the host's page tables
   Block* blocks_ = nullptr;
   u32 block_count_ = 1;
   Link* links_ = nullptr;

@@ -35,7 +35,10 @@ inline void fill_words(void* to, u64 value, std::size_t count) {
 inline bool equal_bytes(const void* a, const void* b, std::size_t bytes) {
   const u8* x = static_cast<const u8*>(a);
   const u8* y = static_cast<const u8*>(b);
-  for (std::size_t i = 0; i < bytes; ++i)
+  std::size_t i = 0;
+  for (; i + 8 <= bytes; i += 8)
+    if (*reinterpret_cast<const UnalignedU64*>(x + i) != *reinterpret_cast<const UnalignedU64*>(y + i)) return false;
+  for (; i < bytes; ++i)
     if (x[i] != y[i]) return false;
   return true;
 }

@@ -2,8 +2,6 @@
 // is decided by decode/index.h alone; this file knows only the encoding scheme.
 // Runs once per translated instruction: no heap, no vector registers.
 // Source: SDM volume 2, "Instruction Format"; AMD APM volume 3, "Instruction Encoding".
-#include <initializer_list>
-
 #include "index.h"
 #include "inst.h"
 
@@ -13,26 +11,6 @@ namespace rz {
 namespace {
 
 using namespace decode_index;
-
-// What a byte is before the opcode.
-enum PrefixKind : u8 { kNotPrefix, kSegPrefix, k66Prefix, k67Prefix, kLockPrefix, kRepPrefix, kRexPrefix, kVexEscape };
-
-struct PrefixTable {
-  u8 kind[256];
-};
-
-constexpr PrefixTable prefix_table() {
-  PrefixTable t{};
-  for (int b : {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65}) t.kind[b] = kSegPrefix;
-  t.kind[0x66] = k66Prefix;
-  t.kind[0x67] = k67Prefix;
-  t.kind[0xf0] = kLockPrefix;
-  t.kind[0xf2] = t.kind[0xf3] = kRepPrefix;
-  for (int b = 0x40; b < 0x50; b++) t.kind[b] = kRexPrefix;
-  t.kind[0xc4] = t.kind[0xc5] = t.kind[0x62] = kVexEscape;
-  return t;
-}
-constexpr PrefixTable kPrefixes = prefix_table();
 
 constexpr u8 segment_of_prefix(u8 b) {
   switch (b) {
@@ -89,18 +67,6 @@ u8 memory_width(const Field& f, const Inst& inst, bool is64) {
   return static_cast<u8>(n);
 }
 
-u8 operand_size(const Row& row, const Inst& inst, CodeSize size) {
-  if (row.attrs & kByteForm) return 1;
-  const bool p66 = inst.has_66 && row.prefix != Mandatory::k66;
-  if (size == CodeSize::k64) {
-    if (inst.rex_w || (row.attrs & (kForce64 | kWide64))) return 8;
-    if (p66) return 2;
-    return row.attrs & kDefault64 ? 8 : 4;
-  }
-  if (row.attrs & kWide64) return 4;
-  return (size == CodeSize::k32) != p66 ? 4 : 2;
-}
-
 // Rules about register numbers that a row cannot state.
 bool registers_allowed(const Row& row, const Inst& inst) {
   switch (row.reg.cls) {
@@ -127,9 +93,13 @@ DecodeStatus decode(const u8* bytes, unsigned available, CodeSize size, Inst& ou
   const DecodeStatus short_of_bytes =
       available >= kMaxInstBytes ? DecodeStatus::kTooLong : DecodeStatus::kNeedMoreBytes;
 
-  out = Inst{};
-  out.seg_override = out.base = out.index = kNoReg;
-  out.seg = kDS;
+  if (available > 0 && size != CodeSize::k16) {
+    if (const u8 n = kOneByte.number[is64][*p]) {
+      out = kOneByte.inst[n];
+      return DecodeStatus::kOk;
+    }
+  }
+  out = kOneByte.inst[0];
 
   // Prefixes, in any order; REX counts only right before the opcode.
   u8 rex = 0, rep = 0, byte;

@@ -104,8 +104,55 @@ constexpr bool modrm_agrees() {
 static_assert(unambiguous(), "two rows claim the same bytes");
 static_assert(modrm_agrees(), "rows of one opcode disagree on having a ModRM byte");
 
+constexpr Inst blank() {
+  Inst out{};
+  out.seg_override = out.base = out.index = kNoReg;
+  out.seg = kDS;
+  return out;
+}
+
+/// The row of an opcode that is an instruction by itself, without prefix, ModRM or immediate; null: none.
+constexpr const Row* row_alone(bool is64, unsigned byte) {
+  if (kPrefixes.kind[byte] != kNotPrefix && (is64 || kPrefixes.kind[byte] != kRexPrefix)) return nullptr;
+  const Entry e = kBuilt.entry[0][0][byte];
+  if (e.has_modrm) return nullptr;
+  const u32 query = 1u << kPrefixShift | 1u << kExtShift | 1u << kModShift | 1u << (kWModeShift + (is64 ? 0 : 2)) |
+                    1u << kLShift | 1u << kBShift;
+  for (unsigned i = 0; i < e.count; i++) {
+    const Candidate& c = kBuilt.candidates[e.first + i];
+    if ((query & ~c.mask) != 0) continue;
+    const Row& row = isa::kRows[c.row];
+    return row.imm == Imm::kNone ? &row : nullptr;
+  }
+  return nullptr;
+}
+
+constexpr OneByte one_byte() {
+  OneByte t{};
+  unsigned count = 0;
+  t.inst[count++] = blank();
+  for (const CodeSize size : {CodeSize::k32, CodeSize::k64}) {
+    const bool is64 = size == CodeSize::k64;
+    for (unsigned byte = 0; byte < 256; byte++) {
+      const Row* row = row_alone(is64, byte);
+      if (row == nullptr) continue;
+      Inst& out = t.inst[count];
+      out = blank();
+      out.row = row;
+      out.opcode = static_cast<u8>(byte);
+      out.length = 1;
+      out.address_bytes = is64 ? 8 : 4;
+      out.operand_bytes = operand_size(*row, out, size);
+      if (row->attrs & kOpcodeReg) out.rm = byte & 7;
+      t.number[is64][byte] = static_cast<u8>(count++);
+    }
+  }
+  return t;
+}
+
 }  // namespace
 
 constexpr const Index kIndex = kBuilt;
+constexpr const OneByte kOneByte = one_byte();
 
 }  // namespace rz::decode_index

@@ -31,12 +31,14 @@ enum Host : u8 {
 /// Condition codes as in Jcc/SETcc.
 enum Cond : u8 { cO, cNO, cB, cAE, cE, cNE, cBE, cA, cS, cNS, cP, cNP, cL, cGE, cLE, cG };
 
-/// A host memory operand: [base + index << scale + disp]; base or index may be hNone.
+/// A host memory operand: [base + index << scale + disp]; base or index may be hNone. No defaults: the translator has
+/// arrays of them, of which it uses a few.
 struct Mem {
-  Host base = hNone, index = hNone;
-  u8 scale = 0;
-  i32 disp = 0;
+  Host base, index;
+  u8 scale;
+  i32 disp;
 };
+inline constexpr Mem kNoMem{hNone, hNone, 0, 0};
 
 class Assembler {
  public:

@@ -26,6 +26,16 @@ class PhysMemory {
     const MemorySlot* s = find(gpa);
     return s ? s->host + (gpa - s->base) : nullptr;
   }
+  /// The guest-physical address that lies at `host`; false: none.
+  bool gpa_of(const u8* host, u64& gpa) const {
+    for (unsigned i = 0; i < count_; i++) {
+      const u64 offset = static_cast<u64>(host - slots_[i].host);
+      if (offset >= slots_[i].bytes) continue;
+      gpa = slots_[i].base + offset;
+      return true;
+    }
+    return false;
+  }
   unsigned count() const { return count_; }
   const MemorySlot& slot(unsigned i) const { return slots_[i]; }
 

@@ -7,11 +7,32 @@
 
 namespace rz {
 
+namespace {
+
+// A store onto a page with code that the TLB knows for reads, as most of the stores are that write code.
+bool store_beside_code(Vcpu& vcpu, PrivClass cls, u64 linear, unsigned bytes, SlowResult& out) {
+  u8* host = tlb_code_write(vcpu, cls, linear);
+  u64 gpa;
+  if (!host || vcpu.watch_data || !vcpu.machine->memory->gpa_of(host, gpa)) return false;
+  if (vcpu.machine->smp()) {
+    note_recent_write(vcpu, host);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);  // before the looks below
+  }
+  if (!code_page(*vcpu.machine, gpa)) return false;  // not any more: the TLB may learn it
+  const bool hit = code_hit(*vcpu.machine, gpa, bytes);
+  out = {host, hit ? SlowAccess::kCode : SlowAccess::kHost, gpa};
+  return true;
+}
+
+}  // namespace
+
 SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (alignment_fault(vcpu, linear, bytes)) return {nullptr, SlowAccess::kFault};
   if ((linear & (kPageBytes - 1)) + bytes > kPageBytes) return {nullptr, SlowAccess::kBounce};
   const PrivClass cls = current_class(vcpu);
+  SlowResult beside;
+  if (writes(access) && store_beside_code(vcpu, cls, linear, bytes, beside)) return beside;
   Translation t;
   if (!walk(vcpu, linear, access, cls, t)) return {nullptr, SlowAccess::kFault};
   const MemorySlot* slot = vcpu.machine->memory->find(t.gpa);

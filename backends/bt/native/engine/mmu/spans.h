@@ -20,6 +20,8 @@ void spans_write(Vcpu& vcpu, const Vcpu::BounceSpan* part, unsigned count, const
 /// Remember a translation in the soft TLB when it may be (RAM or ROM only).
 void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& translation, Access access);
 void tlb_fill_exec(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& translation);
+/// The host address of a byte that may be written, on a page that was found to hold code; null: walk.
+u8* tlb_code_write(const Vcpu& vcpu, PrivClass cls, u64 linear);
 
 inline PrivClass code_class(const Vcpu& vcpu) { return vcpu.cpl == 3 ? kUser : kSupervisor; }
 inline PrivClass current_class(const Vcpu& vcpu) {

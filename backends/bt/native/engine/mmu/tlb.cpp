@@ -211,7 +211,8 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
   TlbEntry& e = table.entries[index];
   const u64 host = reinterpret_cast<u64>(slot->host + (gpa_page - slot->base));
   if (RamHeat* heat = vcpu.machine->ram_heat) heat->note(host);
-  const bool may_write = t.writable && !slot->read_only && !code_page(*vcpu.machine, gpa_page);
+  const bool writable = t.writable && !slot->read_only;
+  const bool may_write = writable && !code_page(*vcpu.machine, gpa_page);
   const auto fill = [&](unsigned side) {
     TlbSide& s = table.side[side];
     set_bit(s.filled, index);
@@ -233,10 +234,12 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
     e.write_add = host - page;
     fill(kWriteSide);
   }
-  if (!writing || e.read_tag == none || e.read_tag == page) {
+  const bool code_write = writable && !may_write;
+  if (!writing || e.read_tag == none || e.read_tag == page || code_write) {
     e.read_tag = page;
     e.read_add = host - page;
     fill(kReadSide);
+    assign_bit(table.code_write, index, code_write);
   }
   if (smp && t.writable) {
     // Whoever makes the page code marks it, then looks for entries; here the entry comes first, then the look.
@@ -244,6 +247,14 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
     if (e.write_tag == page && code_page(*vcpu.machine, gpa_page)) drop_side(table, kWriteSide, index);
   }
   note_large(table, linear, t.page_bytes);
+}
+
+u8* tlb_code_write(const Vcpu& vcpu, PrivClass cls, u64 linear) {
+  const unsigned index = tlb_index(linear);
+  const TlbTable& table = vcpu.context->tlb[cls];
+  const TlbEntry& e = table.entries[index];
+  if (e.read_tag != (linear & kPageMask) || !test_bit(table.code_write, index)) return nullptr;
+  return reinterpret_cast<u8*>(linear + e.read_add);
 }
 
 void tlb_fill_exec(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {

@@ -45,7 +45,9 @@ struct TlbTable {
   TlbEntry entries[kTlbEntries];
 
   // Not read by translated code.
-  TlbSide side[2];              // read, write
+  TlbSide side[2];  // read, write
+  // The read side's page may also be written, its dirty bit is set, and it held code when it was filled.
+  u64 code_write[kTlbEntries / 64];
   u64 exec_tag[kExecEntries];   // linear page address of code, or tlb_invalid()
   u64 exec_page[kExecEntries];  // its guest-physical page address
   static constexpr unsigned kExecWords = kExecEntries / 64;

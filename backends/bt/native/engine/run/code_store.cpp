@@ -36,7 +36,7 @@ bool value_of(const Vcpu& v, const Inst& inst, unsigned bytes, Value& out) {
   }
   u8 low[16];
   read_xmm(inst.reg, low);
-  copy_bytes(out.bytes, low, 16);
+  for (unsigned i = 0; i < 16; i += 8) copy_bytes(out.bytes + i, low + i, 8);
   return bytes <= 16;
 }
 

@@ -222,7 +222,8 @@ u32 find_block(Vcpu& v, u64 mode) {
 }
 
 /// Let jumps of this vCPU's current address space and privilege find the block.
-void fill_jump_table(Vcpu& v, const CodeCache& code, const Block& block) {
+void fill_jump_table(Vcpu& v, const CodeCache& code, Block& block) {
+  CodeCache::note_jump(block, static_cast<unsigned>(v.context - v.contexts), v.jump == &v.context->jump[kUser]);
   const u8*& slot = v.jump->host[jump_index(v.rip)];
   __atomic_store_n(&slot, code.rx(block.code_indirect), __ATOMIC_RELAXED);
   if (!v.machine->smp()) return;
@@ -340,7 +341,7 @@ RunExit run(Vcpu& v) {
       pending_link = 0;
       continue;
     }
-    const Block& block = code.block(index);
+    Block& block = code.block(index);
     if (!(mode & kModeSingle) && !machine.boundary) {
       if ((v.mode & kModeFlat) && !options.no_opt && !careful) fill_jump_table(v, code, block);
       if (pending_link && link_generation == code.generation()) connect_link(v, code, pending_link, index, mode);

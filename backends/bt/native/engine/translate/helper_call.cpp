@@ -48,6 +48,10 @@ bool Translator::emit_availability_check(const Inst& inst) {
     return true;
   }
   const u32 attrs = inst.row->attrs;
+  constexpr u32 kConditions = kNeedsAvx512 | kNeedsAvx | kNeedsSse | kNeedsMmx | kNeedsFpu | kCpl0;
+  if (!inst.row->feature && !(attrs & kConditions) && inst.row->encoding == Encoding::kLegacy &&
+      inst.row->sem != Sem::kHelper && inst.row->sem != Sem::kHelperEnds)
+    return false;
   int vector = -1;
   const bool ts = (mode_ & kModeFpuTrap) != 0, em = (mode_ & kModeFpuEm) != 0;
   if (!profile_has(*vcpu_.machine->cpuid, inst.row->feature) && inst.row->sem != Sem::kNop)

@@ -71,7 +71,7 @@ void Translator::emit_identity(const Inst& inst) {
   const bool vex = row.encoding == Encoding::kVex;
   const u8 touched = row.flags.read | row.flags.written | row.flags.undefined | row.flags.maybe;
 
-  Mem memory;
+  Mem memory = kNoMem;
   if (inst.has_memory) memory = host_operand(inst, inst.memory_bytes, access_of(row.rm));
   if (touched) {
     if (live_)

@@ -133,7 +133,7 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
   u8* miss = check_tlb(bytes, writes(access));
   a_.rm(true, 0x03, kT0, kT1, tag_offset(writes(access)));  // the linear address again
   a_.rm(true, 0x03, kT0, kT1, addend_offset(writes(access)));
-  add_slow({miss, a_.at(), meta, writes(access), SlowStub::kHost, {}, 0});
+  add_slow({miss, a_.at(), meta, writes(access), SlowStub::kHost, kNoMem, 0});
 }
 
 u8* Translator::check_tlb(unsigned bytes, bool write) {
@@ -189,7 +189,7 @@ Mem Translator::constant_operand(u64 linear, u32 meta, Access access) {
   }
   u8* miss = a_.jcc(cNE);
   a_.rm(true, 0x8b, kT0, kT1, entry + addend_offset(writes(access)));
-  add_slow({miss, a_.at(), meta, writes(access), SlowStub::kConstant, {}, linear});
+  add_slow({miss, a_.at(), meta, writes(access), SlowStub::kConstant, kNoMem, linear});
   if (static_cast<i64>(linear) == static_cast<i32>(linear)) return {kT0, hNone, 0, static_cast<i32>(linear)};
   a_.mov_imm(kT1, linear);
   a_.lea(true, kT0, kT0, kT1, 0, 0);

@@ -7,8 +7,6 @@
 //
 // Nothing that runs between the check and the last access of a group can take the mapping away: helpers end all groups,
 // and pages are unmapped or become code pages in helpers and between blocks only.
-#include <cstring>
-
 #include "../decode/registers.h"
 #include "mode.h"
 #include "translator.h"
@@ -18,6 +16,22 @@ namespace {
 
 constexpr i64 kMaxSpanBytes = 512;       // wider ranges cross a page too often
 constexpr i64 kMaxDistance = 1ll << 30;  // coordinates stay in reach of a displacement
+
+/// An upper bound of what mergeable() finds, without a closer look.
+unsigned may_merge(const Inst& inst) {
+  switch (inst.row->sem) {
+    case Sem::kPushRm:
+    case Sem::kCallRm: return 2;
+    case Sem::kPushReg:
+    case Sem::kPushImm:
+    case Sem::kCallRel:
+    case Sem::kLeave:
+    case Sem::kPopReg:
+    case Sem::kRet:
+    case Sem::kRetImm: return 1;
+    default: return inst.has_memory;
+  }
+}
 
 }  // namespace
 
@@ -115,8 +129,12 @@ unsigned Translator::mergeable(const Inst& inst, MergeAccess (&out)[2]) const {
 
 void Translator::plan_merges() {
   group_count_ = 0;
-  memset(group_of_, kNoGroup, sizeof group_of_);
+  for (unsigned i = 0; i < count_; i++) group_of_[i][0] = group_of_[i][1] = kNoGroup;
   if (!code64() || single() || (mode_ & (kModeCareful | kModeAlign)) || vcpu_.machine->options.no_opt) return;
+  unsigned accesses = 0;
+  for (unsigned i = 0; i < count_ && accesses < 2; i++)
+    if (insts_[i].row) accesses += may_merge(insts_[i]);
+  if (accesses < 2) return;  // nobody to share with
   u8 version[16] = {};
   i32 delta[16] = {};
   u8 epoch = 0;     // helpers seen: groups do not reach across
@@ -166,7 +184,8 @@ void Translator::plan_merges() {
                       epoch,
                       branches,
                       1,
-                      static_cast<u8>(i)};
+                      static_cast<u8>(i),
+                      false};
       }
       group_of_[i][a.stack] = static_cast<u8>(g);
     }
@@ -180,11 +199,11 @@ void Translator::plan_merges() {
         written = static_cast<u16>(written & ~(1 << reg));
       }
     }
-    for (unsigned r = 0; r < 16; r++)
-      if (written >> r & 1) {
-        version[r]++;
-        delta[r] = 0;
-      }
+    for (u32 rest = written; rest; rest &= rest - 1) {
+      const unsigned r = static_cast<unsigned>(__builtin_ctz(rest));
+      version[r]++;
+      delta[r] = 0;
+    }
     if (inst.row->sem == Sem::kHelper) epoch++;
     if (inst.row->sem == Sem::kJcc) branches++;
   }

@@ -30,6 +30,8 @@ bool ends_block(const Inst& inst) {
   }
 }
 
+constexpr u8 kOneByteNop = 0x90;  // with no prefix in front, in any mode
+
 // Must look like one access to the other vCPUs. XCHG with memory is locked without saying so.
 bool indivisible(const Inst& inst) {
   if (!inst.row || !inst.has_memory) return false;
@@ -58,6 +60,15 @@ bool keeps_t0(Sem sem) {
 
 }  // namespace
 
+/// Copies to source_ what is not there yet of these bytes of the page: other vCPUs may be storing to it.
+void Translator::copy_source(const u8* page, unsigned at, unsigned bytes) {
+  for (unsigned piece = at / 64; piece <= (at + bytes - 1) / 64; piece++) {
+    if (copied_ >> piece & 1) continue;
+    copied_ |= 1ull << piece;
+    for (unsigned i = piece * 64; i < piece * 64 + 64; i += 8) copy_bytes(source_ + i, page + i, 8);
+  }
+}
+
 // Fills insts_/offsets_/count_. False: the first instruction cannot be fetched, exception pending.
 bool Translator::decode_block(u64 linear, u64 gpa) {
   const CodeSize size = static_cast<CodeSize>(mode_ & kModeSizeMask);
@@ -73,9 +84,7 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
   if (!page) page = kNothing;
   unsigned at = static_cast<unsigned>(gpa & 4095);
   const unsigned start = at;
-  const unsigned most = limit * kMaxInstBytes;
-  const unsigned copied = kPageBytes - start < most ? kPageBytes - start : most;
-  copy_bytes(source_ + start, page + start, copied);  // other vCPUs may be storing to it
+  copied_ = 0;
   gpa2_ = ~0ull;
   count_ = 0;
   followed_ = 0;
@@ -85,6 +94,11 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
     Inst& inst = insts_[count_];
     const unsigned room = kPageBytes - at;
     unsigned available = room < kMaxInstBytes ? room : kMaxInstBytes;
+    copy_source(page, at, available);
+    if (source_[at] == kOneByteNop && count_ > 0) {  // padding
+      at++;
+      continue;
+    }
     DecodeStatus status = decode(source_ + at, available, size, inst);
     if (status == DecodeStatus::kNeedMoreBytes && available < kMaxInstBytes) {
       if (count_ > 0) break;  // begins the next block
@@ -104,6 +118,10 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
     if (status == DecodeStatus::kOk && (inst.row->attrs & kElsePlain) &&
         !profile_has(*vcpu_.machine->cpuid, inst.row->feature))
       decode_plain(source_ + at, size, inst);
+    if (status == DecodeStatus::kOk && inst.row->sem == Sem::kNop && count_ > 0) {  // the block is as good without it
+      at += inst.length;
+      continue;
+    }
     offsets_[count_] = static_cast<u16>(at);
     count_++;
     if (status != DecodeStatus::kOk) {
@@ -123,10 +141,6 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
     if (!ends_block(inst)) continue;
     unsigned target;
     if (count_ == limit || !follows(inst, at, target)) break;
-    if (piece_count_ == 1) {  // the rest of the page, once
-      copy_bytes(source_, page, start);
-      copy_bytes(source_ + start + copied, page + start + copied, kPageBytes - start - copied);
-    }
     end_piece(at);
     pieces_[piece_count_++] = {static_cast<u16>(target), 0};
     followed_ |= 1ull << (count_ - 1);

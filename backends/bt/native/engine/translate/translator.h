@@ -90,6 +90,7 @@ class Translator {
   // decode_block.cpp
   bool decode_block(u64 linear, u64 gpa);
   bool follows(const Inst& inst, unsigned at, unsigned& target);
+  void copy_source(const u8* page, unsigned at, unsigned bytes);
   bool claim_source();  // declare the decoded bytes code; false: they changed meanwhile, decode again
   void compute_liveness();
   void emit_entries(u32 block);
@@ -142,8 +143,8 @@ class Translator {
     bool write;
     u8 base_version, index_version, epoch, branches;
     u8 members;
-    u8 last;               // instruction of the last member
-    bool checked = false;  // while emitting: the check has been emitted
+    u8 last;       // instruction of the last member
+    bool checked;  // while emitting: the check has been emitted
   };
   static constexpr u8 kNoGroup = 0xff;
   static constexpr unsigned kMaxGroups = 16;
@@ -261,6 +262,7 @@ class Translator {
   Inst insts_[kMaxInsts];
   u16 offsets_[kMaxInsts + 1];              // bytes from the start of the page
   u8 source_[kPageBytes + kMaxInstBytes];   // the page's bytes as they were decoded; see claim_source()
+  u64 copied_;                              // which of its 64-byte pieces are there
   GuestRange pieces_[1 + Block::kMaxMore];  // what was decoded of the page
   unsigned piece_count_ = 0;
   u64 followed_ = 0;  // bit i: instruction i is a jump or call, and the next one is at its target
