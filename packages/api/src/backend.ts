@@ -130,7 +130,8 @@ export interface Vm {
    */
   loadState(state: MachineStateBytes): Promise<void>;
   /**
-   * The guest's memory, for a second VM that this machine moves into: a new descriptor for `VmConfig.memoryFd`. The caller closes it.
+   * The guest's memory, for a second VM that this machine moves into: a descriptor for `VmConfig.memoryFd`. It is this VM's own and open
+   * until it is disposed of; nobody else closes it.
    * @throws RingzeroError `VM_UNSUPPORTED`
    */
   shareMemory(): number;

@@ -105,6 +105,7 @@ export interface MachineContext {
   readonly ports: PortBus;
   readonly mmio: MmioBus;
   readonly interrupts: Interrupts;
+  /** Take views anew after `resume`: the machine may be on another backend then, with memory of its own. */
   readonly memory: GuestMemory;
   readonly clock: Clock;
   readonly log: Logger;

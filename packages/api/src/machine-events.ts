@@ -28,6 +28,8 @@ export interface MachineEvents {
   console: { readonly port: number; readonly bytes: Uint8Array };
   /** The guest asked for a reset and got it. */
   reset: { readonly cause: "guest" | "embedder" };
+  /** The machine runs on another backend now, `pausedMs` milliseconds after it stopped on the one before. */
+  moved: { readonly from: string; readonly to: string; readonly pausedMs: number };
   crashed: {
     readonly reason: string;
     readonly signal: string | null;

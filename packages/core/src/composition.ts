@@ -21,7 +21,9 @@ import { PortSpace } from "./bus/port-bus.js";
 import { ConsolePump } from "./host/console-pump.js";
 import { DeviceBay } from "./host/device-bay.js";
 import { DeviceHost, exitDispatcher, memoryRanges, vmConfig } from "./host/device-host.js";
+import { MachineMove } from "./host/machine-move.js";
 import type { HostEvent, MachineHost, MachinePlan, PluginLink, PluginSource } from "./host/machine-plan.js";
+import { MovableVm } from "./host/movable-vm.js";
 import { RunControl } from "./host/run-control.js";
 import { SYSTEM_CLOCK } from "./host/system-clock.js";
 import { Teardown } from "./teardown.js";
@@ -30,18 +32,21 @@ const token = <T>(name: string) => Symbol(name) as InjectionToken<T>;
 
 const PLAN = token<MachinePlan>("machine plan");
 const EMIT = token<(event: HostEvent) => void>("event sink");
+const PLUGINS = token<PluginSource>("plugin source");
 const CLOCK = token<Clock>("clock");
 const IMAGE = token<BootImage>("boot image");
 const BACKEND = token<Backend>("backend");
 const MEMORY = token<readonly MemoryRange[]>("memory ranges");
 const TEARDOWN = token<Teardown>("teardown");
-const VM = token<Vm>("vm");
+const VM = token<MovableVm>("vm");
+const CREATE = token<(backend: Backend, engine: MachinePlan["engine"], memoryFd?: number) => Promise<Vm>>("vm maker");
 const RUN = token<RunControl>("run control");
 const PORTS = token<PortSpace>("port bus");
 const MMIO = token<MmioSpace>("mmio bus");
 const LINES = token<InterruptLines>("interrupt lines");
 const BAY = token<DeviceBay>("device bay");
 const CONSOLE = token<ConsolePump>("console pump");
+const MOVE = token<MachineMove>("move");
 const HOST = token<DeviceHost>("device host");
 
 /** What depends on the thread that the machine is hosted on. */
@@ -72,7 +77,36 @@ function register(machine: DependencyContainer): void {
       run: from.resolve(RUN),
     });
   });
-  one(HOST, (from) => new DeviceHost(from.resolve(RUN), from.resolve(CONSOLE), from.resolve(TEARDOWN), from.resolve(BAY)));
+  one(CREATE, (from) => {
+    const dispatch = exitDispatcher(from.resolve(PORTS), from.resolve(MMIO), from.resolve(RUN));
+    const plan = from.resolve(PLAN);
+    return (backend, engine, memoryFd) => {
+      const config = vmConfig({ ...plan, engine }, from.resolve(MEMORY));
+      return backend.createVm(memoryFd === undefined ? config : { ...config, memoryFd }, dispatch);
+    };
+  });
+  one(MOVE, (from) => {
+    const warn = (message: string) =>
+      from.resolve(EMIT)({
+        kind: "log",
+        record: { level: "warn", source: "move", message, fields: {}, at: Date.now() },
+      });
+    return new MachineMove({
+      vm: from.resolve(VM),
+      run: from.resolve(RUN),
+      memory: from.resolve(MEMORY),
+      warn,
+      create: async (order, memoryFd) => {
+        const { create } = await found<BackendPlugin>(from.resolve(PLUGINS), order.backend);
+        return from.resolve(CREATE)(create({}), order.engine, memoryFd);
+      },
+    });
+  });
+  one(
+    HOST,
+    (from) =>
+      new DeviceHost(from.resolve(RUN), from.resolve(CONSOLE), from.resolve(TEARDOWN), from.resolve(BAY), from.resolve(MOVE)),
+  );
 }
 
 async function found<P extends Plugin>(source: PluginSource, link: PluginLink): Promise<P> {
@@ -96,6 +130,7 @@ export async function composeMachine(plan: MachinePlan, environment: HostEnviron
   const machine = container.createChildContainer();
   machine.register(PLAN, { useValue: plan });
   machine.register(EMIT, { useValue: emit });
+  machine.register(PLUGINS, { useValue: plugins });
   machine.register(CLOCK, { useValue: clock });
   machine.register(IMAGE, { useValue: image });
   machine.register(BACKEND, { useValue: backendPlugin.create({}) });
@@ -103,8 +138,7 @@ export async function composeMachine(plan: MachinePlan, environment: HostEnviron
 
   const teardown = machine.resolve(TEARDOWN);
   try {
-    const dispatch = exitDispatcher(machine.resolve(PORTS), machine.resolve(MMIO), machine.resolve(RUN));
-    const vm = await machine.resolve(BACKEND).createVm(vmConfig(plan, machine.resolve(MEMORY)), dispatch);
+    const vm = new MovableVm(await machine.resolve(CREATE)(machine.resolve(BACKEND), plan.engine));
     teardown.defer(() => vm.dispose());
     machine.register(VM, { useValue: vm });
     const bay = machine.resolve(BAY);

@@ -13,7 +13,7 @@ export {
   RingzeroError,
   type SpecProblem,
 } from "@ringzero/api";
-export { Machine, type StartOptions } from "./machine/machine.js";
+export { Machine, type MoveOptions, type StartOptions } from "./machine/machine.js";
 export { SerialConsole } from "./machine/serial-console.js";
 export { Ringzero, type MachineOptions, type RingzeroOptions, type ValidationReport } from "./ringzero.js";
 export { Teardown } from "./teardown.js";

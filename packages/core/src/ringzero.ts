@@ -17,6 +17,7 @@ import { discover, namedModules, startFolder } from "./registry/discovery.js";
 import { pluginsFromModule } from "./registry/plugin-module.js";
 import { PluginRegistry } from "./registry/plugin-registry.js";
 import { BackendProbes } from "./spec/choose-backend.js";
+import { planMove } from "./spec/plan-move.js";
 import { checkSpec, type SpecCheck } from "./spec/check-spec.js";
 
 export interface RingzeroOptions {
@@ -115,6 +116,7 @@ export class Ringzero implements AsyncDisposable {
       why: check.why,
       hosting,
       serialPorts: plan.uarts.length,
+      planMove: (from, to, move) => planMove({ plan, hosting, from, to, engine: move.engine }, this.#probes),
       open: (receive) => {
         emit = receive;
         return worker

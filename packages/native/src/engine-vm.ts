@@ -157,7 +157,7 @@ export abstract class EngineVm implements Vm {
 
   shareMemory(): number {
     this.#checkOpen("share its memory");
-    return hostCall(`share the memory of ${this.#name}`, () => this.#native.shareRam());
+    return this.#native.shareRam();
   }
 
   async trackDirty(_on: boolean): Promise<void> {

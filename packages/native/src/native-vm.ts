@@ -69,7 +69,7 @@ export interface NativeVm {
   uartWrite(index: number, bytes: Uint8Array): number;
   /** Input that the guest's UART has not taken. Only while paused. */
   uartReclaim(index: number): Uint8Array;
-  /** A new descriptor of guest RAM. @throws Error with `syscall` and `errno` */
+  /** The descriptor of guest RAM, open until `close`. */
   shareRam(): number;
   /** End the engine, in whatever state. */
   kill(): void;

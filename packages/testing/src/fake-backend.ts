@@ -32,6 +32,9 @@ export interface FakeOptions {
   readonly maxVcpus?: number;
   readonly maxMemoryBytes?: number;
   readonly instructionsPerSecond?: number | null;
+  readonly cpuProfiles?: readonly string[];
+  readonly saveState?: boolean;
+  readonly msi?: boolean;
 }
 
 export class FakeBackend implements Backend {
@@ -51,12 +54,12 @@ export class FakeBackend implements Backend {
       capabilities: {
         maxVcpus: this.options.maxVcpus ?? 4,
         maxMemoryBytes: this.options.maxMemoryBytes ?? 2 ** 34,
-        cpuProfiles: ["fake-v1", "fake-v2"],
-        saveState: true,
+        cpuProfiles: this.options.cpuProfiles ?? ["fake-v1", "fake-v2"],
+        saveState: this.options.saveState ?? true,
         dirtyLog: false,
         debug: false,
         doorbells: true,
-        msi: true,
+        msi: this.options.msi ?? true,
         memorySharing: false,
       },
       calibratedInstructionsPerSecond: this.options.instructionsPerSecond ?? null,

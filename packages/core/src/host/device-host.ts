@@ -7,7 +7,8 @@ import type { PortSpace } from "../bus/port-bus.js";
 import type { Teardown } from "../teardown.js";
 import type { ConsolePump } from "./console-pump.js";
 import type { DeviceBay } from "./device-bay.js";
-import type { MachineHost, MachinePlan } from "./machine-plan.js";
+import type { MachineMove } from "./machine-move.js";
+import type { MachineHost, MachineMoved, MachinePlan, MoveOrder } from "./machine-plan.js";
 import type { RunControl } from "./run-control.js";
 
 /** RAM and ROM of a machine, sorted by address. */
@@ -56,6 +57,7 @@ export class DeviceHost implements MachineHost {
     readonly console: ConsolePump,
     readonly teardown: Teardown,
     readonly bay: DeviceBay,
+    readonly move: MachineMove,
   ) {}
 
   start(): Promise<void> {
@@ -82,6 +84,9 @@ export class DeviceHost implements MachineHost {
   }
   async command(device: string, name: string, argument: unknown): Promise<unknown> {
     return this.bay.command(device, name, argument);
+  }
+  moveTo(order: MoveOrder): Promise<MachineMoved> {
+    return this.move.to(order);
   }
   dispose(): Promise<void> {
     return this.teardown.run();

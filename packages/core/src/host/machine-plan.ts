@@ -30,6 +30,20 @@ export interface MachinePlan {
   readonly devices: readonly PlannedDevice[];
 }
 
+/** Where a machine is to move, checked against what both backends claim. */
+export interface MoveOrder {
+  readonly backend: PluginLink;
+  /** Engine options of the new backend. */
+  readonly engine: Readonly<Record<string, string | number | boolean>>;
+  /** Both backends can share guest memory; else it is copied while the guest stands still. */
+  readonly shareMemory: boolean;
+}
+
+export interface MachineMoved {
+  /** For how long the guest stood still, milliseconds. */
+  readonly pausedMs: number;
+}
+
 /** Where a device host finds the plugins of a plan. @throws RingzeroError `PLUGIN_LOAD_FAILED` */
 export type PluginSource = (link: PluginLink) => Promise<Plugin>;
 
@@ -58,6 +72,11 @@ export interface MachineHost {
   grantConsole(port: number, bytes: number): void;
   /** Have a device do one of its `commands`. @throws RangeError when there is no such device or command @throws what the command throws */
   command(device: string, name: string, argument: unknown): Promise<unknown>;
+  /**
+   * Put the guest onto another backend; it runs on if it ran.
+   * @throws RingzeroError and goes on where it was
+   */
+  moveTo(order: MoveOrder): Promise<MachineMoved>;
   dispose(): Promise<void>;
 }
 

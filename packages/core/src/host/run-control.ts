@@ -22,6 +22,7 @@ export class RunControl {
   #ended = true; // no run is under way
   #ran = false;
   #dead = false; // the VM is gone
+  #resetsDue = 0; // asked for by the guest, not done yet
 
   constructor(
     readonly backend: Backend["name"],
@@ -72,6 +73,26 @@ export class RunControl {
     return this.#serial((parts) => this.#reset(parts));
   }
 
+  /**
+   * Hold guest and devices still for `work`, then let them go on as before, also when it throws.
+   * @throws RingzeroError `STATE_CONFLICT` when the run is over
+   */
+  whileHeld<T>(what: string, work: () => Promise<T>): Promise<T> {
+    return this.#serial(async ({ vm, pauseDevices, resumeDevices }) => {
+      const ran = this.#wantsRun;
+      if (ran && !this.#dead) await vm.pause();
+      if (this.#ended) throw new RingzeroError("STATE_CONFLICT", `cannot ${what} the machine: its run has just ended`);
+      if (ran) await pauseDevices();
+      try {
+        return await work();
+      } finally {
+        if (ran) await resumeDevices();
+        // A guest that asked for a reset runs again after it.
+        if (ran && !this.#ended && !this.#dead && this.#resetsDue === 0) vm.run();
+      }
+    });
+  }
+
   stop(): Promise<void> {
     this.#ended = true;
     return this.#serial(async ({ vm, flushConsole }) => {
@@ -109,7 +130,9 @@ export class RunControl {
   requestReset(): void {
     if (this.#ended || this.#dead) return;
     this.#haltSoon();
+    this.#resetsDue += 1;
     void this.#serial(async (parts) => {
+      this.#resetsDue -= 1;
       if (this.#ended) return;
       await this.#reset(parts);
       this.emit({ kind: "reset" });

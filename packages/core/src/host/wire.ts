@@ -14,7 +14,8 @@ export type HostCall =
   | "dispose"
   | "writeConsole"
   | "grantConsole"
-  | "command";
+  | "command"
+  | "moveTo";
 
 /** Id of a request that is not answered. */
 export const NO_ANSWER = 0;

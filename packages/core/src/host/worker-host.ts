@@ -3,14 +3,14 @@
 
 import { RingzeroError } from "@ringzero/api";
 import { Worker } from "node:worker_threads";
-import type { HostEvent, MachineHost, MachinePlan } from "./machine-plan.js";
+import type { HostEvent, MachineHost, MachineMoved, MachinePlan, MoveOrder } from "./machine-plan.js";
 import { type FromWorker, fromWire, type HostCall, NO_ANSWER, type Request } from "./wire.js";
 
 /** How long a worker may take over an operation before it is given up for hung. */
 export const ANSWER_TIMEOUT_MS = 15_000;
 
-/** Operations whose length is not bounded: files are read, or the guest decides. */
-const UNBOUNDED: ReadonlySet<HostCall> = new Set(["build", "start", "writeConsole"]);
+/** Operations whose length is not bounded: files are read, memory is copied, or the guest decides. */
+const UNBOUNDED: ReadonlySet<HostCall> = new Set(["build", "start", "writeConsole", "moveTo"]);
 
 interface Pending {
   readonly timer: NodeJS.Timeout | null;
@@ -81,6 +81,9 @@ export class WorkerHost implements MachineHost {
   }
   command(device: string, name: string, argument: unknown): Promise<unknown> {
     return this.#ask("command", device, name, argument);
+  }
+  moveTo(order: MoveOrder): Promise<MachineMoved> {
+    return this.#ask("moveTo", order);
   }
   grantConsole(port: number, bytes: number): void {
     if (!this.#gone) this.#worker.postMessage({ id: NO_ANSWER, call: "grantConsole", args: [port, bytes] } satisfies Request);

@@ -2,13 +2,18 @@
 // What must stay true: operations go one at a time, a run has one exit, and every wrong moment is a STATE_CONFLICT before any effect.
 
 import { type MachineEvents, type MachineExit, type MachineSpec, type MachineState, RingzeroError } from "@ringzero/api";
-import type { HostEvent, MachineHost } from "../host/machine-plan.js";
+import type { HostEvent, MachineHost, MoveOrder } from "../host/machine-plan.js";
 import { EventEmitter } from "./event-emitter.js";
 import { SerialConsole } from "./serial-console.js";
 
 export interface StartOptions {
   /** End the run with `{ reason: "timeout" }` after so many milliseconds; pauses count. */
   readonly timeoutMs?: number;
+}
+
+export interface MoveOptions {
+  /** Engine options of the backend that it moves to. Default: those of the specification on the backend that it was made for, else none. */
+  readonly engine?: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** What a Machine is made of. */
@@ -19,22 +24,23 @@ export interface MachineParts {
   readonly why: string;
   readonly hosting: "worker" | "inline";
   readonly serialPorts: number;
+  /** @throws RingzeroError when the machine, now on the backend `from`, cannot be on the backend `to` */
+  readonly planMove: (from: string, to: string, options: MoveOptions) => Promise<MoveOrder>;
   readonly open: (emit: (event: HostEvent) => void) => Promise<MachineHost>;
 }
 
 export class Machine implements AsyncDisposable {
   readonly name: string;
   readonly spec: MachineSpec;
-  /** Name of the backend that runs it. */
-  readonly backend: string;
-  /** Why that backend was chosen. */
-  readonly why: string;
   /** Where its devices are hosted. */
   readonly hosting: "worker" | "inline";
 
   readonly #events = new EventEmitter<MachineEvents>();
   readonly #consoles: SerialConsole[] = [];
+  readonly #planMove: MachineParts["planMove"];
   #host!: MachineHost;
+  #backend: string;
+  #why: string;
   #state: MachineState = "created";
   #tail: Promise<unknown> = Promise.resolve();
   #exit: Promise<MachineExit>;
@@ -53,8 +59,9 @@ export class Machine implements AsyncDisposable {
   private constructor(parts: MachineParts) {
     this.name = parts.name;
     this.spec = parts.spec;
-    this.backend = parts.backend;
-    this.why = parts.why;
+    this.#backend = parts.backend;
+    this.#why = parts.why;
+    this.#planMove = parts.planMove;
     this.hosting = parts.hosting;
     this.#exit = new Promise((settle) => (this.#settleExit = settle));
     for (let port = 0; port < parts.serialPorts; port += 1) {
@@ -68,6 +75,16 @@ export class Machine implements AsyncDisposable {
         }),
       );
     }
+  }
+
+  /** Name of the backend that runs it. */
+  get backend(): string {
+    return this.#backend;
+  }
+
+  /** Why that backend. */
+  get why(): string {
+    return this.#why;
   }
 
   get state(): MachineState {
@@ -149,6 +166,31 @@ export class Machine implements AsyncDisposable {
       this.#require("reset", "running", "paused");
       await this.#host.reset();
       this.#events.emit("reset", { cause: "embedder" });
+    });
+  }
+
+  /**
+   * Go on, at the next instruction, on another backend or on a fresh engine of the same one. Memory, processors, interrupt controllers,
+   * timers, console bytes under way and devices come along; the guest's time stands still for the milliseconds of the move. A machine that is paused
+   * stays paused. When the other backend cannot have the machine, it goes on where it was.
+   * @param backend  its name
+   * @returns for how long the guest stood still
+   * @throws RingzeroError `BACKEND_UNKNOWN`, `BACKEND_UNAVAILABLE` before the machine stops
+   * @throws RingzeroError `VM_UNSUPPORTED` before the machine stops when the backend claims too little for it, or the state cannot be saved;
+   *   else when the backend refuses the state
+   * @throws RingzeroError `VM_HOST_FAILURE`, `VM_PLUGIN_FAILED` when the other backend fails
+   * @throws RingzeroError `STATE_CONFLICT` unless the machine runs or is paused
+   */
+  moveTo(backend: string, options: MoveOptions = {}): Promise<{ readonly pausedMs: number }> {
+    return this.#serial(async () => {
+      this.#require("move", "running", "paused");
+      const order = await this.#planMove(this.#backend, backend, options);
+      const { pausedMs } = await this.#host.moveTo(order);
+      const from = this.#backend;
+      this.#backend = backend;
+      this.#why = `moved here from ${from}`;
+      this.#events.emit("moved", { from, to: backend, pausedMs });
+      return { pausedMs };
     });
   }
 

@@ -62,7 +62,7 @@ async function probe(name: string, create: () => Backend): Promise<BackendReport
 }
 
 /** Why a backend cannot run this machine; empty when it can. */
-function misfits(needs: BackendNeeds, { name, capabilities }: BackendReport): SpecProblem[] {
+export function misfits(needs: BackendNeeds, { name, capabilities }: BackendReport): SpecProblem[] {
   const problems: SpecProblem[] = [];
   const over = (path: string, message: string) => problems.push({ path, code: "over-capability", message });
   if (needs.cpus > capabilities.maxVcpus)

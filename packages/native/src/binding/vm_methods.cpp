@@ -1,6 +1,4 @@
 // The plain methods of a machine's JavaScript object: thin, each one call of the link. After close() they do nothing.
-#include <errno.h>
-
 #include "arguments.h"
 #include "vm_object.h"
 
@@ -146,12 +144,10 @@ Napi::Value VmObject::uart_reclaim(const Napi::CallbackInfo& info) {
   return Napi::Buffer<u8>::Copy(info.Env(), bytes.data(), bytes.size());
 }
 
-/// A new descriptor of guest RAM.
+/// The descriptor of guest RAM, open until close().
 Napi::Value VmObject::share_ram(const Napi::CallbackInfo& info) {
   if (!core_) return info.Env().Undefined();
-  const int fd = core_->link().ram()->share();
-  if (fd < 0) throw_outcome(info.Env(), host::Outcome::failed("fcntl(F_DUPFD_CLOEXEC)", errno));
-  return Napi::Number::New(info.Env(), fd);
+  return Napi::Number::New(info.Env(), core_->link().ram()->share());
 }
 
 Napi::Value VmObject::kill(const Napi::CallbackInfo& info) {

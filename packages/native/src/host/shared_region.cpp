@@ -68,11 +68,6 @@ Outcome SharedRegion::adopt(int given, u64 bytes, std::shared_ptr<SharedRegion>&
   return {};
 }
 
-int SharedRegion::share() {
-  shared_ = true;
-  return fcntl(fd_, F_DUPFD_CLOEXEC, kLowestFd);
-}
-
 SharedRegion::~SharedRegion() {
   close_fd();
   munmap(data_, bytes_);

@@ -28,8 +28,11 @@ class SharedRegion {
   u64 bytes() const { return bytes_; }
   /// Close the descriptor once the other process has its own; the mapping stays.
   void close_fd();
-  /// A new descriptor, close-on-exec, for adopt(); -1 and errno when the host refuses.
-  int share();
+  /// The descriptor, for adopt(); the region's own.
+  int share() {
+    shared_ = true;
+    return fd_;
+  }
   /// Give the pages back now, also those of other holders if there ever was one, while the address range stays valid,
   /// private and zero: for views that are released only by garbage collection, or in use by an I/O request that is
   /// still under way. No thread may be running on the contents.

@@ -1,0 +1,231 @@
+// A machine that moves between backends, seen from its embedder and its devices; fakes stand for the engines.
+
+import assert from "node:assert/strict";
+import { type DevicePlugin, definePlugin, type MachineContext, RingzeroError } from "@ringzero/api";
+import { type MachineOptions, Ringzero } from "@ringzero/core";
+import {
+  FakeBackend,
+  fakeBootPlugin,
+  fakeGuest,
+  type FakeOptions,
+  fakePlatformPlugin,
+  FAKE_POWER,
+  fakePowerPlugin,
+  type FakeStep,
+} from "@ringzero/testing";
+import { device, fakeSpec, INLINE } from "./fake-machine.js";
+
+const coded =
+  (code: string, message = /./) =>
+  (error: unknown) =>
+    error instanceof RingzeroError && error.code === code && message.test(error.message);
+
+const plugin = (backend: FakeBackend) =>
+  definePlugin({ name: backend.name, kind: "backend", api: { min: 1, max: 1 }, create: () => backend });
+
+/** A machine on `one`, where `two` is to be had as well. */
+async function between(steps: readonly FakeStep[], two: FakeOptions = {}, ...devices: DevicePlugin[]) {
+  const from = new FakeBackend("one");
+  const to = new FakeBackend("two", two);
+  const rz = new Ringzero({
+    plugins: [plugin(from), plugin(to), fakeBootPlugin, fakePlatformPlugin, fakePowerPlugin, devices],
+    discover: false,
+  });
+  const options: MachineOptions = { ...INLINE, backend: "one" };
+  const machine = await rz.create(fakeSpec(steps, { devices: devices.map(({ name }) => ({ plugin: name })) }), options);
+  await machine.start();
+  const engine = fakeGuest(steps);
+  return { rz, machine, from, to, engine, vm: from.vms[0]! };
+}
+
+/** A device that hands its context out. */
+function held(): { plugin: DevicePlugin; context: () => MachineContext; calls: string[] } {
+  let given: MachineContext | null = null;
+  const calls: string[] = [];
+  return {
+    plugin: device("held", (context) => {
+      given = context;
+      return { pause: () => void calls.push("pause"), resume: () => void calls.push("resume") };
+    }),
+    context: () => given!,
+    calls,
+  };
+}
+
+describe("a machine that moves", () => {
+  it("goes on at the next step on the other backend, with its memory and registers, and says so", async () => {
+    const { machine, to, engine, vm, rz } = await between([
+      { do: "sleep", ms: 1 },
+      { do: "print", text: "first " },
+      { do: "sleep", ms: 100 },
+      { do: "print", text: "second" },
+      { do: "expect-memory", at: 0x2000, bytes: [1, 2, 3] },
+      { do: "out", port: FAKE_POWER.off, value: 1 },
+    ]);
+    const moves: unknown[] = [];
+    machine.on("moved", (event) => moves.push(event));
+    await machine.console().waitFor(/first /);
+    vm.memory.write(0x2000, Uint8Array.of(1, 2, 3));
+    const { pausedMs } = await machine.moveTo("two", { engine });
+    assert.ok(pausedMs >= 0);
+    assert.deepEqual(moves, [{ from: "one", to: "two", pausedMs }]);
+    assert.equal(machine.backend, "two");
+    assert.match(machine.why, /moved here from one/);
+    assert.equal(vm.disposed, true, "the one that it left is gone");
+    assert.deepEqual(await machine.exited, { reason: "powered-off" });
+    await machine.console().waitFor(/second/);
+    assert.deepEqual(to.vms[0]!.calls.slice(0, 3), ["loadState", "run", "pause"]);
+    await rz.dispose();
+    assert.equal(to.vms[0]!.disposed, true);
+  });
+
+  it("stays paused when it was paused, with its devices left alone", async () => {
+    const seen = held();
+    const { machine, to, engine, rz } = await between([{ do: "spin" }], {}, seen.plugin);
+    await machine.pause();
+    await machine.moveTo("two", { engine });
+    assert.equal(machine.state, "paused");
+    assert.equal(to.vms[0]!.running, false);
+    assert.deepEqual(seen.calls, ["pause"]);
+    await machine.resume();
+    assert.equal(to.vms[0]!.running, true);
+    await rz.dispose();
+  });
+
+  it("holds its devices still meanwhile", async () => {
+    const seen = held();
+    const { machine, engine, rz } = await between([{ do: "spin" }], {}, seen.plugin);
+    await machine.moveTo("two", { engine });
+    assert.deepEqual(seen.calls, ["pause", "resume"]);
+    await rz.dispose();
+  });
+
+  it("takes doorbells along, and interrupts that devices drive meanwhile, in order and with lines that stay asserted", async () => {
+    const seen = held();
+    const steps: FakeStep[] = [
+      { do: "sleep", ms: 30 },
+      { do: "out", port: 0x600, value: 1, size: 2 },
+    ];
+    const { machine, to, engine, vm, rz } = await between(steps, {}, seen.plugin);
+    const context = seen.context();
+    let rings = 0;
+    context.doorbell({ port: 0x600, size: 2 }, () => (rings += 1));
+    const [low, high] = [context.interrupts.line(5), context.interrupts.line(9)];
+    low.set(true);
+    high.set(true);
+    const save = vm.saveState.bind(vm);
+    vm.saveState = async () => {
+      const state = await save();
+      low.set(false); // after the state was saved: it must reach the next VM
+      context.interrupts.msi(0xfee00000, 0x31);
+      assert.throws(() => context.interrupts.msi(0x1000, 1), RangeError);
+      return state;
+    };
+    await machine.moveTo("two", { engine });
+    const next = to.vms[0]!;
+    assert.deepEqual(next.lines, [
+      { gsi: 5, asserted: true },
+      { gsi: 9, asserted: true },
+      { gsi: 5, asserted: false },
+    ]);
+    assert.deepEqual(next.messages, [{ at: 0xfee00000, data: 0x31 }]);
+    assert.deepEqual(vm.messages, []);
+    while (rings === 0) await new Promise((later) => setTimeout(later, 1));
+    await rz.dispose();
+  });
+
+  it("loses and repeats no byte of its console in either direction", async () => {
+    const { machine, engine, rz, from, to } = await between([
+      { do: "flood", bytes: 20_000 },
+      { do: "echo-line" },
+      { do: "spin" },
+    ]);
+    const received: Uint8Array[] = [];
+    machine.on("console", ({ bytes }) => received.push(bytes));
+    const line = Buffer.from(`${"x".repeat(4000)}${"y".repeat(3000)}\n`);
+    const written = machine.console().write(line.subarray(0, 4096));
+    const names = ["two", "one", "two", "one", "two"];
+    for (const name of names) {
+      await new Promise((later) => setTimeout(later, 3));
+      await machine.moveTo(name, { engine });
+    }
+    await written;
+    const last = to.vms.at(-1)!;
+    assert.equal(Buffer.from(last.uarts[0]!.reclaim()).toString(), line.subarray(0, 4096).toString());
+    const all = Buffer.concat(received);
+    const whole = Buffer.from(Uint8Array.from({ length: 20_000 }, (_, i) => i % 251));
+    assert.equal(all.compare(whole.subarray(0, all.length)), 0, "in order, nothing twice");
+    assert.ok(all.length >= 4096);
+    assert.equal(from.vms.filter((vm) => !vm.disposed).length, 0);
+    await rz.dispose();
+  });
+
+  it("goes on where it was when the other backend refuses its state", async () => {
+    const { machine, to, vm, engine, rz } = await between([{ do: "spin" }]);
+    const create = to.createVm.bind(to);
+    to.createVm = async (...args) => {
+      const next = await create(...args);
+      next.refuseState = "the state has an IOAPIC of a version that is unknown here";
+      return next;
+    };
+    await assert.rejects(machine.moveTo("two", { engine }), coded("VM_UNSUPPORTED", /IOAPIC/));
+    assert.equal(machine.backend, "one");
+    assert.equal(machine.state, "running");
+    assert.equal(vm.running, true);
+    assert.equal(to.vms[0]!.disposed, true);
+    await rz.dispose();
+  });
+
+  it("is refused before it stops where it can be known before", async () => {
+    const steps: FakeStep[] = [{ do: "spin" }];
+    for (const [options, code, message] of [
+      [{ maxMemoryBytes: 2 ** 20 }, "VM_UNSUPPORTED", /at most 1048576 bytes/],
+      [{ available: false, reason: "there is no such device" }, "BACKEND_UNAVAILABLE", /no such device/],
+      [{ saveState: false }, "VM_UNSUPPORTED", /cannot load the state/],
+      [{ cpuProfiles: ["other"] }, "VM_UNSUPPORTED", /no CPU profile fake-v1/],
+      [{ msi: false }, "VM_UNSUPPORTED", /has no msi/],
+    ] as const) {
+      const { machine, vm, to, engine, rz } = await between(steps, options);
+      await assert.rejects(machine.moveTo("two", { engine }), coded(code, message));
+      assert.deepEqual(to.vms, []);
+      assert.ok(!vm.calls.includes("pause"), "the guest was not stopped");
+      await rz.dispose();
+    }
+    const { machine, rz } = await between(steps);
+    await assert.rejects(machine.moveTo("three"), coded("BACKEND_UNKNOWN", /there is no backend three/));
+    await assert.rejects(machine.moveTo("two", { engine: { turbo: true } }), coded("VM_UNSUPPORTED", /turbo/));
+    assert.equal(machine.state, "running");
+    await machine.stop();
+    await assert.rejects(machine.moveTo("two"), coded("STATE_CONFLICT"));
+    await rz.dispose();
+  });
+
+  it("stays where it is when it ends, or its engine dies, before it could move", async () => {
+    for (const [end, state] of [
+      [{ do: "out", port: FAKE_POWER.off, value: 1 }, "stopped"],
+      [{ do: "crash", reason: "segmentation fault" }, "crashed"],
+    ] as const) {
+      const { machine, to, engine, rz } = await between([{ do: "sleep", ms: 5 }, end]);
+      const create = to.createVm.bind(to);
+      to.createVm = async (...args) => {
+        await new Promise((later) => setTimeout(later, 50)); // the guest ends meanwhile
+        return create(...args);
+      };
+      await assert.rejects(machine.moveTo("two", { engine }), coded("STATE_CONFLICT"));
+      assert.equal(machine.state, state);
+      assert.ok(to.vms.every((vm) => vm.disposed));
+      await rz.dispose();
+    }
+  });
+
+  it("hears of a crash on the backend that it is on now, and not of one that it left", async () => {
+    const { machine, to, vm, engine, rz } = await between([{ do: "spin" }]);
+    await machine.moveTo("two", { engine });
+    vm.crash("long gone");
+    assert.equal(machine.state, "running");
+    to.vms[0]!.crash("now");
+    const exit = await machine.exited;
+    assert.equal(exit.reason, "crashed");
+    await rz.dispose();
+  });
+});
