@@ -131,7 +131,8 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
       break;
     }
     // An instruction that reaches beyond CS: nothing of it may be executed.
-    if ((mode_ & kModeCsLimit) && rip_ + (at - start) + inst.length - 1 > code_limit(mode_)) {
+    // (`at` may lie before `start`: a block goes on at the target of a jump back.)
+    if ((mode_ & kModeCsLimit) && rip_ + at - start + inst.length - 1 > code_limit(mode_)) {
       inst.row = nullptr;
       inst.length = kMaxInstBytes + 1;
       at += 1;
