@@ -3,7 +3,7 @@
 // Exit code 0: the guest powered itself off. On stderr it says when it got where, for the rows that take a boot apart.
 
 import { firmware, linux } from "@ringzero/boot";
-import { defineMachine } from "@ringzero/core";
+import { defineMachine, restWhenIdle } from "@ringzero/core";
 import { openBackend } from "./backend-lookup.js";
 
 interface GuestMachine {
@@ -17,6 +17,7 @@ interface GuestMachine {
   readonly cpus?: number;
 }
 
+restWhenIdle(); // as the `ringzero` command does
 const modulesMs = performance.now(); // since the process began
 const wanted = JSON.parse(process.argv[2] ?? "null") as GuestMachine | null;
 if (!wanted) throw new TypeError("usage: guest-process.js JSON");

@@ -1,6 +1,7 @@
 // The `ringzero` command line as a whole: commands, help, and the exit status.
 // What must stay true: `program` only sets process.exitCode after everything is put away; nothing else here ends the process.
 
+import { restWhenIdle } from "@ringzero/core";
 import yargs from "yargs";
 import { runBackendsCommand } from "./backends-command.js";
 import { Diagnostics } from "./diagnostics.js";
@@ -23,6 +24,7 @@ const EXIT_TEXT = ["Exit status:", ...EXIT_CODE_TEXT.map(([code, meaning]) => ` 
 
 /** Run one command line in this process; sets `process.exitCode`. */
 export async function program(args: readonly string[]): Promise<void> {
+  restWhenIdle();
   // Whoever reads our help, list or last words may go away: no reason for a stack trace. A run watches stdout itself.
   let readerGone = false;
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
