@@ -44,8 +44,8 @@ const native = filesBelow(
   (path) => /\.(cpp|cc|h|inc|cmake|S|c)$|CMakeLists\.txt$/.test(path) && !path.includes("/bench/guest/"),
 );
 // A build folder that somebody removed is built again, whatever the stamp says.
-const engine = "backends/bt/build/native/ringzero-engine";
-await whenChanged("native", native, [engine], async () => {
+const engines = ["backends/bt/build/native/ringzero-engine", "backends/kvm/build/native/ringzero_kvm.node"];
+await whenChanged("native", native, engines, async () => {
   for (const [program, what] of [
     ["g++", "a C++ compiler"],
     ["cmake", "CMake"],

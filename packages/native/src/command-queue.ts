@@ -99,6 +99,6 @@ function refusal(what: string, status: number, why = ""): RingzeroError {
     case CommandStatus.tooLarge:
       return new RingzeroError("VM_HOST_FAILURE", `cannot ${what}: more data than the engine's transfer area holds`);
     default:
-      return new RingzeroError("VM_HOST_FAILURE", `cannot ${what}: the engine failed`);
+      return new RingzeroError("VM_HOST_FAILURE", `cannot ${what}: ${why !== "" ? why : "the engine failed"}`);
   }
 }

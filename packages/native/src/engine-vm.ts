@@ -121,7 +121,7 @@ export abstract class EngineVm implements Vm {
   }
 
   run(): void {
-    this.#checkOpen("run the machine");
+    this.checkOpen("run the machine");
     if (this.#running) return;
     this.#running = true;
     this.#updateActive();
@@ -129,34 +129,34 @@ export abstract class EngineVm implements Vm {
   }
 
   async pause(): Promise<void> {
-    this.#checkOpen("pause the machine");
+    this.checkOpen("pause the machine");
     await this.#commands.post("pause the machine", Command.pause);
     this.#running = false;
     this.#updateActive();
   }
 
   async reset(): Promise<void> {
-    this.#checkOpen("reset the machine");
+    this.checkOpen("reset the machine");
     await this.#commands.post("reset the machine", Command.reset);
   }
 
   doorbell(match: DoorbellMatch, ring: () => void): Doorbell {
-    this.#checkOpen("add a doorbell");
+    this.checkOpen("add a doorbell");
     return this.#doorbells.add(match, ring);
   }
 
   async saveState(): Promise<MachineStateBytes> {
-    this.#checkOpen("save the state");
+    this.checkOpen("save the state");
     return this.#commands.post("save the state", Command.saveState);
   }
 
   async loadState(state: MachineStateBytes): Promise<void> {
-    this.#checkOpen("load a state");
+    this.checkOpen("load a state");
     await this.#commands.post("load a state", Command.loadState, 0, state);
   }
 
   shareMemory(): number {
-    this.#checkOpen("share its memory");
+    this.checkOpen("share its memory");
     return this.#native.shareRam();
   }
 
@@ -281,11 +281,11 @@ export abstract class EngineVm implements Vm {
     return {
       index,
       getRegisters: async () => {
-        this.#checkOpen("read registers");
+        this.checkOpen("read registers");
         return decodeRegisters(await this.#commands.post("read registers", Command.getRegisters, index));
       },
       setRegisters: async (registers: Partial<Registers>) => {
-        this.#checkOpen("set registers");
+        this.checkOpen("set registers");
         const before = decodeRegisters(await this.#commands.post("set registers", Command.getRegisters, index));
         await this.#commands.post("set registers", Command.setRegisters, index, encodeRegisters({ ...before, ...registers }));
       },
@@ -310,7 +310,8 @@ export abstract class EngineVm implements Vm {
     this.#native.msi(at, data);
   }
 
-  #checkOpen(what: string): void {
+  /** @throws RingzeroError `VM_NOT_OPEN`, `VM_CRASHED` */
+  protected checkOpen(what: string): void {
     if (this.#disposal !== undefined) throw notOpen(this.#name, `it was disposed; cannot ${what}`);
     if (this.#dead) throw crashed(this.#name, `its engine ended; cannot ${what}`);
   }

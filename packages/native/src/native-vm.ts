@@ -14,6 +14,9 @@ export const Command = {
   saveState: 6,
   loadState: 7,
   counters: 8,
+  trackDirty: 9,
+  takeDirty: 10,
+  debug: 11,
   testCrash: 100,
 } as const;
 export type CommandCode = (typeof Command)[keyof typeof Command];

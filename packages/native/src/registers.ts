@@ -1,4 +1,4 @@
-// Registers to and from the bytes of the register commands (native/host/registers_codec.h, RegistersImage).
+// Registers to and from the bytes of the register commands (shared/registers_image.h).
 
 import type { Registers, SegmentRegister } from "@ringzero/api";
 

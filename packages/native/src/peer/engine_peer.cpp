@@ -65,6 +65,22 @@ bool EnginePeer::open(int ram_fd, int control_fd, const char** error) {
   return true;
 }
 
+void EnginePeer::attach(void* control, void* ram) {
+  area_ = static_cast<ControlArea*>(control);
+  memcpy(&header_, &area_->header, sizeof header_);
+  ram_ = static_cast<u8*>(ram);
+  code_bitmap_ = reinterpret_cast<std::atomic<u64>*>(static_cast<u8*>(control) + kCodeBitmapOffset);
+}
+
+void EnginePeer::abandon() {
+  abandoned_.store(true, std::memory_order_seq_cst);
+  for (u32 i = 0; i < header_.vcpus; ++i) {
+    // A change of the word turns away a vCPU that is about to sleep on it; the host's own answer overwrites it.
+    area_->exits[i].answered.fetch_xor(1u << 31, std::memory_order_seq_cst);
+    futex_wake(area_->exits[i].answered);
+  }
+}
+
 bool EnginePeer::share_page(u32 vcpu, void* page, int control_fd) {
   u8* shared = area_->vcpu_page[vcpu];
   memcpy(shared, page, 4096);
@@ -135,6 +151,7 @@ u64 EnginePeer::exit(u32 vcpu, ExitKind kind, u64 address, u32 size, u64 value) 
   for (;;) {
     const u32 answered = box.answered.load(std::memory_order_seq_cst);
     if (answered == sequence) break;
+    if (abandoned_.load(std::memory_order_seq_cst)) return ~0ull;
     futex_wait(box.answered, answered, kNapNs);
   }
   box.sleeping.store(0, std::memory_order_relaxed);

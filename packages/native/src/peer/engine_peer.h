@@ -14,6 +14,10 @@ class EnginePeer {
  public:
   /// Map and check. False with a reason in `error` when the header is not what this build expects.
   bool open(int ram_fd, int control_fd, const char** error);
+  /// An engine in the host's own process: use the host's mappings. The header was made by this build.
+  void attach(void* control, void* ram);
+  /// The engine is being ended: whoever waits in exit(), or comes to, goes on at once with all ones. Any thread.
+  void abandon();
   /// Move the first page of a vCPU object (page-aligned) into the control area, contents and address kept. Before its
   /// thread starts. False when the host refuses.
   bool share_page(u32 vcpu, void* page, int control_fd);
@@ -54,6 +58,7 @@ class EnginePeer {
   shared::ControlArea* area_ = nullptr;
   u8* ram_ = nullptr;
   std::atomic<u64>* code_bitmap_ = nullptr;
+  std::atomic<bool> abandoned_{false};
   u32 command_taken_ = 0;
 };
 

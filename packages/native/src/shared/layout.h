@@ -134,6 +134,9 @@ enum class Command : u32 {
   kSaveState = 6,
   kLoadState = 7,
   kCounters = 8,
+  kTrackDirty = 9,   // operand: one byte, on or off
+  kTakeDirty = 10,   // reply: pairs of u64, address and bytes
+  kDebug = 11,       // operand: the backend's
   kTestCrash = 100,  // refused unless the engine was started with --test-commands
 };
 

@@ -1,0 +1,181 @@
+// The control thread's half of Engine: the host's commands.
+#include <errno.h>
+#include <string.h>
+
+#include <algorithm>
+
+#include "engine.h"
+#include "registers.h"
+
+namespace rz::kvm {
+
+using namespace shared;
+
+namespace {
+
+constexpr u32 kMaxBreakpoints = 4;
+
+/// Operand of Command::kDebug; src/kvm-vm.ts writes it.
+struct DebugImage {
+  u32 single_step;
+  u32 breakpoints;
+  u64 at[kMaxBreakpoints];
+};
+
+}  // namespace
+
+void Engine::serve_command() {
+  Command op;
+  u32 vcpu, bytes;
+  if (!peer_.take_command(op, vcpu, bytes)) return;
+  peer_.record(FlightKind::kCommand, vcpu, static_cast<u64>(op), bytes);
+  if (op == Command::kPause) {  // answered when the last vCPU has stopped
+    begin_pause();
+    return;
+  }
+  u32 reply_bytes = 0;
+  const CommandStatus status = execute(op, vcpu, bytes, reply_bytes);
+  peer_.answer_command(status, reply_bytes);
+}
+
+CommandStatus Engine::refuse(const std::string& why, CommandStatus status, u32& reply_bytes) {
+  reply_bytes = static_cast<u32>(std::min<size_t>(why.size(), kTransferBytes));
+  memcpy(peer_.area().transfer, why.data(), reply_bytes);
+  return status;
+}
+
+CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes) {
+  if (bytes > kTransferBytes || vcpu >= threads_.size()) return CommandStatus::kBadArgument;
+  u8* const transfer = peer_.area().transfer;
+  Vcpu& target = *threads_[vcpu]->vcpu;
+  Outcome done;
+  switch (op) {
+    case Command::kRun: start_running(); return CommandStatus::kOk;
+    case Command::kTrackDirty: done = machine_->track_dirty(vcpu == 0 && bytes == 1 && transfer[0] != 0); break;
+    case Command::kTakeDirty: {
+      if (!machine_->tracking())
+        return refuse("no pages are tracked; call trackDirty(true) first", CommandStatus::kBadArgument, reply_bytes);
+      bool too_large = false;
+      done = take_dirty(reply_bytes, too_large);
+      if (too_large) return CommandStatus::kTooLarge;
+      break;
+    }
+    default:
+      if (!parked()) return CommandStatus::kBusy;
+      switch (op) {
+        case Command::kReset: done = reset(); break;
+        case Command::kGetRegisters: {
+          RegistersImage image;
+          done = get_registers(target.fd(), image);
+          memcpy(transfer, &image, sizeof image);
+          reply_bytes = sizeof image;
+          break;
+        }
+        case Command::kSetRegisters: {
+          if (bytes != sizeof(RegistersImage)) return CommandStatus::kBadArgument;
+          RegistersImage image;
+          memcpy(&image, transfer, sizeof image);
+          done = set_registers(target.fd(), image);
+          if (!done.ok() && done.host_errno == EINVAL) return CommandStatus::kBadArgument;
+          break;
+        }
+        case Command::kDebug:
+          if (bytes != sizeof(DebugImage)) return CommandStatus::kBadArgument;
+          done = debug(target, transfer);
+          break;
+        default: return CommandStatus::kUnsupported;
+      }
+  }
+  if (done.ok()) return CommandStatus::kOk;
+  return refuse(describe(done), CommandStatus::kFailed, reply_bytes);
+}
+
+void Engine::start_running() {
+  devices_->serve_host();
+  std::lock_guard lock(lock_);
+  run_wanted_ = true;
+  changed_.notify_all();
+}
+
+void Engine::begin_pause() {
+  {
+    std::lock_guard lock(lock_);
+    run_wanted_ = false;
+    for (auto& thread : threads_) {
+      if (thread->running) thread->vcpu->kick();
+    }
+  }
+  pause_pending_ = true;
+}
+
+bool Engine::parked() {
+  std::lock_guard lock(lock_);
+  if (run_wanted_) return false;
+  return std::none_of(threads_.begin(), threads_.end(), [](const auto& thread) { return thread->running; });
+}
+
+void Engine::finish_pause() {
+  if (!parked()) return;
+  pause_pending_ = false;
+  peer_.answer_command(CommandStatus::kOk, 0);
+}
+
+Outcome Engine::reset() {
+  devices_->reset();
+  if (Outcome done = machine_->reset(); !done.ok()) return done;
+  std::lock_guard lock(lock_);
+  for (auto& thread : threads_) thread->shut_down = false;
+  return {};
+}
+
+Outcome Engine::debug(Vcpu& vcpu, const u8* from) {
+  DebugImage image;
+  memcpy(&image, from, sizeof image);
+  kvm_guest_debug debug = {};
+  const u32 count = std::min(image.breakpoints, kMaxBreakpoints);
+  if (image.single_step != 0 || count != 0) debug.control = KVM_GUESTDBG_ENABLE;
+  if (image.single_step != 0) debug.control |= KVM_GUESTDBG_SINGLESTEP;
+  if (count != 0) debug.control |= KVM_GUESTDBG_USE_HW_BP;
+  for (u32 i = 0; i < count; ++i) {
+    debug.arch.debugreg[i] = image.at[i];
+    debug.arch.debugreg[7] |= 2ull << (2 * i);  // global enable; length and kind 0: execution
+  }
+  return call(vcpu.fd(), kSetGuestDebug, &debug);
+}
+
+/// Reply: pairs of u64, address and bytes of each run of written pages, sorted.
+Outcome Engine::take_dirty(u32& reply_bytes, bool& too_large) {
+  const Header& header = peer_.header();
+  u8* const transfer = peer_.area().transfer;
+  u64 last[2] = {0, 0};
+  std::vector<u64> bitmap;
+  reply_bytes = 0;
+  const auto put = [&] {
+    if (last[1] == 0) return;
+    if (reply_bytes + sizeof last > kTransferBytes) {
+      too_large = true;
+      return;
+    }
+    memcpy(transfer + reply_bytes, last, sizeof last);
+    reply_bytes += sizeof last;
+  };
+  for (u32 i = 0; i < header.ranges; ++i) {
+    if (Outcome got = machine_->take_dirty(i, bitmap); !got.ok()) return got;
+    for (u64 word = 0; word < bitmap.size(); ++word) {
+      for (u64 rest = bitmap[word]; rest != 0; rest &= rest - 1) {
+        const u64 at = header.range[i].base + (word * 64 + static_cast<u64>(__builtin_ctzll(rest))) * 4096;
+        if (last[1] != 0 && last[0] + last[1] == at) {
+          last[1] += 4096;
+          continue;
+        }
+        put();
+        last[0] = at;
+        last[1] = 4096;
+      }
+    }
+  }
+  put();
+  return {};
+}
+
+}  // namespace rz::kvm

@@ -1,0 +1,78 @@
+// The KVM side of one machine: VM and vCPU descriptors, memory slots, interrupt chips in the kernel. No threads.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "host_kvm.h"
+#include "shared/layout.h"
+#include "vcpu_state.h"
+
+namespace rz::kvm {
+
+/// A vCPU's descriptor and the page that it shares with the kernel.
+class VcpuFd {
+ public:
+  ~VcpuFd();
+  VcpuFd() = default;
+  VcpuFd(const VcpuFd&) = delete;
+  VcpuFd& operator=(const VcpuFd&) = delete;
+  Outcome create(int vm, u32 index, u32 run_bytes);
+  int fd() const { return fd_.get(); }
+  kvm_run& run() { return *run_; }
+
+ private:
+  Fd fd_;
+  kvm_run* run_ = nullptr;
+  u32 run_bytes_ = 0;
+};
+
+/// The 8259 pair, the IOAPIC and the 8254, as KVM has them.
+struct ChipsState {
+  kvm_irqchip pic[2], ioapic;
+  kvm_pit_state2 pit;
+};
+
+class Machine {
+ public:
+  /// @param header  checked; its ranges lie in `ram`
+  Outcome create(const shared::Header& header, u8* ram);
+
+  int vm() const { return vm_.get(); }
+  const HostKvm& host() const { return host_; }
+  std::vector<std::unique_ptr<VcpuFd>>& vcpus() { return vcpus_; }
+  /// Whether a guest-physical byte is read-only memory: writes to it come out as MMIO, and are dropped.
+  bool read_only(u64 gpa) const;
+
+  /// Any thread. Lines 0 and 2 are the chips' own, and ignored.
+  void set_line(u32 gsi, bool level);
+  void signal_msi(u64 address, u32 data);
+
+  /// Power-on state of everything. While no vCPU runs.
+  Outcome reset();
+
+  /// Begin or cease to note written pages. Any thread.
+  Outcome track_dirty(bool on);
+  bool tracking() const { return tracking_; }
+  /// Bitmap of pages of range `index` written since the last call; a bit for each page.
+  Outcome take_dirty(u32 index, std::vector<u64>& bitmap);
+
+ private:
+  Outcome add_memory(const shared::Header& header, u8* ram);
+  Outcome set_slot(u32 index, bool log);
+  Outcome add_chips();
+  Outcome route_lines();
+  Outcome get_chips(ChipsState& chips);
+  Outcome set_chips(const ChipsState& chips);
+
+  HostKvm host_;
+  Fd kvm_, vm_;
+  std::vector<shared::Range> ranges_;
+  u8* ram_ = nullptr;
+  bool tracking_ = false;
+  std::vector<std::unique_ptr<VcpuFd>> vcpus_;  // before vm_ at destruction: declared after it
+  ChipsState chips_at_power_on_;
+  std::vector<VcpuState> vcpus_at_power_on_;
+};
+
+}  // namespace rz::kvm

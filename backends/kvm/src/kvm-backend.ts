@@ -1,0 +1,37 @@
+// The Backend of the contract for Linux KVM.
+
+import { type Backend, type BackendReport, type ExitHandler, type Vm, type VmConfig } from "@ringzero/api";
+import { KvmVm } from "./kvm-vm.js";
+import { nativeAddon } from "./native-parts.js";
+import { capabilitiesFor } from "./vm-config.js";
+
+/** Runs x86 machines on /dev/kvm. Linux on x86-64 only. */
+export class KvmBackend implements Backend {
+  readonly name = "kvm";
+
+  async probe(): Promise<BackendReport> {
+    const { failure, maxVcpus } = examine();
+    return {
+      name: this.name,
+      available: failure === "",
+      reason: failure === "" ? "/dev/kvm opens and makes machines" : failure,
+      capabilities: capabilitiesFor(maxVcpus),
+      calibratedInstructionsPerSecond: null,
+    };
+  }
+
+  createVm(config: VmConfig, handler: ExitHandler): Promise<Vm> {
+    return KvmVm.create(config, handler);
+  }
+}
+
+function examine(): { failure: string; maxVcpus: number } {
+  if (process.platform !== "linux" || process.arch !== "x64") {
+    return { failure: `KVM is of Linux on x86-64, and this is ${process.platform} on ${process.arch}`, maxVcpus: 0 };
+  }
+  try {
+    return nativeAddon().probe();
+  } catch (error) {
+    return { failure: error instanceof Error ? error.message : String(error), maxVcpus: 0 };
+  }
+}

@@ -1,0 +1,15 @@
+// The backend as a plugin: how a registry, or a worker, finds it by this package's name.
+
+import { definePlugin } from "@ringzero/api";
+import { KvmBackend } from "./kvm-backend.js";
+
+export const kvmBackend = definePlugin({
+  name: "kvm",
+  kind: "backend",
+  api: { min: 1, max: 1 },
+  summary: "Linux KVM: the speed of the processor's virtualization",
+  module: import.meta.url,
+  create: () => new KvmBackend(),
+});
+
+export default kvmBackend;
