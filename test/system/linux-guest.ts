@@ -32,6 +32,8 @@ export interface GuestOptions {
   readonly memory?: string;
   readonly cpuProfile?: string;
   readonly cpus?: number;
+  /** Further words of the kernel's command line. */
+  readonly append?: string;
   readonly engine?: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -64,7 +66,11 @@ export class LinuxGuest {
       ...(options.cpus === undefined ? {} : { cpus: options.cpus }),
       ...(options.cpuProfile === undefined ? {} : { cpuProfile: options.cpuProfile }),
       ...(options.engine === undefined ? {} : { engine: options.engine }),
-      boot: linux({ kernel: options.kernel ?? images.kernel, initrd, append: "console=ttyS0 quiet panic=-1" }),
+      boot: linux({
+        kernel: options.kernel ?? images.kernel,
+        initrd,
+        append: `console=ttyS0 quiet panic=-1 ${options.append ?? ""}`,
+      }),
     });
     const machine = await sdk.create(spec, { backend: "bt" });
     const guest = new LinuxGuest(images, folder, sdk, machine);

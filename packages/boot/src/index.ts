@@ -9,4 +9,6 @@ export { CpioArchive } from "./cpio.js";
 export { type DebianImages, type FetchOptions, type FetchProgress, fetchDebianImages } from "./debian.js";
 export { flattenBootImage } from "./flatten.js";
 export { E820, type MemoryMapEntry, pcMemoryMap } from "./memory-map.js";
+export { buildMpTable, MP_TABLE_AT } from "./mp-table.js";
+export { PLATFORM_SETUP_AT } from "./platform-setup.js";
 export { buildSmbios, SMBIOS_AT } from "./smbios.js";

@@ -11,6 +11,8 @@ import { flatGdt, identityPageTables, longModeEntry, protectedModeEntry } from "
 import { checkInitrd } from "./initrd.js";
 import { lowMemoryEnd, MemoryPlan, pcMemoryMap } from "./memory-map.js";
 import { RESET_STUB_AT, resetStub } from "./reset-stub.js";
+import { buildMpTable, MP_TABLE_AT } from "./mp-table.js";
+import { throughPlatformSetup } from "./platform-setup.js";
 import { buildSmbios, SMBIOS_AT } from "./smbios.js";
 
 /** Where the loader's own things go; conventional memory, which the kernel takes over once it has copied them. */
@@ -67,20 +69,20 @@ export function linuxImage(files: LinuxBootFiles, shape: MachineShape): BootImag
   const acpi = buildAcpiTables({ cpus: shape.cpus, ...(shape.uarts ? { uarts: shape.uarts } : {}) });
   plan.place("the ACPI tables", acpi.at, acpi.bytes);
   plan.place("the SMBIOS tables", SMBIOS_AT, buildSmbios(shape.memoryBytes));
+  plan.place("the MP table", MP_TABLE_AT, buildMpTable(shape.cpus));
   plan.place("the reset code", RESET_STUB_AT, resetStub());
   plan.place("the boot parameters", BOOT_PARAMS_AT, bootParams(kernel, kernelAt, initrdAt, initrd.length, acpi.rsdpAt, shape));
   plan.place("the GDT", GDT_AT, flatGdt(kernel.has64BitEntry));
 
   const values = { rsi: BOOT_PARAMS_AT, rsp: STACK_TOP };
   if (!kernel.has64BitEntry) {
-    return { ranges: plan.ranges, rom: [], registers: protectedModeEntry(kernelAt, GDT_AT, values) };
+    const registers = throughPlatformSetup(plan, shape, protectedModeEntry(kernelAt, GDT_AT, values));
+    return { ranges: plan.ranges, rom: [], registers };
   }
   plan.place("the page tables", PAGE_TABLES_AT, identityPageTables(PAGE_TABLES_AT));
-  return {
-    ranges: plan.ranges,
-    rom: [],
-    registers: longModeEntry(kernelAt + ENTRY_64_OFFSET, GDT_AT, PAGE_TABLES_AT, values),
-  };
+  const entry = longModeEntry(kernelAt + ENTRY_64_OFFSET, GDT_AT, PAGE_TABLES_AT, values);
+  const registers = throughPlatformSetup(plan, shape, entry);
+  return { ranges: plan.ranges, rom: [], registers };
 }
 
 /** The preferred address, where the kernel needs not move itself; 1 MiB for kernels that do not say. */

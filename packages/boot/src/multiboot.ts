@@ -10,6 +10,8 @@ import { encodeCommandLine } from "./linux.js";
 import { biosDataArea, BIOS_DATA_AREA_AT } from "./bios-data-area.js";
 import { lowMemoryEnd, MemoryPlan, pcMemoryMap } from "./memory-map.js";
 import { RESET_STUB_AT, resetStub } from "./reset-stub.js";
+import { buildMpTable, MP_TABLE_AT } from "./mp-table.js";
+import { throughPlatformSetup } from "./platform-setup.js";
 import { buildSmbios, SMBIOS_AT } from "./smbios.js";
 
 const HEADER_MAGIC = 0x1badb002;
@@ -84,14 +86,13 @@ export function multibootImage(files: MultibootFiles, shape: MachineShape): Boot
   plan.place("the ACPI tables", acpi.at, acpi.bytes);
   plan.place("the SMBIOS tables", SMBIOS_AT, buildSmbios(shape.memoryBytes));
   plan.place("the BIOS data area", BIOS_DATA_AREA_AT, biosDataArea(shape));
+  plan.place("the MP table", MP_TABLE_AT, buildMpTable(shape.cpus));
   plan.place("the reset code", RESET_STUB_AT, resetStub());
   plan.place("the Multiboot information", INFO_AT, information(loaderNameAt, commandLineAt, modules, shape));
   plan.place("the GDT", GDT_AT, flatGdt(false));
-  return {
-    ranges: plan.ranges,
-    rom: [],
-    registers: protectedModeEntry(entry, GDT_AT, { rax: ENTRY_MAGIC, rbx: INFO_AT }),
-  };
+  const state = protectedModeEntry(entry, GDT_AT, { rax: ENTRY_MAGIC, rbx: INFO_AT });
+  const registers = throughPlatformSetup(plan, shape, state);
+  return { ranges: plan.ranges, rom: [], registers };
 }
 
 export interface MultibootHeader {

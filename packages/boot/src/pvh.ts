@@ -9,6 +9,8 @@ import { flatGdt, protectedModeEntry } from "./entry-state.js";
 import { encodeCommandLine } from "./linux.js";
 import { MemoryPlan, pcMemoryMap } from "./memory-map.js";
 import { RESET_STUB_AT, resetStub } from "./reset-stub.js";
+import { buildMpTable, MP_TABLE_AT } from "./mp-table.js";
+import { throughPlatformSetup } from "./platform-setup.js";
 import { buildSmbios, SMBIOS_AT } from "./smbios.js";
 
 const XEN_ELFNOTE_PHYS32_ENTRY = 18;
@@ -71,10 +73,12 @@ export function pvhImage(
   const acpi = buildAcpiTables({ cpus: shape.cpus, ...(shape.uarts ? { uarts: shape.uarts } : {}) });
   plan.place("the ACPI tables", acpi.at, acpi.bytes);
   plan.place("the SMBIOS tables", SMBIOS_AT, buildSmbios(shape.memoryBytes));
+  plan.place("the MP table", MP_TABLE_AT, buildMpTable(shape.cpus));
   plan.place("the reset code", RESET_STUB_AT, resetStub());
   plan.place("the start info", START_INFO_AT, startInfo(modules, acpi.rsdpAt, shape));
   plan.place("the GDT", GDT_AT, flatGdt(false));
-  return { ranges: plan.ranges, rom: [], registers: protectedModeEntry(entry, GDT_AT, { rbx: START_INFO_AT }) };
+  const registers = throughPlatformSetup(plan, shape, protectedModeEntry(entry, GDT_AT, { rbx: START_INFO_AT }));
+  return { ranges: plan.ranges, rom: [], registers };
 }
 
 function startInfo(modules: readonly { at: number; sizeBytes: number }[], rsdpAt: number, shape: MachineShape): Uint8Array {

@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BootImage, MachineShape } from "@ringzero/api";
+import { PLATFORM_SETUP_AT } from "@ringzero/boot";
 import { pcRamLayout, RingzeroError } from "@ringzero/api";
 
 export const MIB = 2 ** 20;
@@ -211,6 +212,17 @@ export async function survivesTruncation(
     }
   }
   return refused;
+}
+
+/** Where the platform set-up code, which runs first, goes on: its last instruction is a jump there. */
+export function kernelEntry(image: BootImage): number {
+  const setup = image.ranges.find((range) => range.at === PLATFORM_SETUP_AT);
+  assert.ok(setup, "there is no platform set-up code");
+  const end = setup.at + setup.bytes.length;
+  const rip = Number(image.registers.rip);
+  assert.ok(rip >= setup.at && rip < end, "it does not run first");
+  assert.equal(setup.bytes.at(-5), 0xe9);
+  return end + new DataView(setup.bytes.buffer, setup.bytes.byteOffset + setup.bytes.length - 4).getInt32(0, true);
 }
 
 /** 0, 1, 2 … below `end`. */
