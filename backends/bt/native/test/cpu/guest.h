@@ -127,6 +127,7 @@ void exception_tests();
 void task_tests();
 void string_tests();
 void cpuid_tests();
+void cpuid_walk_tests();
 void clock_tests();
 void fpu_state_tests();
 

@@ -15,6 +15,7 @@ int main() {
       {"tasks", task_tests},
       {"strings", string_tests},
       {"cpuid", cpuid_tests},
+      {"cpuid, all leaves", cpuid_walk_tests},
       {"clock", clock_tests},
       {"fpu state", fpu_state_tests},
   };
