@@ -19,6 +19,7 @@ namespace rz {
 namespace {
 
 constexpr u32 kMsrTsc = 0x10, kMsrKvmWallClock = 0x4b564d00, kMsrKvmClock = 0x4b564d01;
+constexpr u32 kMceFirst = 0x400;  // IA32_MC0_CTL; a bank's are four apart
 constexpr size_t kXsaveHeaderAt = 512, kXsaveLegacyBytes = 576;
 constexpr unsigned kXsavePkru = 9;  // component
 
@@ -59,6 +60,8 @@ u64* msr_slot(Msrs& msr, u32 index) {
   for (const MsrField& known : kMsrFields) {
     if (known.index == index) return &(msr.*known.field);
   }
+  if (index >= kMceFirst && index < kMceFirst + 4 * kMceBanks && (index & 3) == 0)
+    return &msr.mce_ctl[(index - kMceFirst) / 4];
   if (index == 0x250) return &msr.mtrr_fixed[0];
   if (index == 0x258 || index == 0x259) return &msr.mtrr_fixed[index - 0x258 + 1];
   if (index >= 0x268 && index <= 0x26f) return &msr.mtrr_fixed[index - 0x268 + 3];
@@ -90,6 +93,10 @@ void write_msrs(Writer& out, Vcpu& v) {
   for (const MsrField& known : kMsrFields) list.push_back({known.index, 0, v.msr.*known.field});
   for (u32 index = 0x200; index < 0x270; ++index) {
     if (const u64* slot = msr_slot(v.msr, index)) list.push_back({index, 0, *slot});
+  }
+  for (u32 bank = 0; bank < kMceBanks; ++bank) {
+    const u32 index = kMceFirst + 4 * bank;
+    list.push_back({index, 0, *msr_slot(v.msr, index)});
   }
   out.chunk(kChunkMsrs, v.index, list.data(), list.size() * sizeof(MsrImage));
 }

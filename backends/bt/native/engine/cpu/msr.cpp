@@ -29,6 +29,20 @@ bool all_types(u64 value, bool (*good)(u64)) {
   return true;
 }
 
+constexpr u64 kMcgCap = kMceBanks | 1u << 8;  // and MCG_CTL
+constexpr u32 kMceFirst = 0x400, kMceLast = kMceFirst + 4 * kMceBanks - 1;
+
+// CTL, STATUS, ADDR and MISC of the machine-check banks: only CTL ever holds anything but 0.
+u64 read_mce(const Vcpu& v, u32 index) { return (index & 3) == 0 ? v.msr.mce_ctl[(index - kMceFirst) / 4] : 0; }
+
+bool write_mce(Vcpu& v, u32 index, u64 value) {
+  if ((index & 3) != 0) return value == 0;
+  // All bits or none; Linux leaves bit 10 of one bank of AMD's out.
+  if (value != 0 && (value | 1u << 10) != ~0ull) return false;
+  v.msr.mce_ctl[(index - kMceFirst) / 4] = value;
+  return true;
+}
+
 // Index into mtrr_fixed, or -1.
 int fixed_mtrr(u32 index) {
   if (index == 0x250) return 0;
@@ -149,6 +163,10 @@ bool msr_read(Vcpu& v, u32 index, u64& value) {
     value = m.mtrr_fixed[fixed];
     return true;
   }
+  if (index >= kMceFirst && index <= kMceLast) {
+    value = read_mce(v, index);
+    return true;
+  }
   if (index >= 0x200 && index < 0x200 + 2 * kVariableMtrrs) {
     value = (index & 1) ? m.mtrr_mask[(index - 0x200) / 2] : m.mtrr_base[(index - 0x200) / 2];
     return true;
@@ -179,7 +197,7 @@ bool msr_read(Vcpu& v, u32 index, u64& value) {
     case 0x174: value = m.sysenter_cs; return true;
     case 0x175: value = m.sysenter_esp; return true;
     case 0x176: value = m.sysenter_eip; return true;
-    case 0x179: value = 0; return true;  // MCG_CAP: no banks
+    case 0x179: value = kMcgCap; return true;
     case 0x17a: value = m.mcg_status; return true;
     case 0x17b: value = m.mcg_ctl; return true;
     case 0x1a0: value = m.misc_enable; return true;
@@ -213,6 +231,7 @@ bool msr_write(Vcpu& v, u32 index, u64 value) {
   if (apic_register(index)) return v.machine->irq && v.machine->irq->msr_write(v, index, value);
   if (fixed_mtrr(index) >= 0 || index == 0x2ff || (index >= 0x200 && index < 0x200 + 2 * kVariableMtrrs))
     return write_mtrr(v, index, value);
+  if (index >= kMceFirst && index <= kMceLast) return write_mce(v, index, value);
   switch (index) {
     case 0x0:
     case 0x1: return true;
@@ -254,7 +273,10 @@ bool msr_write(Vcpu& v, u32 index, u64 value) {
       if (value) return false;
       m.mcg_status = 0;
       return true;
-    case 0x17b: m.mcg_ctl = value; return true;
+    case 0x17b:
+      if (value != 0 && value != ~0ull) return false;
+      m.mcg_ctl = value;
+      return true;
     case 0x1a0: m.misc_enable = value; return true;
     case 0x1d9:  // LBR and BTF; on AMD the performance-monitor pin controls too
       if (value & ~(cpu.intel ? 3ull : 0x3full)) return false;

@@ -100,6 +100,8 @@ void vcpu_reset(Vcpu& v) {
   v.msr.pat = 0x0007040600070406;
   v.msr.apic_base = 0xfee00000 | 1u << 11 | (v.index == 0 ? 1u << 8 : 0);
   v.msr.misc_enable = 1;  // fast strings
+  v.msr.mcg_ctl = ~0ull;
+  fill_bytes(v.msr.mce_ctl, 0xff, sizeof v.msr.mce_ctl);
   // Time-stamp counters of one machine start together, whenever its later vCPUs are made or reset.
   const bool first = v.machine->vcpus.empty() || v.machine->vcpus[0] == &v;
   v.boot_tsc = first ? host_tsc() : v.machine->vcpus[0]->boot_tsc;

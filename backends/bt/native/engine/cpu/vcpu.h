@@ -90,12 +90,16 @@ enum class TrapRule : u8 {
   kNewFlag,  // SYSCALL, SYSRET: if EFLAGS.TF is set when it is through
 };
 
+/// Machine-check banks. Nothing is ever reported in them.
+inline constexpr unsigned kMceBanks = 10;
+
 /// FS/GS base and other MSRs that live outside the segment array.
 struct Msrs {
   u64 efer, star, lstar, cstar, sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux,
       apic_base, misc_enable, spec_ctrl, tsc_offset, tsc_deadline, mtrr_def_type, debugctl, kvm_clock, kvm_wall_clock,
       xss, pkru, mtrr_fixed[11], mtrr_base[16], mtrr_mask[16];
   u64 tsc_adjust, hwcr, syscfg, de_cfg, mcg_status, mcg_ctl, feature_control, microcode, kvm_poll_control;
+  u64 mce_ctl[kMceBanks];
 };
 
 /// One entry of the flight recorder: a block that the run loop entered (linked blocks follow unseen).
@@ -135,8 +139,9 @@ struct alignas(64) Vcpu {
   bool wait_for_sipi;  // after INIT, and from power-on but on the boot processor: only INIT, SIPI and the host get
                        // through
   bool nmi_blocked;
-  bool fpu_live;   // guest FPU/vector state is in the host registers (else in `xsave`)
-  u64 shadow_rip;  // interrupts are held off while rip == shadow_rip (STI, MOV SS); ~0: none
+  bool fpu_live;      // guest FPU/vector state is in the host registers (else in `xsave`)
+  u64 shadow_rip;     // interrupts are held off while rip == shadow_rip (STI, MOV SS); ~0: none
+  bool shadow_by_ss;  // ... by MOV SS or POP SS, which hold off debug exceptions too
   PendingException exception;
   u8 watch_data, watch_code, watch_port;  // breakpoints that are armed, bit n for DRn (cpu/debug.h)
   u8 debug_pending;                       // breakpoints that the running instruction hit

@@ -7,7 +7,10 @@ namespace rz {
 namespace {
 
 constexpr u32 kMsrApicBase = 0x1B, kMsrTscDeadline = 0x6E0;
-constexpr bool owns_port(u16 port) { return PicPair::owns(port) || Pit::owns(port); }
+constexpr u16 kX87ErrorPort = 0xf0;  // of the PC/AT's coprocessor
+constexpr unsigned kX87ErrorLine = 13;
+
+bool owns_port(u16 port) { return PicPair::owns(port) || Pit::owns(port); }
 
 }  // namespace
 
@@ -99,6 +102,11 @@ bool IrqPlatform::io_read(u16 port, unsigned width, u64& value) {
 }
 
 bool IrqPlatform::io_write(u16 port, unsigned width, u64 value) {
+  if (port == kX87ErrorPort) {
+    set_line(kX87ErrorLine, false);
+    ignore_x87_error_.store(true, std::memory_order_relaxed);
+    return true;
+  }
   if (!owns_port(port)) return false;
   std::lock_guard guard(chips_lock_);
   for (unsigned i = 0; i < width; ++i) chip_write(static_cast<u16>(port + i), static_cast<u8>(value >> (8 * i)));
@@ -184,6 +192,16 @@ bool IrqPlatform::msr_write(Vcpu& vcpu, u32 index, u64 value) {
   return index >= 0x800 && index <= 0x8FF && lapic.msr_write(index, value);
 }
 
+void IrqPlatform::x87_error(Vcpu&) {
+  ignore_x87_error_.store(false, std::memory_order_relaxed);
+  set_line(kX87ErrorLine, true);
+}
+
+bool IrqPlatform::x87_error_ignored(Vcpu&, bool pending) {
+  if (!pending) ignore_x87_error_.store(false, std::memory_order_relaxed);
+  return ignore_x87_error_.load(std::memory_order_relaxed);
+}
+
 void IrqPlatform::run_timers(Vcpu& vcpu) { per(vcpu).timers.run(); }
 u64 IrqPlatform::next_deadline_ns(Vcpu& vcpu) { return per(vcpu).timers.next_deadline_ns(); }
 
@@ -191,6 +209,7 @@ u64 IrqPlatform::next_deadline_ns(Vcpu& vcpu) { return per(vcpu).timers.next_dea
 // ------------------------------------------------------------------------------------------------------
 
 void IrqPlatform::reset() {
+  ignore_x87_error_.store(false, std::memory_order_relaxed);
   {
     std::lock_guard guard(chips_lock_);
     pic_.reset();

@@ -42,7 +42,7 @@ class IrqPlatform final : public InterruptSource {
   void send_nmi();
 
   // ---- ports and MMIO; vCPU thread -----------------------------------------------------------------------------
-  /// False: not a port of these chips (20h-21h, A0h-A1h, 4D0h-4D1h, 40h-43h, 61h). Width 1, 2 or 4 bytes; wider
+  /// False: not a port of these chips (20h-21h, A0h-A1h, 4D0h-4D1h, 40h-43h, 61h, F0h). Width 1, 2 or 4 bytes; wider
   /// accesses go to consecutive ports, of which strangers read FFh.
   bool io_read(u16 port, unsigned width, u64& value);
   bool io_write(u16 port, unsigned width, u64 value);
@@ -65,6 +65,8 @@ class IrqPlatform final : public InterruptSource {
   /// (errno).
   bool bind_thread(Vcpu& vcpu) { return per(vcpu).timers.bind_thread(); }
   void unbind_thread(Vcpu& vcpu) { per(vcpu).timers.unbind_thread(); }
+  void x87_error(Vcpu& vcpu) override;
+  bool x87_error_ignored(Vcpu& vcpu, bool pending) override;
   void init_vcpu(Vcpu& vcpu) override { per(vcpu).lapic.init(); }
   u8 startup_vector(Vcpu& vcpu) override { return per(vcpu).lapic.startup_vector(); }
   /// The guest wrote its TSC or TSC_ADJUST: vcpu.msr.tsc_offset changed.
@@ -98,6 +100,7 @@ class IrqPlatform final : public InterruptSource {
   std::vector<std::unique_ptr<PerVcpu>> vcpus_;
   mutable std::mutex chips_lock_;       // guards pic_, ioapic_, pit_
   std::atomic<bool> pic_level_{false};  // INTR of the 8259 pair; written under chips_lock_, read without
+  std::atomic<bool> ignore_x87_error_{false};
   PicPair pic_;
   Ioapic ioapic_;
   std::unique_ptr<Pit> pit_;  // made after the boot processor's timer queue

@@ -79,6 +79,31 @@ bool visible(const Vcpu& v, u16 selector, const Descriptor& d) {
   return d.conforming() || (d.dpl() >= v.cpl && d.dpl() >= (selector & 3u));
 }
 
+// What LAR, LSL, VERR and VERW have in common: the descriptor that the operand selects, if there is one to be seen from
+// here. False: a fault is pending.
+bool look_at(Vcpu& v, const Inst& inst, Descriptor& d, bool& found) {
+  u64 selector;
+  if (!protected_only(v) || !read_rm(v, inst, 2, selector)) return false;
+  if (!probe_descriptor(v, static_cast<u16>(selector), d, found)) return false;
+  found = found && visible(v, static_cast<u16>(selector), d);
+  return true;
+}
+
+// System segments that LAR and LSL know; gates have attributes, but no limit.
+bool known_system(const Vcpu& v, const Descriptor& d, bool gates) {
+  switch (d.type()) {
+    case kLdt:
+    case kTss32:
+    case kTss32Busy: return true;
+    case kTss16:
+    case kTss16Busy: return !v.long_mode();
+    case kCallGate32: return gates;
+    case kCallGate16:
+    case kTaskGate: return gates && !v.long_mode();
+    default: return false;
+  }
+}
+
 }  // namespace
 
 OpResult op_lgdt(Vcpu& v, const Inst& inst) { return load_table(v, inst, v.gdtr); }
@@ -141,19 +166,10 @@ OpResult op_ltr(Vcpu& v, const Inst& inst) {
 }
 
 OpResult op_lar(Vcpu& v, const Inst& inst) {
-  if (!protected_only(v)) return OpResult::kFault;
-  u64 selector;
-  if (!read_rm(v, inst, 2, selector)) return OpResult::kFault;
   Descriptor d;
   bool found;
-  if (!probe_descriptor(v, static_cast<u16>(selector), d, found)) return OpResult::kFault;
-  if (found && !d.is_code_or_data()) {
-    const unsigned t = d.type();
-    const bool both = t == kLdt || t == kTss32 || t == kTss32Busy || t == kCallGate32;
-    const bool legacy = t == kTss16 || t == kTss16Busy || t == kCallGate16 || t == kTaskGate;
-    found = both || (legacy && !v.long_mode());
-  }
-  found = found && visible(v, static_cast<u16>(selector), d);
+  if (!look_at(v, inst, d, found)) return OpResult::kFault;
+  found = found && (d.is_code_or_data() || known_system(v, d, true));
   set_flag(v, kFlagZF, found);
   if (found)
     write_reg(v, inst, inst.reg, inst.operand_bytes, (d.low >> 32) & (inst.operand_bytes == 2 ? 0xff00u : 0x00ffff00u));
@@ -161,42 +177,28 @@ OpResult op_lar(Vcpu& v, const Inst& inst) {
 }
 
 OpResult op_lsl(Vcpu& v, const Inst& inst) {
-  if (!protected_only(v)) return OpResult::kFault;
-  u64 selector;
-  if (!read_rm(v, inst, 2, selector)) return OpResult::kFault;
   Descriptor d;
   bool found;
-  if (!probe_descriptor(v, static_cast<u16>(selector), d, found)) return OpResult::kFault;
-  if (found && !d.is_code_or_data()) {
-    const unsigned t = d.type();
-    const bool both = t == kLdt || t == kTss32 || t == kTss32Busy;
-    found = both || ((t == kTss16 || t == kTss16Busy) && !v.long_mode());
-  }
-  found = found && visible(v, static_cast<u16>(selector), d);
+  if (!look_at(v, inst, d, found)) return OpResult::kFault;
+  found = found && (d.is_code_or_data() || known_system(v, d, false));
   set_flag(v, kFlagZF, found);
   if (found) write_reg(v, inst, inst.reg, inst.operand_bytes, d.limit());
   return OpResult::kNext;
 }
 
 OpResult op_verr(Vcpu& v, const Inst& inst) {
-  if (!protected_only(v)) return OpResult::kFault;
-  u64 selector;
-  if (!read_rm(v, inst, 2, selector)) return OpResult::kFault;
   Descriptor d;
   bool found;
-  if (!probe_descriptor(v, static_cast<u16>(selector), d, found)) return OpResult::kFault;
-  set_flag(v, kFlagZF, found && d.readable() && visible(v, static_cast<u16>(selector), d));
+  if (!look_at(v, inst, d, found)) return OpResult::kFault;
+  set_flag(v, kFlagZF, found && d.readable());
   return OpResult::kNext;
 }
 
 OpResult op_verw(Vcpu& v, const Inst& inst) {
-  if (!protected_only(v)) return OpResult::kFault;
-  u64 selector;
-  if (!read_rm(v, inst, 2, selector)) return OpResult::kFault;
   Descriptor d;
   bool found;
-  if (!probe_descriptor(v, static_cast<u16>(selector), d, found)) return OpResult::kFault;
-  set_flag(v, kFlagZF, found && d.writable_data() && visible(v, static_cast<u16>(selector), d));
+  if (!look_at(v, inst, d, found)) return OpResult::kFault;
+  set_flag(v, kFlagZF, found && d.writable_data());
   return OpResult::kNext;
 }
 

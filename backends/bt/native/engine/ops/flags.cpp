@@ -25,7 +25,10 @@ OpResult op_cli(Vcpu& v, const Inst&) {
 
 OpResult op_sti(Vcpu& v, const Inst& inst) {
   if (!v.protected_mode() || (v.v8086() ? iopl(v) == 3 : v.cpl <= iopl(v))) {
-    if (!(v.rflags & kFlagIF)) v.shadow_rip = next_instruction(v, inst);
+    if (!(v.rflags & kFlagIF)) {
+      v.shadow_rip = next_instruction(v, inst);
+      v.shadow_by_ss = false;
+    }
     v.rflags |= kFlagIF;
   } else if ((vme(v) || pvi(v)) && !(v.rflags & kFlagVIP)) {
     v.rflags |= kFlagVIF;

@@ -96,7 +96,7 @@ OpResult op_maskmov(Vcpu& v, const Inst& inst) {
   u8 value[16], mask[16] = {};
   const unsigned count = mmx ? 8 : 16;
   if (mmx) {
-    if (x87_error_pending(v)) return fault(v, kMF);
+    if (x87_error_pending()) return fault(v, kMF);
     store_bytes(value, read_mmx(inst.reg), 8);
     store_bytes(mask, read_mmx(inst.rm), 8);
   } else {

@@ -12,6 +12,7 @@ namespace {
 void loaded(Vcpu& v, const Inst& inst, u8 seg) {
   if (seg == kSS) {
     v.shadow_rip = next_instruction(v, inst);
+    v.shadow_by_ss = true;
     if ((v.rflags & kFlagTF) || v.debug_pending) v.trap_rule = TrapRule::kHeld;
   }
   refresh_mode(v);

@@ -3,6 +3,7 @@
 // the code cache. Source: SDM, "Saving the x87 FPU's State with FSTENV/FNSTENV and FSAVE/FNSAVE".
 #include "../cpu/bytes.h"
 #include "../run/host_fpu.h"
+#include "../run/machine.h"
 #include "operands.h"
 #include "ops.h"
 
@@ -43,7 +44,7 @@ OpResult op_fnstenv(Vcpu& v, const Inst& inst) {
 }
 
 OpResult op_fldenv(Vcpu& v, const Inst& inst) {
-  if (x87_error_pending(v)) return fault(v, kMF);
+  if (x87_error_pending()) return fault(v, kMF);
   const bool wide = inst.operand_bytes != 2;
   u8 host[kEnv32], guest[kEnv32];
   if (!mem_read_block(v, inst.seg, effective_offset(v, inst), guest, wide ? kEnv32 : kEnv16)) return OpResult::kFault;
@@ -69,7 +70,7 @@ OpResult op_fnsave(Vcpu& v, const Inst& inst) {
 }
 
 OpResult op_frstor(Vcpu& v, const Inst& inst) {
-  if (x87_error_pending(v)) return fault(v, kMF);
+  if (x87_error_pending()) return fault(v, kMF);
   const bool wide = inst.operand_bytes != 2;
   const unsigned env = wide ? kEnv32 : kEnv16;
   struct {
@@ -86,7 +87,9 @@ OpResult op_frstor(Vcpu& v, const Inst& inst) {
 
 OpResult op_fwait(Vcpu& v, const Inst&) {
   if ((v.cr0 & kCr0MP) && (v.cr0 & kCr0TS)) return fault(v, kNM);
-  return x87_error_pending(v) ? fault(v, kMF) : OpResult::kNext;
+  const bool pending = x87_error_pending();
+  if (!(v.cr0 & kCr0NE) && v.machine->irq && v.machine->irq->x87_error_ignored(v, pending)) return OpResult::kNext;
+  return pending ? fault(v, kMF) : OpResult::kNext;
 }
 
 }  // namespace rz

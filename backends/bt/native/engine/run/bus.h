@@ -36,6 +36,10 @@ class InterruptSource {
   virtual void run_timers(Vcpu& vcpu) = 0;
   /// Earliest deadline on CLOCK_MONOTONIC in ns, or ~0.
   virtual u64 next_deadline_ns(Vcpu& vcpu) = 0;
+  /// FERR#: an x87 exception waits while CR0.NE is clear. IRQ 13, until port F0h is written.
+  virtual void x87_error(Vcpu&) {}
+  /// IGNNE#: whether FWAIT goes on in spite of the exception; from the write of port F0h until it finds none `pending`.
+  virtual bool x87_error_ignored(Vcpu&, bool /*pending*/) { return false; }
   /// The local APIC's part of an INIT (kAttnInit seen).
   virtual void init_vcpu(Vcpu&) {}
   /// Vector of the last SIPI (kAttnSipi seen): execution starts at vector << 12.

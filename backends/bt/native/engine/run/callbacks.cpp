@@ -33,7 +33,7 @@ bool misaligned(Vcpu& v, u64 linear, u32 meta) {
 /// An x87 or MMX instruction first reports the exception of an earlier one: before any fault of its operand, and before
 /// a device is touched.
 bool earlier_x87_error(Vcpu& v, u32 meta) {
-  if (!AccessMeta::waits(meta) || !x87_error_pending(v)) return false;
+  if (!AccessMeta::waits(meta) || !x87_error_pending()) return false;
   v.raise(kMF);
   v.exit_meta = kExitFault;
   return true;

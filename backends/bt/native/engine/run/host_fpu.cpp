@@ -26,11 +26,10 @@ void load_guest_fpu(Vcpu& vcpu) {
   vcpu.fpu_live = true;
 }
 
-// With CR0.NE clear the error leaves through the interrupt controller, which the PC platform does not wire.
-bool x87_error_pending(const Vcpu& vcpu) {
+bool x87_error_pending() {
   u16 status;
   asm volatile("fnstsw %0" : "=m"(status));
-  return (status & 0x80) && (vcpu.cr0 & kCr0NE);
+  return (status & 0x80) != 0;
 }
 
 }  // namespace rz

@@ -14,8 +14,9 @@ void save_guest_fpu(Vcpu& vcpu);
 /// vcpu.xsave -> host registers.
 void load_guest_fpu(Vcpu& vcpu);
 
-/// True when an x87 exception that the guest does not mask waits for the next waiting instruction. Guest state live.
-bool x87_error_pending(const Vcpu& vcpu);
+/// True when an x87 exception that the guest does not mask waits for the next waiting instruction, which then raises
+/// #MF (with CR0.NE clear the run loop makes IRQ 13 of it). Guest state live.
+bool x87_error_pending();
 
 class HostFpuScope {
  public:

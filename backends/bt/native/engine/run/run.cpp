@@ -181,12 +181,13 @@ bool code_linear(Vcpu& v, u64& linear) {
   return true;
 }
 
-/// Instruction breakpoints at the current RIP: a #DB becomes pending, unless EFLAGS.RF holds it off.
+/// Instruction breakpoints at the current RIP: a #DB becomes pending, unless EFLAGS.RF holds it off, or MOV SS before
+/// it.
 /// @param single  set when the instruction has to run alone
-bool hits_code_breakpoint(Vcpu& v, bool& single) {
+bool hits_code_breakpoint(Vcpu& v, bool held_off, bool& single) {
   const CodeWatch watch = code_watch(v);
   single |= watch.on_page;
-  if (!watch.hits || (v.rflags & kFlagRF)) return false;
+  if (!watch.hits || held_off || (v.rflags & kFlagRF)) return false;
   v.dr[6] |= watch.hits;
   v.raise(kDB);
   return true;
@@ -292,6 +293,13 @@ RunExit run(Vcpu& v) {
   for (bool began = false;; began = true) {
     if (stress(random, options.stress_flush_tlb)) tlb_flush_all(v);
     if (stress(random, options.stress_flush_code)) v.request(kAttnFlush);
+    if (v.exception.vector == kMF && !(v.cr0 & kCr0NE)) {
+      // The processor says so by FERR# and stands before the instruction until an interrupt comes.
+      v.exception = PendingException{};
+      v.machine->irq->x87_error(v);
+      v.halted = true;
+      bounce_next = false;
+    }
     if (v.exception.vector != PendingException::kNone) {
       deliver_exception(v);
       bounce_next = false;
@@ -324,7 +332,9 @@ RunExit run(Vcpu& v) {
     bool single = step || shadow_step || bounce_next || v.debug_pending;
     bool resume = false;  // EFLAGS.RF was set: it lasts until the instruction is through
     if (v.watch_code) {
-      if (!bounce_next && hits_code_breakpoint(v, single)) continue;
+      const bool held_off =
+          in_shadow && v.shadow_by_ss;  // SDM, "Masking Exceptions and Interrupts When Switching Stacks"
+      if (!bounce_next && hits_code_breakpoint(v, held_off, single)) continue;
       resume = (v.rflags & kFlagRF) != 0;
       v.rflags &= ~kFlagRF;
     }
