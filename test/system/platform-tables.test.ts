@@ -2,8 +2,10 @@
 // MultiProcessor table's processors and interrupt lines.
 
 import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, it } from "mocha";
-import type { DebianImages } from "@ringzero/boot";
+import { debianPackages } from "../guest-images/debian-packages.js";
 import { guestImages, LinuxGuest } from "./linux-guest.js";
 
 const COMPLAINTS = "WARNING|BUG|Oops|Call Trace|Firmware Bug|unchecked MSR|MTRRs disabled|MTRRs all blank|inconsistent|your BIOS";
@@ -12,13 +14,15 @@ for (const cpus of [1, 2]) {
   for (const append of ["", "acpi=off"]) {
     describe(`Linux on ${cpus} processor(s)${append ? ` with ${append}` : ""}`, function () {
       this.timeout(300_000);
-      let images: DebianImages | null;
       let guest: LinuxGuest | undefined;
 
       before(async function () {
-        images = await guestImages();
-        if (images === null) this.skip();
-        guest = await LinuxGuest.boot(images, { cpus, append });
+        const images = await guestImages();
+        // Debian's cloud kernel cannot do without ACPI.
+        const system = await debianPackages({ packages: ["linux-image-amd64*"] });
+        if (!images || !system) return this.skip();
+        const kernel = (await readdir(join(system, "boot"))).find((file) => file.startsWith("vmlinuz-"))!;
+        guest = await LinuxGuest.boot(images, { kernel: join(system, "boot", kernel), cpus, append });
       });
       after(async () => guest?.dispose());
 
