@@ -10,7 +10,7 @@ export function capabilitiesFor(maxVcpus: number): BackendCapabilities {
     maxVcpus: Math.min(maxVcpus, LINK_MAX_VCPUS),
     maxMemoryBytes: 64 * 2 ** 30,
     cpuProfiles: ["host"],
-    saveState: false,
+    saveState: true,
     dirtyLog: true,
     debug: true,
     doorbells: true,

@@ -9,6 +9,8 @@ endif()
 find_package(Threads REQUIRED)
 add_subdirectory(${RINGZERO_NATIVE_DIR} ${CMAKE_BINARY_DIR}/ringzero_native)
 
+target_include_directories(ringzero_engine_core PUBLIC ${RINGZERO_NATIVE_DIR}/src)  # layout of the saved state
+
 add_executable(ringzero-engine
   host/main.cpp host/engine.cpp host/host_work.cpp host/commands.cpp host/crash.cpp host/life_line.cpp host/options.cpp host/fake_run.cpp
   host/exit_bus.cpp host/native_devices.cpp host/registers_codec.cpp host/state_codec.cpp host/assemble.cpp

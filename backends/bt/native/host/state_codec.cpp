@@ -12,7 +12,7 @@
 #include "cpu/tsc.h"
 #include "registers_codec.h"
 #include "run/host_fpu.h"
-#include "state_chunks.h"
+#include "state/state_chunks.h"
 
 namespace rz {
 

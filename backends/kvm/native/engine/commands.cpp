@@ -6,6 +6,7 @@
 
 #include "engine.h"
 #include "registers.h"
+#include "state.h"
 
 namespace rz::kvm {
 
@@ -83,6 +84,22 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
           if (bytes != sizeof(DebugImage)) return CommandStatus::kBadArgument;
           done = debug(target, transfer);
           break;
+        case Command::kSaveState: {
+          std::vector<u8> state;
+          done = save_machine(*machine_, *devices_, shut_downs(), state);
+          if (state.size() > kTransferBytes) return CommandStatus::kTooLarge;
+          if (done.ok()) memcpy(transfer, state.data(), reply_bytes = static_cast<u32>(state.size()));
+          break;
+        }
+        case Command::kLoadState: {
+          const std::vector<u8> state(transfer, transfer + bytes);
+          std::vector<bool> shut_down = shut_downs();
+          const std::string why = load_machine(*machine_, *devices_, state.data(), state.size(), shut_down);
+          if (!why.empty()) return refuse(why, CommandStatus::kBadArgument, reply_bytes);
+          std::lock_guard lock(lock_);
+          for (size_t i = 0; i < threads_.size(); ++i) threads_[i]->shut_down = shut_down[i];
+          return CommandStatus::kOk;
+        }
         default: return CommandStatus::kUnsupported;
       }
   }
@@ -118,6 +135,13 @@ void Engine::finish_pause() {
   if (!parked()) return;
   pause_pending_ = false;
   peer_.answer_command(CommandStatus::kOk, 0);
+}
+
+std::vector<bool> Engine::shut_downs() {
+  std::lock_guard lock(lock_);
+  std::vector<bool> flags;
+  for (const auto& thread : threads_) flags.push_back(thread->shut_down);
+  return flags;
 }
 
 Outcome Engine::reset() {

@@ -21,6 +21,7 @@ class Devices {
   bool io_write(u16 port, u32 width, u64 value);
   /// The host posted interrupts or moved a console ring. Any thread.
   void serve_host();
+  std::vector<std::unique_ptr<peer::ConsoleUart>>& uarts() { return uarts_; }
   /// Power-on state. While no vCPU runs.
   void reset();
 

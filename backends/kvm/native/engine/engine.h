@@ -51,6 +51,7 @@ class Engine final : public host::EngineHandle {
   void finish_pause();
   bool parked();
   void start_running();
+  std::vector<bool> shut_downs();
   Outcome reset();
   Outcome debug(Vcpu& vcpu, const u8* from);
   Outcome take_dirty(u32& reply_bytes, bool& too_large);

@@ -40,6 +40,9 @@ struct Ioctl {
   X(GetPit2, KVM_GET_PIT2, "KVM_GET_PIT2")                                                      \
   X(SetPit2, KVM_SET_PIT2, "KVM_SET_PIT2")                                                      \
   X(SetClock, KVM_SET_CLOCK, "KVM_SET_CLOCK")                                                   \
+  X(GetClock, KVM_GET_CLOCK, "KVM_GET_CLOCK")                                                   \
+  X(GetTscKhz, KVM_GET_TSC_KHZ, "KVM_GET_TSC_KHZ")                                              \
+  X(SetDeviceAttr, KVM_SET_DEVICE_ATTR, "KVM_SET_DEVICE_ATTR")                                  \
   X(CreateVcpu, KVM_CREATE_VCPU, "KVM_CREATE_VCPU")                                             \
   X(SetCpuid2, _IOC(_IOC_WRITE, KVMIO, 0x90, 8), "KVM_SET_CPUID2")                              \
   X(SetSignalMask, _IOC(_IOC_WRITE, KVMIO, 0x8b, 4), "KVM_SET_SIGNAL_MASK")                     \

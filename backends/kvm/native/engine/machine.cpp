@@ -136,7 +136,7 @@ void Machine::signal_msi(u64 address, u32 data) {
   (void)call(vm_.get(), kSignalMsi, &message).ok();  // a message to nobody is the guest's affair
 }
 
-Outcome Machine::get_chips(ChipsState& chips) {
+Outcome Machine::get_chips(KvmChips& chips) {
   chips = {};
   chips.pic[0].chip_id = KVM_IRQCHIP_PIC_MASTER;
   chips.pic[1].chip_id = KVM_IRQCHIP_PIC_SLAVE;
@@ -147,8 +147,8 @@ Outcome Machine::get_chips(ChipsState& chips) {
   return call(vm_.get(), kGetPit2, &chips.pit);
 }
 
-Outcome Machine::set_chips(const ChipsState& chips) {
-  ChipsState copy = chips;
+Outcome Machine::set_chips(const KvmChips& chips) {
+  KvmChips copy = chips;
   for (kvm_irqchip* chip : {&copy.pic[0], &copy.pic[1], &copy.ioapic}) {
     if (Outcome set = call(vm_.get(), kSetIrqchip, chip); !set.ok()) return set;
   }
@@ -160,8 +160,27 @@ Outcome Machine::reset() {
   for (size_t i = 0; i < vcpus_.size(); ++i) {
     if (Outcome set = set_vcpu_state(vcpus_[i]->fd(), vcpus_at_power_on_[i]); !set.ok()) return set;
   }
-  kvm_clock_data zero = {};
-  return call(vm_.get(), kSetClock, &zero);
+  return set_clock(0);
+}
+
+Outcome Machine::get_clock(u64& ns) {
+  kvm_clock_data clock = {};
+  const Outcome got = call(vm_.get(), kGetClock, &clock);
+  ns = clock.clock;
+  return got;
+}
+
+Outcome Machine::set_clock(u64 ns) {
+  kvm_clock_data clock = {};
+  clock.clock = ns;
+  return call(vm_.get(), kSetClock, &clock);
+}
+
+Outcome Machine::tsc_hz(u64& hz) {
+  int khz = 0;
+  const Outcome got = call(vcpus_[0]->fd(), kGetTscKhz, u64{0}, &khz);
+  hz = static_cast<u64>(khz) * 1000;
+  return got;
 }
 
 Outcome Machine::track_dirty(bool on) {

@@ -28,7 +28,7 @@ class VcpuFd {
 };
 
 /// The 8259 pair, the IOAPIC and the 8254, as KVM has them.
-struct ChipsState {
+struct KvmChips {
   kvm_irqchip pic[2], ioapic;
   kvm_pit_state2 pit;
 };
@@ -51,6 +51,14 @@ class Machine {
   /// Power-on state of everything. While no vCPU runs.
   Outcome reset();
 
+  /// All that the kernel knows of the machine, and the kernel's clock. While no vCPU runs.
+  Outcome get_chips(KvmChips& chips);
+  Outcome set_chips(const KvmChips& chips);
+  Outcome get_clock(u64& ns);
+  Outcome set_clock(u64 ns);
+  /// Rate of the guests' TSC, Hz.
+  Outcome tsc_hz(u64& hz);
+
   /// Begin or cease to note written pages. Any thread.
   Outcome track_dirty(bool on);
   bool tracking() const { return tracking_; }
@@ -62,8 +70,6 @@ class Machine {
   Outcome set_slot(u32 index, bool log);
   Outcome add_chips();
   Outcome route_lines();
-  Outcome get_chips(ChipsState& chips);
-  Outcome set_chips(const ChipsState& chips);
 
   HostKvm host_;
   Fd kvm_, vm_;
@@ -71,7 +77,7 @@ class Machine {
   u8* ram_ = nullptr;
   bool tracking_ = false;
   std::vector<std::unique_ptr<VcpuFd>> vcpus_;  // before vm_ at destruction: declared after it
-  ChipsState chips_at_power_on_;
+  KvmChips chips_at_power_on_;
   std::vector<VcpuState> vcpus_at_power_on_;
 };
 

@@ -43,12 +43,8 @@ constexpr kvm_segment kvm_sregs::*kSegments[6] = {&kvm_sregs::es, &kvm_sregs::cs
 
 }  // namespace
 
-Outcome get_registers(int vcpu, RegistersImage& out) {
-  kvm_regs regs;
-  kvm_sregs sregs;
-  if (Outcome got = call(vcpu, kGetRegs, &regs); !got.ok()) return got;
-  if (Outcome got = call(vcpu, kGetSregs, &sregs); !got.ok()) return got;
-  out = {};
+RegistersImage image_of(const kvm_regs& regs, const kvm_sregs& sregs) {
+  RegistersImage out = {};
   for (int i = 0; i < 16; ++i) out.gpr[i] = regs.*kGpr[i];
   out.rip = regs.rip;
   out.rflags = regs.rflags | 2;
@@ -63,13 +59,10 @@ Outcome get_registers(int vcpu, RegistersImage& out) {
   out.cr4 = sregs.cr4;
   out.cr8 = sregs.cr8;
   out.efer = sregs.efer;
-  return {};
+  return out;
 }
 
-Outcome set_registers(int vcpu, const RegistersImage& image) {
-  kvm_regs regs = {};
-  kvm_sregs sregs;
-  if (Outcome got = call(vcpu, kGetSregs, &sregs); !got.ok()) return got;
+void apply_image(const RegistersImage& image, kvm_regs& regs, kvm_sregs& sregs) {
   for (int i = 0; i < 16; ++i) regs.*kGpr[i] = image.gpr[i];
   regs.rip = image.rip;
   regs.rflags = image.rflags | 2;
@@ -92,6 +85,22 @@ Outcome set_registers(int vcpu, const RegistersImage& image) {
   sregs.cr8 = image.cr8;
   sregs.efer = image.efer;
   memset(sregs.interrupt_bitmap, 0, sizeof sregs.interrupt_bitmap);
+}
+
+Outcome get_registers(int vcpu, RegistersImage& out) {
+  kvm_regs regs;
+  kvm_sregs sregs;
+  if (Outcome got = call(vcpu, kGetRegs, &regs); !got.ok()) return got;
+  if (Outcome got = call(vcpu, kGetSregs, &sregs); !got.ok()) return got;
+  out = image_of(regs, sregs);
+  return {};
+}
+
+Outcome set_registers(int vcpu, const RegistersImage& image) {
+  kvm_regs regs = {};
+  kvm_sregs sregs;
+  if (Outcome got = call(vcpu, kGetSregs, &sregs); !got.ok()) return got;
+  apply_image(image, regs, sregs);
   if (Outcome set = call(vcpu, kSetSregs, &sregs); !set.ok()) return set;
   return call(vcpu, kSetRegs, &regs);
 }

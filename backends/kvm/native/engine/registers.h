@@ -10,4 +10,8 @@ Outcome get_registers(int vcpu, RegistersImage& out);
 /// A combination that no processor has is refused by KVM: EINVAL.
 Outcome set_registers(int vcpu, const RegistersImage& image);
 
+/// The same between structures. `sregs` keeps what the image does not hold.
+RegistersImage image_of(const kvm_regs& regs, const kvm_sregs& sregs);
+void apply_image(const RegistersImage& image, kvm_regs& regs, kvm_sregs& sregs);
+
 }  // namespace rz::kvm

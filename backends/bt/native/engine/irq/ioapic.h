@@ -5,7 +5,7 @@
 #pragma once
 
 #include "apic_bus.h"
-#include "state_layout.h"
+#include "state/irq_state.h"
 
 namespace rz {
 

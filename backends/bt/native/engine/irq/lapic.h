@@ -10,7 +10,7 @@
 #include "../cpu/vcpu.h"
 #include "apic_bus.h"
 #include "clock.h"
-#include "state_layout.h"
+#include "state/irq_state.h"
 #include "timers.h"
 
 namespace rz {

@@ -4,7 +4,7 @@
 // data sheet; the ELCR from the 82371SB data sheet, "Edge/Level Control Registers".
 #pragma once
 
-#include "state_layout.h"
+#include "state/irq_state.h"
 
 namespace rz {
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "clock.h"
-#include "state_layout.h"
+#include "state/irq_state.h"
 #include "timers.h"
 
 namespace rz {

@@ -4,7 +4,7 @@
 // spans are stored.
 #pragma once
 
-#include "../cpu/types.h"
+#include "../shared/types.h"
 
 namespace rz {
 

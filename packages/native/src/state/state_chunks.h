@@ -2,7 +2,7 @@
 // Little endian, no implicit padding. docs/state-format.md describes every field; a change needs a new chunk version.
 #pragma once
 
-#include "cpu/types.h"
+#include "../shared/types.h"
 
 namespace rz {
 
