@@ -188,6 +188,53 @@ start:  small_pages
         mov     [rdx - 8], rax
         xchg    rax, rdx
         mov     [rax - 8], rdx
+        # What RSP is between pushes and pops, for a trap, for who reads it, for a branch, and for an access.
+        mov     rbp, rsp
+        xor     ecx, ecx
+        mov     eax, 1
+        cdq
+        catch   1f
+        push    rax
+        mov     ebx, 7
+        push    rbx
+2:      div     ecx
+        fail
+1:      check_caught 0, 0, 2b
+        lea     rdx, [rbp - 16]
+        check_eq rsp, rdx
+        push    3
+        push    rsp
+        lea     rsi, [rsp + 1]
+        push    rsi
+        cmp     dword ptr [rsp + 16], 3
+        jne     9f
+        push    4
+        pop     rdi
+        xor     edi, 1
+        pop     rsi
+        pop     rdx
+        jz      9f
+        check_eq rsp, "qword ptr [rsp - 8]"     # what PUSH RSP wrote
+        pop     rax
+        xchg    rsp, rbp
+        push    5
+        xchg    rsp, rbp
+        mov     ecx, [rbp]
+        pop     rbx
+        check_eq ecx, 5
+        check_eq ebx, 7
+        check_eq rax, 3
+        add     rbp, 8
+        mov     [rbp - 40], rbp
+        mov     rbx, rsp
+        call    3f
+        .byte   0x90
+3:      pop     rdx
+        push    rbx
+        pop     rsp
+        pop     rax
+        check_eq eax, 5
+        check_eq rsp, rbp
         # Code in the range: stores beside it, then onto it.
         lea     rbx, [4f]
         mov     ecx, 2

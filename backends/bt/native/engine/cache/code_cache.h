@@ -47,7 +47,9 @@ struct Block {
   u32 map;            // index of the first InstMap
   u16 guest_bytes;    // of the first piece
   u16 insts;
-  u8 live_in;  // Flag mask read before written
+  u16 branch_at;    // in 64-bit code: where in the page the return or indirect jump is that ends it, and
+  i32 branch_pops;  // what that adds to RSP
+  u8 live_in;       // Flag mask read before written
   u8 soft_count;
   SoftBytes soft[4];
   static constexpr unsigned kMaxMore = 3;

@@ -103,7 +103,15 @@ class Assembler {
     b(0xc1);
     modrm(3, ext, r);
     b(n);
-  }  // 4 shl, 5 shr, 7 sar
+  }                                                // 4 shl, 5 shr, 7 sar
+  void rorx(bool w64, Host dst, Host src, u8 n) {  // BMI2
+    b(0xc4);
+    b(static_cast<u8>((dst < 8 ? 0x80 : 0) | 0x40 | (src < 8 ? 0x20 : 0) | 3));
+    b(w64 ? 0xfb : 0x7b);
+    b(0xf0);
+    modrm(3, dst, src);
+    b(n);
+  }
   void rr(bool w64, u8 opcode, Host reg, Host rm) {
     rex(w64, reg, hNone, rm);
     b(opcode);

@@ -28,4 +28,27 @@ inline void emit_park(Assembler& a, Host temp, u32 gs_offset) {
   a.mov(hRax, temp);
 }
 
+/// `dst` = `src` >> n in the bits that stay, anything in the n bits above them. Flags are kept only with BMI2.
+inline void emit_shifted(Assembler& a, bool w64, Host dst, Host src, u8 n) {
+  static const bool bmi2 = __builtin_cpu_supports("bmi2");
+  if (bmi2) {
+    a.rorx(w64, dst, src, n);
+    return;
+  }
+  if (w64)
+    a.mov(dst, src);
+  else
+    a.mov32(dst, src);
+  a.shift(w64, 5, dst, n);
+}
+
+/// Jump through the table at `gs:[jump_offset]` (Vcpu::jump) to the RIP in T0: jump_index(). Clobbers T1 and flags.
+inline void emit_table_jump(Assembler& a, u32 jump_offset, u32 entries) {
+  emit_shifted(a, true, kT1, kT0, 6);
+  a.lea(false, kT1, kT1, kT0, 3, 0);
+  a.op_imm(false, 4, kT1, static_cast<i32>((entries - 1) * 8));
+  a.gs(true, 0x03, kT1, jump_offset);
+  a.jmp_mem(kT1, hNone, 0, 0);
+}
+
 }  // namespace rz

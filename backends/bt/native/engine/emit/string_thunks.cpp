@@ -16,8 +16,7 @@ constexpr i32 addend_offset(bool write) { return write ? offsetof(TlbEntry, writ
 // T0 = what turns guest register `pointer` into a host address, when RCX elements from there on are in a page that the
 // TLB has; else the jump whose field is returned is taken. Clobbers T1 and flags.
 u8* addend(Assembler& a, Host pointer, u8 log2_width, bool write) {
-  a.mov32(kT1, pointer);
-  a.shift(false, 5, kT1, 12 - kTlbEntryShift);
+  emit_shifted(a, false, kT1, pointer, 12 - kTlbEntryShift);
   a.op_imm(false, 4, kT1, static_cast<i32>((kTlbEntries - 1) << kTlbEntryShift));
   a.gs(true, 0x03, kT1, offsetof(Vcpu, tlb));
   a.mov(kT0, pointer);

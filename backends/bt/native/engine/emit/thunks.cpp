@@ -140,13 +140,7 @@ void emit_thunks(CodeCache& code) {
   // Jump: straight through the table of the (possibly new) context and privilege.
   t.load_guest();
   a.gs_load(kT0, offsetof(Vcpu, rip));
-  a.mov(kT1, kT0);
-  a.shift(true, 5, kT1, 9);
-  a.rr(false, 0x33, kT1, kT0);
-  a.op_imm(false, 4, kT1, kJumpEntries - 1);
-  a.shift(false, 4, kT1, 3);
-  a.gs(true, 0x03, kT1, offsetof(Vcpu, jump));
-  a.jmp_mem(kT1, hNone, 0, 0);
+  emit_table_jump(a, offsetof(Vcpu, jump), kJumpEntries);
 
   for (unsigned i = 0; i < 8; i++) {
     out.string[i] = t.here();

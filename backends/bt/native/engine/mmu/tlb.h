@@ -71,7 +71,8 @@ inline constexpr unsigned kJumpEntries = 1u << kJumpBits;
 struct JumpTable {
   const u8* host[kJumpEntries];
 };
-constexpr unsigned jump_index(u64 rip) { return static_cast<unsigned>(rip ^ (rip >> 9)) & (kJumpEntries - 1); }
+/// What emit_table_jump() computes.
+constexpr unsigned jump_index(u64 rip) { return static_cast<u32>((rip >> 6) + (rip << 3)) >> 3 & (kJumpEntries - 1); }
 
 /// Privilege classes with separate tables: supervisor accesses, user accesses (CPL 3), and supervisor accesses with
 /// EFLAGS.AC set, which SMAP lets through to user pages: STAC and CLAC only change tables. Code is fetched, and the

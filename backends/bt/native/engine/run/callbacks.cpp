@@ -85,6 +85,7 @@ extern "C" void rz_bounce_commit(Vcpu* vcpu) { bounce_commit(*vcpu); }
 extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst) {
   Vcpu& v = *vcpu;
   unpark_into_rflags(v);
+  v.branch_block = 0;  // where the helper may jump to is its own affair
   CodeCache& code = *v.machine->code;
   const u32 waits = v.waits;
   const OpResult result = kHelpers[static_cast<unsigned>(inst->row->helper)](v, *inst);

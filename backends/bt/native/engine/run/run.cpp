@@ -163,13 +163,21 @@ bool stress(u64& random, u32 n) {
   return (random >> 16) % n == 0;
 }
 
+/// A return or jump went to an address that is not canonical: it did not happen, and #GP(0) is pending.
+bool undo_branch(Vcpu& v) {
+  if (!v.branch_block || !v.code64() || canonical(v, v.rip)) return false;
+  const Block& block = v.machine->code->block(v.branch_block);
+  v.rip = rip_in_page(block, block.branch_at);
+  v.regs[4] -= static_cast<u64>(static_cast<i64>(block.branch_pops));
+  v.raise(kGP, 0);
+  return true;
+}
+
 /// Linear address of the next instruction, or false with #GP pending.
 bool code_linear(Vcpu& v, u64& linear) {
   if (v.code64()) {
     linear = v.rip;
-    const unsigned bits = v.cr4 & kCr4LA57 ? 57 : 48;
-    const i64 top = static_cast<i64>(v.rip) >> (bits - 1);
-    if (top == 0 || top == -1) return true;
+    if (canonical(v, v.rip)) return true;
     v.raise(kGP, 0);
     return false;
   }
@@ -363,6 +371,7 @@ RunExit run(Vcpu& v) {
     v.single_block = (mode & kModeSingle) != 0;
     const u64 next_rip = v.rip + block.guest_bytes;  // of a single instruction
     park_from_rflags(v);
+    v.branch_block = 0;
     enter(code.rx(block.code_indirect));
     unpark_into_rflags(v);
     if (block.exclusive) sync.end_exclusive(v);
@@ -372,7 +381,9 @@ RunExit run(Vcpu& v) {
     bool completed = true;
     bounce_next = polled = careful = false;
     switch (static_cast<u8>(meta)) {
-      case kExitLookup: break;
+      case kExitLookup:
+        if (undo_branch(v)) completed = false;
+        break;
       case kExitLink:
         pending_link = static_cast<u32>(meta >> 8);
         link_generation = code.generation();

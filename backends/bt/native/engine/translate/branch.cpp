@@ -1,7 +1,8 @@
 // Control transfers and the ways out of a block: a patchable direct link inside a page, a jump through the
 // table of the current address space everywhere else. A table jump carries the target RIP in T0 and parked
 // flags; the target block compares the RIP itself, so tables need no tags and no compare at the source.
-// A target that is not canonical, or outside CS, faults here: before anything is pushed, popped or counted down.
+// A target that is not canonical, or outside CS, faults here: before anything is pushed, popped or counted down; or
+// behind a jump that missed the table (note_branch()).
 #include "../run/sync.h"
 #include "../verify/verify.h"
 #include "mode.h"
@@ -45,6 +46,19 @@ void Translator::check_target(Host target, unsigned bytes) {
   bad_target_[bad_target_count_++] = {bad, inst_rip_, true};
 }
 
+/// In 64-bit code no block begins at an address that is not canonical: a jump to one misses the table, and the run loop
+/// takes back what the jump did. It only has to know which jump it was.
+/// @param pops  bytes that the instruction adds to RSP before it jumps
+/// @returns false when the target has to be checked before
+bool Translator::note_branch(i32 pops) {
+  if (!code64() || single() || (mode_ & kModeFlat) == 0 || vcpu_.machine->options.no_opt) return false;
+  Block& block = code_.block(block_);
+  block.branch_at = offsets_[i_];
+  block.branch_pops = pops;
+  a_.gs_store_imm32(offsetof(Vcpu, branch_block), block_);
+  return true;
+}
+
 bool Translator::same_page(u64 target) const {
   const u64 delta = linear_ - rip_;
   return gpa2_ == ~0ull && ((target + delta) & kPageMask) == (linear_ & kPageMask);
@@ -76,8 +90,10 @@ void Translator::emit_link_stub(u8* field, u64 target, bool backward, bool caref
 void Translator::exit_behind(u64 rip) {
   if (valid_target(rip))
     exit_direct(rip);
-  else
+  else {
+    a_.gs_store_imm32(offsetof(Vcpu, branch_block), 0);
     exit_next(rip);
+  }
 }
 
 void Translator::exit_next(u64 rip) {
@@ -97,13 +113,7 @@ void Translator::exit_indirect() {
     a_.jmp_to(code_.rw(g_thunks_layout.exit_lookup));
     return;
   }
-  a_.mov(kT1, kT0);
-  a_.shift(true, 5, kT1, 9);
-  a_.rr(false, 0x33, kT1, kT0);
-  a_.op_imm(false, 4, kT1, kJumpEntries - 1);
-  a_.shift(false, 4, kT1, 3);
-  a_.gs(true, 0x03, kT1, offsetof(Vcpu, jump));
-  a_.jmp_mem(kT1, hNone, 0, 0);
+  emit_table_jump(a_, offsetof(Vcpu, jump), kJumpEntries);
 }
 
 void Translator::emit_call(const Inst& inst) {
@@ -135,6 +145,7 @@ void Translator::emit_call(const Inst& inst) {
     went_back_ |= branch_target(inst) <= inst_rip_;
     return;
   }
+  settle_stack();
   if (indirect) {
     if (!parked_) park();
     a_.gs_load(kT0, offsetof(Vcpu, scratch) + 8);
@@ -168,7 +179,7 @@ void Translator::emit_jump(const Inst& inst) {
       else
         a_.movzx16(kT0, r);
     }
-    check_target(kT0, bytes);
+    if (!note_branch(0)) check_target(kT0, bytes);
     exit_indirect();
   }
   ended_ = true;
@@ -178,8 +189,10 @@ void Translator::emit_ret(const Inst& inst) {
   const unsigned bytes = inst.operand_bytes;
   const Host to = stack_bytes() == 2 ? kT1 : kT0;  // a 16-bit stack pointer is adjusted through T0
   pop_to(to, bytes);
-  check_target(to, bytes);
-  stack_adjust(static_cast<i32>(bytes) + (inst.row->sem == Sem::kRetImm ? static_cast<i32>(inst.imm & 0xffff) : 0));
+  const i32 pops = static_cast<i32>(bytes) + (inst.row->sem == Sem::kRetImm ? static_cast<i32>(inst.imm & 0xffff) : 0);
+  if (!note_branch(pops)) check_target(to, bytes);
+  stack_adjust(pops);
+  settle_stack();
   a_.mov(kT0, to);
   exit_indirect();
   ended_ = true;

@@ -138,8 +138,7 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
 
 u8* Translator::check_tlb(unsigned bytes, bool write) {
   // T1 = &tlb->entries[index of T0]
-  a_.mov32(kT1, kT0);
-  a_.shift(false, 5, kT1, 12 - kTlbEntryShift);
+  emit_shifted(a_, false, kT1, kT0, 12 - kTlbEntryShift);
   a_.op_imm(false, 4, kT1, static_cast<i32>((kTlbEntries - 1) << kTlbEntryShift));
   a_.gs(true, 0x03, kT1, offsetof(Vcpu, tlb));
   // T0 ^ tag is the offset in the page on a hit, and beyond any offset otherwise. One compare serves the tag and the
@@ -198,7 +197,8 @@ Mem Translator::constant_operand(u64 linear, u32 meta, Access access) {
 
 Mem Translator::stack_operand(i32 disp, unsigned bytes, Access access, u8 base) {
   const u8 group = group_of_[i_][1];
-  if (group != kNoGroup && groups_[group].members > 1) return merged_operand(group, base, kNoReg, 0, disp, false);
+  if (group != kNoGroup && groups_[group].members > 1)
+    return merged_operand(group, base, kNoReg, 0, disp + stack_owed_, false);
   t0_group_ = kNoGroup;
   const Host r = kRegMap[base];
   if (code64() && !bounce() && !(mode_ & kModeAlign)) {

@@ -9,7 +9,48 @@ constexpr Host kSp = kRegMap[4];
 
 unsigned Translator::stack_bytes() const { return code64() ? 8 : mode_ & kModeStackBig ? 4 : 2; }
 
+/// PUSH and POP, CALL and RET whose check was made before cannot fault, so RSP need not have its value between them: it
+/// moves once for all, as it would in a processor that has an adder of its own for it. True: instruction `i` is one of
+/// these, or one between them that has nothing to do with RSP and cannot leave the block.
+bool Translator::owes_stack(unsigned i) const {
+  const Inst& inst = insts_[i];
+  const auto checked = [&](u8 group) { return group != kNoGroup && groups_[group].checked; };
+  switch (inst.row->sem) {
+    case Sem::kPushReg:
+    case Sem::kPopReg: return inst.rm != 4 && checked(group_of_[i][1]);
+    case Sem::kPushImm:
+    case Sem::kCallRel:
+    case Sem::kRet:
+    case Sem::kRetImm: return checked(group_of_[i][1]);
+    case Sem::kNop: return true;
+    case Sem::kJmpRel: return (followed_ >> i & 1) != 0;
+    case Sem::kIdentity:
+    case Sem::kMovImm:
+    case Sem::kLea: break;
+    default: return false;
+  }
+  constexpr u32 kMayTrap = kFaultsOnHost | kCpl0 | kNeedsFpu | kNeedsSse | kNeedsAvx | kNeedsAvx512 | kNeedsMmx | kVsib;
+  const Row& row = *inst.row;
+  if ((row.attrs & kMayTrap) || inst.lock || row.feature != 0 || row.encoding != Encoding::kLegacy) return false;
+  if (inst.has_memory) {
+    if (inst.base == 4 || inst.index == 4) return false;
+    if (row.sem != Sem::kLea && !checked(group_of_[i][0])) return false;
+  } else if (inst.rm == 4 && row.rm.cls == RegClass::kGpr) {
+    return false;
+  }
+  return !(inst.reg == 4 && row.ext < 0 && row.reg.cls == RegClass::kGpr);
+}
+
+void Translator::settle_stack() {
+  if (stack_owed_) a_.lea(true, kSp, kSp, hNone, 0, stack_owed_);
+  stack_owed_ = 0;
+}
+
 void Translator::stack_adjust(i32 delta) {
+  if (code64() && owes_stack(i_)) {
+    stack_owed_ += delta;
+    return;
+  }
   if (stack_bytes() == 2) {
     a_.lea(false, kT0, kSp, hNone, 0, delta);
     a_.mov16(kSp, kT0);
@@ -34,7 +75,7 @@ void Translator::pop_to(Host to, unsigned bytes) { a_.load(to, stack_operand(0, 
 
 void Translator::push_constant(u64 value, unsigned bytes) {
   const Mem top = stack_operand(-static_cast<i32>(bytes), bytes, Access::kWrite);
-  if (bytes == 8 && static_cast<i64>(value) == static_cast<i32>(value)) {
+  if (bytes == 8 && fits_imm32(value)) {
     a_.store_imm32(top, static_cast<i32>(value));
   } else {
     a_.mov_imm(kT1, value);

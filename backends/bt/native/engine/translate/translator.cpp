@@ -210,6 +210,7 @@ void Translator::emit_inst(unsigned i) {
   inst_rip_ = rip_of(i);
   live_ = live_before_[i];
   const Inst& inst = *inst_;
+  if (stack_owed_ && (inst.row == nullptr || !owes_stack(i))) settle_stack();
   if (emit_availability_check(inst)) {
     ended_ = true;
     return;
@@ -400,6 +401,7 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
     code_at_[i] = ended_ ? ~0u : code_.offset_of(a_.at());
     if (!ended_) emit_inst(i);
   }
+  settle_stack();
   if (!ended_) exit_behind(wrap_rip(rip_of(count_)));
   code_at_[count_] = code_.offset_of(a_.at());
   emit_out_of_line();

@@ -42,6 +42,9 @@ struct AccessMeta {
   static bool aligned(u32 m) { return m >> 31 != 0; }      // #GP when misaligned, before any page fault
 };
 
+/// A 64-bit constant that fits a sign-extended 32-bit immediate.
+constexpr bool fits_imm32(u64 value) { return static_cast<i64>(value) == static_cast<i32>(value); }
+
 /// Entry points of the generated thunks, as offsets in the code cache.
 struct Thunks {
   u32 enter;        // C++: void(const u8* host): loads guest registers, T0 = vcpu.rip
@@ -164,6 +167,8 @@ class Translator {
 
   // stack.cpp
   void stack_adjust(i32 delta);
+  void settle_stack();  // let RSP have its value
+  bool owes_stack(unsigned i) const;
   void push_value(Host value, unsigned bytes);  // value in T1 or scratch[0] (hNone)
   void push_constant(u64 value, unsigned bytes);
   void pop_to(Host to, unsigned bytes);  // to = popped value; RSP not adjusted yet
@@ -181,6 +186,7 @@ class Translator {
   void emit_loop(const Inst& inst);
   /// End of block or out of line: continue at `target`, where flags are read unless `live` is 0.
   void exit_direct(u64 target, u8 live = kAllFlags);
+  bool note_branch(i32 pops);
   void exit_indirect();       // T0 = target RIP
   void exit_next(u64 rip);    // leave through the table: mode may have changed
   void exit_behind(u64 rip);  // continue at `rip`, where the code runs on to
@@ -277,6 +283,7 @@ class Translator {
   u8 live_ = 0;  // flags live before the current instruction: what a check must not destroy
   bool parked_ = false;
   bool ended_ = false;          // control never falls out of the last emitted instruction
+  i32 stack_owed_ = 0;          // what RSP is yet to be moved by; see settle_stack()
   bool went_back_ = false;      // a jump backward was followed: the ways out of the block must poll
   bool write_pending_ = false;  // a bounce write must be committed after the instruction
 

@@ -41,6 +41,7 @@ class Stepper {
     if (const char* why = allowed()) return why;
     if (inst_.has_memory && inst_.row->sem != Sem::kLea && inst_.row->sem != Sem::kNop)
       if (const char* why = check_memory()) return why;
+    if (rotated_index()) return nullptr;
     if (inst_.row->encoding != Encoding::kLegacy || inst_.row->map != Map::kOne || !followed()) anything_else();
     return nullptr;
   }
@@ -491,6 +492,19 @@ class Stepper {
     } else if (!wide) {
       r.hi = 0xffffffff;
     }
+    return true;
+  }
+
+  /// RORX by what makes a TLB index of an address: in the bits of the index, the same as a shift of its low half.
+  bool rotated_index() {
+    if (inst_.row->encoding != Encoding::kVex || inst_.row->map != Map::k0F3A || inst_.opcode != 0xf0) return false;
+    if (inst_.has_memory || inst_.operand_bytes == 8 || inst_.rex_w || inst_.imm != 12 - kTlbEntryShift) return false;
+    const Value v = s_.slot[inst_.rm];
+    Value& r = s_.define(inst_.reg, at_);
+    r.hi = 0xffffffff;
+    if (v.kind != Kind::kNumber || !v.id || v.id == r.id) return true;
+    r.from = From::kShifted;
+    r.of = v.id;
     return true;
   }
 

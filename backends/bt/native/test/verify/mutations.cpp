@@ -137,11 +137,16 @@ bool other_page(const Site& s, u8* bytes, Rng& rng) {
 }
 bool wider_index(const Site& s, u8* bytes, Rng& rng) {
   if (!group1(s.inst, 4) || s.inst.rm != kT1 || s.inst.length < 6 || s.inst.has_memory) return false;
-  if (!(s.next.opcode == 0x03 || s.next.row->mnemonic[0] == 's')) return false;  // a TLB or jump-table index
+  if (s.next.opcode != 0x03) return false;  // a TLB or jump-table index
   put32(bytes + s.inst.length - 4, static_cast<u32>(s.inst.imm) | 0x40000000u << rng() % 2 | 0x200000);
   return true;
 }
 bool other_shift(const Site& s, u8* bytes, Rng&) {
+  const bool rorx = s.inst.row->map == Map::k0F3A && s.inst.row->encoding == Encoding::kVex && s.inst.opcode == 0xf0;
+  if (rorx && s.inst.reg == kT1 && !s.inst.rex_w) {
+    bytes[s.inst.length - 1] ^= 1;
+    return true;
+  }
   if (!is(s, 0xc1) || s.inst.rm != kT1 || s.inst.rex_w || s.inst.has_memory) return false;
   bytes[s.inst.length - 1] ^= 1;
   return true;
