@@ -6,6 +6,25 @@
 #include "spans.h"
 
 namespace rz {
+namespace {
+
+/// A load across a page end: the operand itself where the two pages are neighbours in the host too, else a copy of it
+/// in the bounce buffer, so that the block goes on. Devices are left to the instruction's own block, which reads them
+/// once.
+SlowResult crossing_load(Vcpu& vcpu, u64 linear, unsigned bytes) {
+  Spans spans;
+  if (!resolve_spans(vcpu, linear, bytes, Access::kRead, current_class(vcpu), spans))
+    return {nullptr, SlowAccess::kFault};
+  const Vcpu::BounceSpan &first = spans.part[0], &second = spans.part[1];
+  if (!first.host || !second.host) return {nullptr, SlowAccess::kBounce};
+  if (vcpu.watch_data && data_breakpoints(vcpu, linear, bytes, Access::kRead)) return {nullptr, SlowAccess::kBounce};
+  if (first.host + first.bytes == second.host) return {first.host, SlowAccess::kHost};
+  u8* copy = vcpu.bounce + (linear & 63);
+  spans_read(vcpu, spans.part, spans.count, copy);
+  return {copy, SlowAccess::kHost};
+}
+
+}  // namespace
 
 namespace {
 
@@ -29,7 +48,8 @@ bool store_beside_code(Vcpu& vcpu, PrivClass cls, u64 linear, unsigned bytes, Sl
 SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (alignment_fault(vcpu, linear, bytes)) return {nullptr, SlowAccess::kFault};
-  if ((linear & (kPageBytes - 1)) + bytes > kPageBytes) return {nullptr, SlowAccess::kBounce};
+  if ((linear & (kPageBytes - 1)) + bytes > kPageBytes)
+    return access == Access::kRead ? crossing_load(vcpu, linear, bytes) : SlowResult{nullptr, SlowAccess::kBounce};
   const PrivClass cls = current_class(vcpu);
   SlowResult beside;
   if (writes(access) && store_beside_code(vcpu, cls, linear, bytes, beside)) return beside;
