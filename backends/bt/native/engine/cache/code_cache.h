@@ -40,6 +40,7 @@ struct Block {
   u32 code_indirect;  // offset: entry for jumps through the table (RIP in T0, flags parked)
   u32 code_polled;    // offset: entry that looks at `attention` (flags in the host)
   u32 code_direct;    // offset: entry without poll (flags in the host)
+  u32 code_body;      // offset: where the entries meet
   u32 code_end;       // offset past the last byte of code
   u32 hash_next;      // next block in the hash chain
   u32 page_next[2];   // next block in the row of the physical page of gpa / gpa2

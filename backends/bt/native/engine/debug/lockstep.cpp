@@ -13,7 +13,7 @@
 namespace rz {
 namespace {
 
-constexpr unsigned kMostSteps = 100;  // more than a block has, interrupted string instructions included
+constexpr unsigned kMostSteps = 4500;  // more than a block has: a page of padding, interrupted string instructions
 
 /// Whether the first machine left its block in the middle: at a fault, or for one instruction to be run alone. Flags
 /// that the rest of the block overwrites unread may be stale there, for the translator does not keep them (decision

@@ -262,7 +262,7 @@ void link_through_table(CodeCache& code, u32 link) {
   const u32 begin = code.offset_of(code.begin_code());
   Vcpu* vcpu = current_vcpu();
   if (vcpu && vcpu->machine->options.verify)
-    verify_or_abort(*vcpu, code, {begin, code.offset_of(a.at()), {begin, begin, begin}, 0});
+    verify_or_abort(*vcpu, code, {begin, code.offset_of(a.at()), {begin, begin, begin, begin}, 0});
   code.connect_code(link, a.at());
 }
 

@@ -316,6 +316,19 @@ void Translator::emit_entries(u32 index) {
     a_.gs_cmp_imm8(offsetof(Vcpu, attention), 0);
     poll_[poll_count_++] = a_.jcc(cNE);
   };
+  if (live_in && parks_first()) {  // they stay parked for who comes through the table
+    poll();
+    u8* over = a_.jmp();
+    block.code_polled = code_.offset_of(a_.at());
+    park();
+    poll();
+    u8* over_too = a_.jmp();
+    block.code_direct = code_.offset_of(a_.at());
+    park();
+    a_.bind(over);
+    a_.bind(over_too);
+    return;
+  }
   if (live_in) {
     poll();
     unpark();
@@ -330,6 +343,48 @@ void Translator::emit_entries(u32 index) {
     poll();
   }
   block.code_direct = code_.offset_of(a_.at());
+}
+
+/// Flags that live into the block are parked before anything uses them: a check or a jump through the table comes
+/// first.
+bool Translator::parks_first() const {
+  for (unsigned i = 0; i < count_; i++) {
+    const Inst& inst = insts_[i];
+    if (inst.row == nullptr) return true;
+    switch (inst.row->sem) {
+      case Sem::kIdentity:
+      case Sem::kX87Identity: {
+        if (inst.has_memory) return true;
+        const Flags& flags = inst.row->flags;
+        if (flags.read | flags.written | flags.undefined | flags.maybe) return false;
+        break;
+      }
+      case Sem::kMovImm:
+      case Sem::kLea:
+        if (inst.has_memory && inst.row->sem == Sem::kMovImm) return true;
+        break;
+      case Sem::kNop: break;
+      case Sem::kJmpRel:
+        if (!(followed_ >> i & 1)) return false;
+        break;
+      case Sem::kPushReg:
+      case Sem::kPushImm:
+      case Sem::kPushRm:
+      case Sem::kPopReg:
+      case Sem::kPopRm:
+      case Sem::kLeave:
+      case Sem::kCallRel:
+      case Sem::kCallRm:
+      case Sem::kJmpRm:
+      case Sem::kRet:
+      case Sem::kRetImm:
+      case Sem::kPushf:
+      case Sem::kHelper:
+      case Sem::kHelperEnds: return true;
+      default: return false;
+    }
+  }
+  return false;
 }
 
 void Translator::emit_out_of_line() {
@@ -397,6 +452,7 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
   block.exclusive = bounce() && indivisible(insts_[0]);
   block.map = code_.map_count();
   emit_entries(block_);
+  block.code_body = code_.offset_of(a_.at());
   for (unsigned i = 0; i < count_; i++) {
     code_at_[i] = ended_ ? ~0u : code_.offset_of(a_.at());
     if (!ended_) emit_inst(i);
@@ -408,7 +464,10 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
   const u32 end = code_.offset_of(a_.at());
   if (vcpu_.machine->options.verify)
     verify_or_abort(vcpu_, code_,
-                    {block.code_indirect, end, {block.code_indirect, block.code_polled, block.code_direct}, block_});
+                    {block.code_indirect,
+                     end,
+                     {block.code_indirect, block.code_polled, block.code_direct, block.code_body},
+                     block_});
   code_.publish(block_, a_.at());
   return block_;
 }

@@ -96,6 +96,7 @@ class Translator {
   void copy_source(const u8* page, unsigned at, unsigned bytes);
   bool claim_source();  // declare the decoded bytes code; false: they changed meanwhile, decode again
   void compute_liveness();
+  bool parks_first() const;
   void emit_entries(u32 block);
 
   // dispatch over Sem

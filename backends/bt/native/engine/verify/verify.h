@@ -18,8 +18,9 @@ struct Violation {
 /// A piece of emitted code, before any of its links was connected.
 struct EmittedCode {
   u32 begin, end;  // offsets in the code cache
-  u32 entry[3];    // where control can come in; the same offset may stand there more than once
-  u32 block;       // the block that it belongs to, or 0 for code outside of blocks
+  u32 entry[4];  // where control can come in or paths meet that know nothing; the same offset may stand there more than
+                 // once
+  u32 block;     // the block that it belongs to, or 0 for code outside of blocks
 };
 
 /// Check one piece of code. Allocates and uses libc: not while the guest's vector state is in the host's registers.

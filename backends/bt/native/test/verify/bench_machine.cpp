@@ -66,7 +66,7 @@ EmittedCode BenchMachine::translate(const std::vector<u8>& bytes, unsigned offse
   const u32 index = translate_with(translator, bytes, offset, mode, options);
   if (!index) return {};
   const Block& b = code.block(index);
-  return {b.code_indirect, b.code_end, {b.code_indirect, b.code_polled, b.code_direct}, index};
+  return {b.code_indirect, b.code_end, {b.code_indirect, b.code_polled, b.code_direct, b.code_body}, index};
 }
 
 Listing BenchMachine::list(const std::vector<u8>& bytes, unsigned offset, u64 mode, const EngineOptions& options) {
