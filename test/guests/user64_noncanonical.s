@@ -86,6 +86,36 @@ start:  begin_user
 2:      movaps  xmm0, [rax]
         fail
 1:      check_caught 13, 0, 2b
+        # Behind pops of the same run, and of addresses whose slot in a jump table is another block's.
+        mov     ecx, 40
+        lea     rbx, [6f]
+3:      push    rbx
+        push    rcx
+        pop     rcx
+        ret
+6:      check_eq rsp, 0x7c00
+        dec     ecx
+        jnz     3b
+        btc     rbx, 47
+        catch   1f
+        push    rbx
+        push    7
+        pop     rdx
+        stc
+2:      ret
+        fail
+1:      check_caught 13, 0, 2b
+        check_eq edx, 7
+        check_eq rsp, 0x7bf8
+        check_eq "qword ptr [rsp]", rbx
+        test    dword ptr [caught_rflags], 1
+        check_if nz
+        mov     rsp, 0x7c00
+        catch   1f
+2:      jmp     rbx
+        fail
+1:      check_caught 13, 0, 2b
+        check_eq rsp, 0x7c00
         prefetchnta [rax]                       # hints never fault
         nop     dword ptr [rax]
         lea     rcx, [rax + 1]
