@@ -51,6 +51,13 @@ export interface BackendReport {
   readonly capabilities: BackendCapabilities;
   /** Measured ring-0 speed in guest instructions per second, or null when it was not calibrated. */
   readonly calibratedInstructionsPerSecond: number | null;
+  /** How that figure came about, or why there is none; core says so when it measures. */
+  readonly calibrationNote?: string;
+  /**
+   * Says that the host's processor itself runs the guest, ring 0 included. `auto` believes it only after measuring: a host may answer
+   * every call and emulate ring 0 in software. Default: false.
+   */
+  readonly claimsHardware?: boolean;
 }
 
 export interface MemoryRange {

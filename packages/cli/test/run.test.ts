@@ -269,12 +269,17 @@ describe("ringzero backends", () => {
     const { status, stdout } = await runCommand("backends");
     assert.equal(status, 0);
     assert.match(stdout, /^fake +available +a fake always works$/m);
+    assert.match(stdout, /^ +can: save and load state, doorbells, MSI$/m);
+    assert.match(stdout, /^ +ring 0: not measured: the guest was not done after 100 ms$/m);
     const json = JSON.parse((await runCommand("backends", "--json")).stdout) as {
       name: string;
       available: boolean;
       capabilities: object;
+      calibratedInstructionsPerSecond: number | null;
     }[];
     assert.ok(json.some(({ name, available }) => name === "fake" && available));
-    assert.ok(json.some(({ name }) => name === "bt"));
+    const bt = json.find(({ name }) => name === "bt");
+    assert.ok(bt);
+    if (bt.available) assert.ok(bt.calibratedInstructionsPerSecond! > 1e6, `${bt.calibratedInstructionsPerSecond}`);
   });
 });

@@ -28,12 +28,15 @@ export interface RingzeroOptions {
    * A folder or `import.meta.url`; default: the folder of the running program. False: only `plugins`.
    */
   readonly discover?: string | false;
-  /** Time for devices hosted inline, for tests. */
+  /** Time for devices hosted inline and for measuring backends, for tests. */
   readonly clock?: Clock;
 }
 
 export interface MachineOptions {
-  /** A backend's name, or "auto" (default): the one measured fastest of those that can run the machine here. */
+  /**
+   * A backend's name, or "auto" (default): of those that can run the machine here, hardware virtualization if measuring shows that it is
+   * that, else the one measured fastest.
+   */
   readonly backend?: string;
   /** Where the devices live: "worker" (default) never blocks this thread, "inline" is this thread. "process" is not there yet. */
   readonly host?: "worker" | "inline" | "process";
@@ -56,13 +59,14 @@ export interface ValidationReport {
 
 export class Ringzero implements AsyncDisposable {
   readonly #registry = new PluginRegistry();
-  readonly #probes = new BackendProbes(this.#registry);
+  readonly #probes: BackendProbes;
   readonly #machines = new Set<Machine>();
   #ready: Promise<void> | null = null;
   #disposed: Promise<void> | null = null;
 
   /** @throws RingzeroError `PLUGIN_API_RANGE`, `PLUGIN_DUPLICATE` @throws TypeError when something given is no plugin */
   constructor(readonly options: RingzeroOptions = {}) {
+    this.#probes = new BackendProbes(this.#registry, options.clock);
     for (const given of options.plugins ?? []) {
       if (typeof given === "string") continue;
       for (const plugin of Array.isArray(given) ? (given as readonly Plugin[]) : [given as Plugin]) {
@@ -135,10 +139,14 @@ export class Ringzero implements AsyncDisposable {
     return machine;
   }
 
-  /** What each known backend says about this host. */
-  async backends(): Promise<readonly BackendReport[]> {
+  /**
+   * What each known backend says about this host.
+   * @param options.calibrate  measure the ring-0 speed of each that is available: at most 100 ms of its guest each, once a process
+   */
+  async backends(options: { readonly calibrate?: boolean } = {}): Promise<readonly BackendReport[]> {
     await this.#load();
-    return this.#probes.all();
+    const reports = await this.#probes.all();
+    return options.calibrate === true ? this.#probes.calibrated(reports) : reports;
   }
 
   /** All known plugins, and the installed ones that could not be taken, with why. */

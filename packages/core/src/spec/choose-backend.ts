@@ -1,6 +1,9 @@
 // Chooses the engine for a machine. What must stay true: a choice comes with its reason, and so does every refusal.
 
-import type { Backend, BackendReport, SpecProblem } from "@ringzero/api";
+import type { Backend, BackendPlugin, BackendReport, Clock, SpecProblem } from "@ringzero/api";
+import { type Calibration, calibrate } from "../calibration/calibrate.js";
+import { rankBackends } from "../calibration/rank-backends.js";
+import { SYSTEM_CLOCK } from "../host/system-clock.js";
 import type { PluginRegistry } from "../registry/plugin-registry.js";
 import { suggestion } from "./schema-problems.js";
 
@@ -18,11 +21,14 @@ export interface BackendChoice {
   readonly problems: readonly SpecProblem[];
 }
 
-/** Asks each backend once. */
+/** Asks each backend once, and measures it when somebody needs to know. */
 export class BackendProbes {
   readonly #reports = new Map<string, Promise<BackendReport>>();
 
-  constructor(readonly registry: PluginRegistry) {}
+  constructor(
+    readonly registry: PluginRegistry,
+    readonly clock: Clock = SYSTEM_CLOCK,
+  ) {}
 
   async of(name: string): Promise<BackendReport | null> {
     const plugin = this.registry.find("backend", name);
@@ -35,6 +41,34 @@ export class BackendProbes {
   all(): Promise<BackendReport[]> {
     return Promise.all(this.registry.all("backend").map(async ({ name }) => (await this.of(name))!));
   }
+
+  /** The same reports with measured speeds. One backend after the other, so that none slows another down. */
+  async calibrated(reports: readonly BackendReport[]): Promise<BackendReport[]> {
+    const measured: BackendReport[] = [];
+    for (const report of reports) {
+      const { instructionsPerSecond, note } = await calibrationOf(
+        this.registry.find("backend", report.name)!,
+        report,
+        this.clock,
+      );
+      measured.push({ ...report, calibratedInstructionsPerSecond: instructionsPerSecond, calibrationNote: note });
+    }
+    return measured;
+  }
+}
+
+/** One measurement a process, whoever asks: the host does not change its mind. */
+const calibrations = new WeakMap<BackendPlugin, Promise<Calibration>>();
+let lastCalibration: Promise<unknown> = Promise.resolve();
+
+function calibrationOf(plugin: BackendPlugin, report: BackendReport, clock: Clock): Promise<Calibration> {
+  let calibration = calibrations.get(plugin);
+  if (!calibration) {
+    calibration = lastCalibration.then(() => calibrate(plugin.create({}), report, clock));
+    lastCalibration = calibration;
+    calibrations.set(plugin, calibration);
+  }
+  return calibration;
 }
 
 async function probe(name: string, create: () => Backend): Promise<BackendReport> {
@@ -83,8 +117,8 @@ export function misfits(needs: BackendNeeds, { name, capabilities }: BackendRepo
 }
 
 /**
- * @param wanted  a backend's name, or "auto": of those that can run the machine here, the one measured fastest; unmeasured ones come
- *                after measured ones, and else the order in which they were registered decides
+ * @param wanted  a backend's name, or "auto": of those that can run the machine here, the one that `rankBackends` puts first. They are
+ *                measured for it, unless there is but one, and that one does not claim to be hardware
  */
 export async function chooseBackend(wanted: string, needs: BackendNeeds, probes: BackendProbes): Promise<BackendChoice> {
   const { registry } = probes;
@@ -106,23 +140,19 @@ export async function chooseBackend(wanted: string, needs: BackendNeeds, probes:
   const reports = await probes.all();
   const available = reports.filter((report) => report.available);
   const fit = available.filter((report) => misfits(needs, report).length === 0);
-  fit.sort((a, b) => (b.calibratedInstructionsPerSecond ?? -1) - (a.calibratedInstructionsPerSecond ?? -1));
-  const best = fit[0];
-  const others = reports.filter((report) => !fit.includes(report) && report !== best);
-  const against = others.map(
-    (report) => `${report.name}: ${report.available ? misfits(needs, report)[0]!.message : report.reason}`,
-  );
-  if (best) {
-    const speed = best.calibratedInstructionsPerSecond;
-    const ground =
-      fit.length === 1
-        ? "the only one that can run this machine here"
-        : speed === null
-          ? "first of those that can run it"
-          : `the fastest measured, ${Math.round(speed / 1e6)} million instructions a second`;
-    return { report: best, why: [`${best.name}: ${ground}`, ...against].join("; "), problems: [] };
-  }
-  if (available.length === 1) {
+  const alone = fit.length === 1 && fit[0]!.claimsHardware !== true;
+  const { ranked, ground, out } = alone
+    ? { ranked: fit, ground: "the only one that can run this machine here", out: [] }
+    : rankBackends(await probes.calibrated(fit));
+  const best = ranked[0];
+  const against = [
+    ...out,
+    ...reports
+      .filter((report) => !fit.includes(report))
+      .map((report) => `${report.name}: ${report.available ? misfits(needs, report)[0]!.message : report.reason}`),
+  ];
+  if (best) return { report: best, why: [`${best.name}: ${ground}`, ...against].join("; "), problems: [] };
+  if (available.length === 1 && fit.length === 0) {
     const problems = misfits(needs, available[0]!);
     return { report: null, why: problems[0]!.message, problems };
   }

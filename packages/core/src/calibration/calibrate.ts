@@ -1,0 +1,113 @@
+// How fast an engine runs ring 0 on this host, measured with a guest of a few instructions through the public contract, so that it
+// works for any backend. What must stay true: it takes at most the budget, never throws, and leaves nothing behind.
+
+import type { Backend, BackendReport, Clock, ExitHandler, Vm } from "@ringzero/api";
+import {
+  CALIBRATION_CODE,
+  CALIBRATION_MEMORY,
+  CALIBRATION_PORT,
+  calibrationRegisters,
+  CODE_AT,
+  INSTRUCTIONS_PER_ROUND,
+} from "./calibration-guest.js";
+
+/** What was measured, or why nothing was. */
+export interface Calibration {
+  /** Guest instructions per second in ring 0. */
+  readonly instructionsPerSecond: number | null;
+  /** One sentence. */
+  readonly note: string;
+}
+
+/** The guest is stopped after this, measured or not. */
+export const CALIBRATION_BUDGET_MS = 100;
+const FIRST_ROUNDS = 64; // under a millisecond even where an instruction takes one microsecond
+const MAX_GROWTH = 32;
+/** A batch this long is not the cost of an exit any more, and several of them see past a short disturbance. */
+const LONG_BATCH_NS = 2_500_000;
+const WANTED_BATCH_NS = 4_000_000;
+const LONG_BATCHES = 3;
+
+/** Rounds between two exits of the guest: more and more, until a batch is long; then a few of those. The best one counts. */
+class Batches {
+  #rounds = 0;
+  #sinceNs = 0n;
+  #long = 0;
+  best: number | null = null;
+
+  /** The guest asks how often to go round. @returns 0 when enough is known */
+  next(nowNs: bigint): number {
+    const tookNs = Number(nowNs - this.#sinceNs);
+    const first = this.#rounds === 0;
+    if (!first && tookNs > 0) {
+      const speed = (this.#rounds * INSTRUCTIONS_PER_ROUND * 1e9) / tookNs;
+      if (this.best === null || speed > this.best) this.best = speed;
+    }
+    if (first) this.#rounds = FIRST_ROUNDS;
+    else if (tookNs < LONG_BATCH_NS) this.#rounds *= Math.min(MAX_GROWTH, Math.ceil(WANTED_BATCH_NS / Math.max(tookNs, 1)));
+    else this.#long += 1;
+    this.#sinceNs = nowNs;
+    return this.#long < LONG_BATCHES && this.#rounds < 2 ** 31 ? this.#rounds : 0;
+  }
+}
+
+/**
+ * @param report  what its probe said: an unavailable one is not tried, and a speed that it knows already is taken
+ */
+export async function calibrate(backend: Backend, report: BackendReport, clock: Clock): Promise<Calibration> {
+  const known = report.calibratedInstructionsPerSecond;
+  if (known !== null) return { instructionsPerSecond: known, note: "the backend's own figure" };
+  if (!report.available) return { instructionsPerSecond: null, note: "not measured: it is not available" };
+  const batches = new Batches();
+  let vm: Vm | null = null;
+  let over = false;
+  let note: string;
+  try {
+    note = await new Promise<string>((resolve, reject) => {
+      const alarm = clock.after(CALIBRATION_BUDGET_MS, () => resolve(`the guest was not done after ${CALIBRATION_BUDGET_MS} ms`));
+      const end = (why: string) => {
+        alarm.release();
+        resolve(why);
+      };
+      const handler: ExitHandler = (exit) => {
+        if (exit.kind !== "port-in" || exit.port !== CALIBRATION_PORT) {
+          end(`the guest left with an exit that is not in it: ${exit.kind}`);
+          return 0;
+        }
+        const rounds = batches.next(clock.nowNs());
+        if (rounds === 0) end("");
+        return rounds;
+      };
+      start(backend, report, handler, (made) => {
+        vm = made;
+        if (over) void made.dispose().catch(() => {}); // made after the time was over: nobody else has it
+        made.on("crashed", ({ reason }) => end(`the engine crashed: ${reason}`));
+      }).catch((error: unknown) => {
+        alarm.release();
+        reject(error);
+      });
+    });
+  } catch (error) {
+    note = error instanceof Error ? error.message : String(error);
+  }
+  over = true;
+  try {
+    await (vm as Vm | null)?.dispose();
+  } catch (error) {
+    note ||= error instanceof Error ? error.message : String(error);
+  }
+  if (batches.best === null) return { instructionsPerSecond: null, note: `not measured: ${note || "the guest never asked"}` };
+  return { instructionsPerSecond: batches.best, note: note === "" ? "measured" : `measured in part: ${note}` };
+}
+
+async function start(backend: Backend, report: BackendReport, handler: ExitHandler, made: (vm: Vm) => void): Promise<void> {
+  const cpuProfile = report.capabilities.cpuProfiles[0] ?? "";
+  const vm = await backend.createVm(
+    { name: "calibration", vcpus: 1, memory: CALIBRATION_MEMORY, cpuProfile, uarts: [] },
+    handler,
+  );
+  made(vm);
+  vm.memory.write(CODE_AT, CALIBRATION_CODE);
+  await vm.vcpus[0]!.setRegisters(calibrationRegisters());
+  vm.run();
+}
