@@ -17,6 +17,7 @@ export class KvmBackend implements Backend {
       reason: failure === "" ? "/dev/kvm opens and makes machines" : failure,
       capabilities: capabilitiesFor(maxVcpus),
       calibratedInstructionsPerSecond: null,
+      claimsHardware: true,
     };
   }
 

@@ -5,6 +5,7 @@ import { restWhenIdle } from "@ringzero/core";
 import yargs from "yargs";
 import { runBackendsCommand } from "./backends-command.js";
 import { Diagnostics } from "./diagnostics.js";
+import { runDoctorCommand } from "./doctor/doctor-command.js";
 import { EXIT_CODE_TEXT, EXIT_CODES } from "./exit-codes.js";
 import { addRunOptions, type RawRunOptions, RUN_EXAMPLES } from "./grammar/run-options.js";
 import { type CliHost, processHost } from "./host.js";
@@ -72,7 +73,20 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
         status = await runBackendsCommand({ json: argv.json === true }, host, diagnostics);
       },
     )
-    .demandCommand(1, 1, "say what to do: ringzero run, or ringzero backends", "one command at a time")
+    .command(
+      "doctor",
+      "Say what is missing on this host, and how to mend it",
+      (command) =>
+        command
+          .usage("$0 doctor [options]\n\nSay what is missing on this host, and how to mend it.")
+          .option("json", { type: "boolean", describe: "As JSON, on stdout" })
+          .epilogue("Exit status: 0 when machines can run here, by at least one backend, else 125."),
+      async (argv) => {
+        handled = true;
+        status = await runDoctorCommand({ json: argv.json === true }, host);
+      },
+    )
+    .demandCommand(1, 1, "say what to do: ringzero run, ringzero backends, or ringzero doctor", "one command at a time")
     .strict()
     .help()
     .alias("help", "h")

@@ -13,6 +13,7 @@ export {
   RingzeroError,
   type SpecProblem,
 } from "@ringzero/api";
+export { isHardwareSpeed } from "./calibration/rank-backends.js";
 export { restWhenIdle } from "./host/rest-when-idle.js";
 export { Machine, type MoveOptions, type StartOptions } from "./machine/machine.js";
 export { SerialConsole } from "./machine/serial-console.js";

@@ -23,31 +23,37 @@ export interface Calibration {
 export const CALIBRATION_BUDGET_MS = 100;
 const FIRST_ROUNDS = 64; // under a millisecond even where an instruction takes one microsecond
 const MAX_GROWTH = 32;
-/** A batch this long is not the cost of an exit any more, and several of them see past a short disturbance. */
-const LONG_BATCH_NS = 2_500_000;
-const WANTED_BATCH_NS = 4_000_000;
-const LONG_BATCHES = 3;
+const MAX_ROUNDS = 2 ** 31; // of a 32-bit register
+/** A batch this long is more than the cost of an exit. */
+const LONG_BATCH_NS = 2e6;
+const WANTED_BATCH_NS = 4e6;
+const GROWTH_WHEN_LONG = 4;
+/** Two long batches after each other whose speeds are this near say the same. */
+const AGREEMENT = 1.25;
 
-/** Rounds between two exits of the guest: more and more, until a batch is long; then a few of those. The best one counts. */
+/**
+ * Rounds between two exits of the guest: more and more, until two long batches agree. The best speed counts. On a busy host any batch may
+ * have waited for its turn; a wait that is the same each time does not pass for a slow guest, because batches go on growing.
+ */
 class Batches {
   #rounds = 0;
   #sinceNs = 0n;
-  #long = 0;
+  #last: number | null = null;
   best: number | null = null;
 
   /** The guest asks how often to go round. @returns 0 when enough is known */
   next(nowNs: bigint): number {
-    const tookNs = Number(nowNs - this.#sinceNs);
-    const first = this.#rounds === 0;
-    if (!first && tookNs > 0) {
-      const speed = (this.#rounds * INSTRUCTIONS_PER_ROUND * 1e9) / tookNs;
-      if (this.best === null || speed > this.best) this.best = speed;
-    }
-    if (first) this.#rounds = FIRST_ROUNDS;
-    else if (tookNs < LONG_BATCH_NS) this.#rounds *= Math.min(MAX_GROWTH, Math.ceil(WANTED_BATCH_NS / Math.max(tookNs, 1)));
-    else this.#long += 1;
+    const tookNs = Math.max(1, Number(nowNs - this.#sinceNs));
     this.#sinceNs = nowNs;
-    return this.#long < LONG_BATCHES && this.#rounds < 2 ** 31 ? this.#rounds : 0;
+    if (this.#rounds === 0) return (this.#rounds = FIRST_ROUNDS);
+    const speed = (this.#rounds * INSTRUCTIONS_PER_ROUND * 1e9) / tookNs;
+    this.best = Math.max(speed, this.best ?? 0);
+    const long = tookNs >= LONG_BATCH_NS;
+    if (long && this.#last !== null && Math.max(speed / this.#last, this.#last / speed) < AGREEMENT) return 0;
+    this.#last = long ? speed : null;
+    const growth = long ? GROWTH_WHEN_LONG : Math.min(MAX_GROWTH, Math.ceil(WANTED_BATCH_NS / tookNs));
+    this.#rounds = Math.min(this.#rounds * growth, MAX_ROUNDS);
+    return this.#rounds;
   }
 }
 

@@ -20,6 +20,14 @@ export interface BackendRanking {
   readonly out: readonly string[];
 }
 
+/**
+ * Whether a speed measured in ring 0 is that of hardware.
+ * @param fastest  of all backends measured, instructions per second
+ */
+export function isHardwareSpeed(speed: number, fastest: number): boolean {
+  return speed >= HARDWARE_INSTRUCTIONS_PER_SECOND && speed >= fastest * HARDWARE_SHARE_OF_FASTEST;
+}
+
 const speedText = (speed: number): string => `${(speed / 1e6).toFixed(speed < 1e7 ? 1 : 0)} million instructions a second`;
 
 /** @param measured  in order of registration, which decides between those that nobody measured */
@@ -32,7 +40,7 @@ export function rankBackends(measured: readonly BackendReport[]): BackendRanking
   for (const report of measured) {
     const speed = speedOf(report);
     if (report.claimsHardware !== true) others.push(report);
-    else if (speed >= HARDWARE_INSTRUCTIONS_PER_SECOND && speed >= fastest * HARDWARE_SHARE_OF_FASTEST) hardware.push(report);
+    else if (isHardwareSpeed(speed, fastest)) hardware.push(report);
     else out.push(`${report.name}: ${refusal(report, fastest)}`);
   }
   const bySpeed = (a: BackendReport, b: BackendReport) => speedOf(b) - speedOf(a);
