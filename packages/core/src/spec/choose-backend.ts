@@ -2,7 +2,7 @@
 
 import type { Backend, BackendPlugin, BackendReport, Clock, SpecProblem } from "@ringzero/api";
 import { type Calibration, calibrate } from "../calibration/calibrate.js";
-import { rankBackends } from "../calibration/rank-backends.js";
+import { isHardwareSpeed, rankBackends } from "../calibration/rank-backends.js";
 import { SYSTEM_CLOCK } from "../host/system-clock.js";
 import type { PluginRegistry } from "../registry/plugin-registry.js";
 import { suggestion } from "./schema-problems.js";
@@ -95,6 +95,14 @@ async function probe(name: string, create: () => Backend): Promise<BackendReport
   }
 }
 
+/** Measured as far as the choice depends on it: where no hardware is left, and one other, that one's speed does not matter. */
+async function measuredToChoose(fit: readonly BackendReport[], probes: BackendProbes): Promise<readonly BackendReport[]> {
+  const claims = await probes.calibrated(fit.filter(({ claimsHardware }) => claimsHardware === true));
+  const others = fit.filter(({ claimsHardware }) => claimsHardware !== true);
+  const hardware = claims.some(({ calibratedInstructionsPerSecond: speed }) => speed !== null && isHardwareSpeed(speed, 0));
+  return [...claims, ...(hardware || others.length > 1 ? await probes.calibrated(others) : others)];
+}
+
 /** Why a backend cannot run this machine; empty when it can. */
 export function misfits(needs: BackendNeeds, { name, capabilities }: BackendReport): SpecProblem[] {
   const problems: SpecProblem[] = [];
@@ -143,7 +151,7 @@ export async function chooseBackend(wanted: string, needs: BackendNeeds, probes:
   const alone = fit.length === 1 && fit[0]!.claimsHardware !== true;
   const { ranked, ground, out } = alone
     ? { ranked: fit, ground: "the only one that can run this machine here", out: [] }
-    : rankBackends(await probes.calibrated(fit));
+    : rankBackends(await measuredToChoose(fit, probes));
   const best = ranked[0];
   const against = [
     ...out,
