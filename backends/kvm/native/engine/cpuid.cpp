@@ -29,7 +29,7 @@ void place(kvm_cpuid_entry2& leaf, u32 index, u32 vcpus) {
       const u32 logical = vcpus > 1 ? 1u << bits_for(vcpus) : 1;
       leaf.ebx = (leaf.ebx & 0xffff) | (logical & 0xff) << 16 | index << 24;
       leaf.edx = vcpus > 1 ? leaf.edx | 1u << 28 : leaf.edx & ~(1u << 28);
-      leaf.ecx |= 1u << 24;  // the APIC timer has the TSC deadline mode: KVM does not list it there
+      leaf.ecx |= 1u << 24 | 1u << 31;  // KVM leaves to us: TSC deadline timer, and that a hypervisor is there
       break;
     }
     case 4:
