@@ -2,7 +2,7 @@
 
 import { type Backend, type BackendReport, type ExitHandler, type Vm, type VmConfig } from "@ringzero/api";
 import { KvmVm } from "./kvm-vm.js";
-import { nativeAddon } from "./native-parts.js";
+import { type KvmProbe, nativeAddon } from "./native-parts.js";
 import { capabilitiesFor } from "./vm-config.js";
 
 /** Runs x86 machines on /dev/kvm. Linux on x86-64 only. */
@@ -10,12 +10,13 @@ export class KvmBackend implements Backend {
   readonly name = "kvm";
 
   async probe(): Promise<BackendReport> {
-    const { failure, maxVcpus } = examine();
+    const probe = examine();
+    const { failure } = probe;
     return {
       name: this.name,
       available: failure === "",
       reason: failure === "" ? "/dev/kvm opens and makes machines" : failure,
-      capabilities: capabilitiesFor(maxVcpus),
+      capabilities: capabilitiesFor(probe),
       calibratedInstructionsPerSecond: null,
       claimsHardware: true,
     };
@@ -26,13 +27,18 @@ export class KvmBackend implements Backend {
   }
 }
 
-function examine(): { failure: string; maxVcpus: number } {
+function examine(): KvmProbe {
   if (process.platform !== "linux" || process.arch !== "x64") {
-    return { failure: `KVM is of Linux on x86-64, and this is ${process.platform} on ${process.arch}`, maxVcpus: 0 };
+    return {
+      failure: `KVM is of Linux on x86-64, and this is ${process.platform} on ${process.arch}`,
+      maxVcpus: 0,
+      v2: false,
+      v3: false,
+    };
   }
   try {
     return nativeAddon().probe();
   } catch (error) {
-    return { failure: error instanceof Error ? error.message : String(error), maxVcpus: 0 };
+    return { failure: error instanceof Error ? error.message : String(error), maxVcpus: 0, v2: false, v3: false };
   }
 }

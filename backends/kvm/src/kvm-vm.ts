@@ -17,9 +17,10 @@ export class KvmVm extends EngineVm {
    * @throws RingzeroError `VM_HOST_FAILURE` when the host refuses, naming the ioctl, the errno and what to do
    */
   static async create(config: VmConfig, handler: ExitHandler): Promise<KvmVm> {
-    const { failure, maxVcpus } = hostCall("load the KVM addon", () => nativeAddon().probe());
-    if (failure !== "") throw new RingzeroError("VM_HOST_FAILURE", `cannot create the machine ${config.name} on KVM: ${failure}`);
-    const capabilities = capabilitiesFor(maxVcpus);
+    const probe = hostCall("load the KVM addon", () => nativeAddon().probe());
+    if (probe.failure !== "")
+      throw new RingzeroError("VM_HOST_FAILURE", `cannot create the machine ${config.name} on KVM: ${probe.failure}`);
+    const capabilities = capabilitiesFor(probe);
     const options = toNativeOptions(config, { backend: "kvm", capabilities, engineOptions: {} });
     return EngineVm.ready(new KvmVm("kvm", config, handler, options, nativeAddon));
   }

@@ -1,15 +1,16 @@
 // What this engine can do on this host.
 
 import type { BackendCapabilities } from "@ringzero/api";
+import type { KvmProbe } from "./native-parts.js";
 
 const LINK_MAX_VCPUS = 64; // what the shared structures hold
 
-/** @param maxVcpus  as the host's KVM says; 0 when it cannot be used */
-export function capabilitiesFor(maxVcpus: number): BackendCapabilities {
+/** @param probe  what the host's KVM says */
+export function capabilitiesFor({ maxVcpus, v2, v3 }: KvmProbe): BackendCapabilities {
   return {
     maxVcpus: Math.min(maxVcpus, LINK_MAX_VCPUS),
     maxMemoryBytes: 64 * 2 ** 30,
-    cpuProfiles: ["host"],
+    cpuProfiles: [...(v2 ? ["x86-64-v2"] : []), ...(v3 ? ["x86-64-v3"] : []), "host"],
     saveState: true,
     dirtyLog: true,
     debug: true,

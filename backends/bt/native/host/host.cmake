@@ -9,7 +9,8 @@ endif()
 find_package(Threads REQUIRED)
 add_subdirectory(${RINGZERO_NATIVE_DIR} ${CMAKE_BINARY_DIR}/ringzero_native)
 
-target_include_directories(ringzero_engine_core PUBLIC ${RINGZERO_NATIVE_DIR}/src)  # layout of the saved state
+target_include_directories(ringzero_engine_core PUBLIC ${RINGZERO_NATIVE_DIR}/src)  # layout of the saved state, CPUID
+target_link_libraries(ringzero_engine_core PUBLIC ringzero_native_peer)
 
 add_executable(ringzero-engine
   host/main.cpp host/engine.cpp host/host_work.cpp host/commands.cpp host/crash.cpp host/life_line.cpp host/options.cpp host/fake_run.cpp

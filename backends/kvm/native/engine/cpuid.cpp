@@ -1,8 +1,11 @@
-// CPUID from what KVM supports, with the machine's own topology.
+// The leaves of a named profile, the same as on every engine, for KVM to answer with; `host` is what KVM lists. KVM
+// itself keeps up what depends on the vCPU's state: OSXSAVE, OSPKE, the APIC bit, the size of the XSAVE area.
 #include "cpuid.h"
 
 #include <errno.h>
 #include <string.h>
+
+#include <algorithm>
 
 namespace rz::kvm {
 
@@ -15,6 +18,45 @@ struct Leaves {
   u32 count = kMostLeaves;
   u32 pad = 0;
   kvm_cpuid_entry2 entry[kMostLeaves] = {};
+};
+
+struct Span {
+  u32 leaf, subleaves;  // 0: the leaf has none
+};
+constexpr Span kSpans[] = {
+    {0, 0},          {1, 0},          {2, 0},          {3, 0},          {4, 5},          {5, 0},
+    {6, 0},          {7, 2},          {8, 0},          {9, 0},          {0xa, 0},        {0xb, 3},
+    {0xc, 0},        {0xd, 63},       {0xe, 0},        {0xf, 0},        {0x10, 0},       {0x11, 0},
+    {0x12, 0},       {0x13, 0},       {0x14, 0},       {0x15, 0},       {0x16, 0},       {0x40000000, 0},
+    {0x40000001, 0}, {0x40000010, 0}, {0x80000000, 0}, {0x80000001, 0}, {0x80000002, 0}, {0x80000003, 0},
+    {0x80000004, 0}, {0x80000005, 0}, {0x80000006, 0}, {0x80000007, 0}, {0x80000008, 0}, {0x8000001d, 5},
+    {0x8000001e, 0}, {0x80000021, 0},
+};
+
+enum Register { kEax, kEbx, kEcx, kEdx };
+
+/// A feature word of the profile, where CPUID has it, and the bits that KVM gives whatever it lists: by its own chips
+/// (x2APIC, TSC deadline, hypervisor bit), or because they promise the absence of a fault.
+struct FeatureWord {
+  const char* name;
+  u32 CpuidProfile::*word;
+  u32 leaf, subleaf;
+  Register reg;
+  u32 always;
+};
+constexpr FeatureWord kWords[] = {
+    {"a feature of the CPU profile in CPUID 1.ECX, which this KVM lacks", &CpuidProfile::f1_ecx, 1, 0, kEcx,
+     1u << 21 | 1u << 24 | 1u << 31},
+    {"a feature of the CPU profile in CPUID 1.EDX, which this KVM lacks", &CpuidProfile::f1_edx, 1, 0, kEdx, 0},
+    {"a feature of the CPU profile in CPUID 7.EBX, which this KVM lacks", &CpuidProfile::f7_ebx, 7, 0, kEbx, 0},
+    {"a feature of the CPU profile in CPUID 7.ECX, which this KVM lacks", &CpuidProfile::f7_ecx, 7, 0, kEcx, 0},
+    {"a feature of the CPU profile in CPUID 7.EDX, which this KVM lacks", &CpuidProfile::f7_edx, 7, 0, kEdx, 0},
+    {"a feature of the CPU profile in CPUID 7.1.EAX, which this KVM lacks", &CpuidProfile::f7_1_eax, 7, 1, kEax, 0},
+    {"a feature of the CPU profile in CPUID D.1.EAX, which this KVM lacks", &CpuidProfile::xd1_eax, 0xd, 1, kEax, 0},
+    {"a feature of the CPU profile in CPUID 80000001.ECX, which this KVM lacks", &CpuidProfile::x1_ecx, 0x80000001, 0,
+     kEcx, 1u << 8 | 1u << 22},
+    {"a feature of the CPU profile in CPUID 80000001.EDX, which this KVM lacks", &CpuidProfile::x1_edx, 0x80000001, 0,
+     kEdx, 0},
 };
 
 u32 bits_for(u32 n) {  // smallest k with 2^k >= n
@@ -58,14 +100,65 @@ void place(kvm_cpuid_entry2& leaf, u32 index, u32 vcpus) {
   }
 }
 
-}  // namespace
-
-Outcome cpuid_leaves(int kvm, const char* profile, u32 index, u32 vcpus, std::vector<kvm_cpuid_entry2>& out) {
-  if (strcmp(profile, "host") != 0) return Outcome::failed("CPU profile", EINVAL);
+/// "host": all that KVM lists, with the machine's own topology.
+Outcome host_leaves(int kvm, u32 index, u32 vcpus, std::vector<kvm_cpuid_entry2>& out) {
   Leaves leaves;
   if (Outcome asked = call(kvm, kGetSupportedCpuid, &leaves); !asked.ok()) return asked;
   out.assign(leaves.entry, leaves.entry + leaves.count);
   for (kvm_cpuid_entry2& leaf : out) place(leaf, index, vcpus);
+  return {};
+}
+
+u32 of(const kvm_cpuid_entry2& entry, Register reg) {
+  return reg == kEax ? entry.eax : reg == kEbx ? entry.ebx : reg == kEcx ? entry.ecx : entry.edx;
+}
+
+}  // namespace
+
+bool honours(int kvm, const char* name) {
+  CpuidProfile profile;
+  return cpuid_profile(name, 1, 1'000'000'000, profile) && check_profile(kvm, profile).ok();
+}
+
+Outcome check_profile(int kvm, const CpuidProfile& profile) {
+  Leaves leaves;
+  if (Outcome asked = call(kvm, kGetSupportedCpuid, &leaves); !asked.ok()) return asked;
+  for (const FeatureWord& word : kWords) {
+    u32 has = word.always;
+    for (u32 i = 0; i < leaves.count; ++i) {
+      const kvm_cpuid_entry2& entry = leaves.entry[i];
+      if (entry.function == word.leaf && entry.index == word.subleaf) has |= of(entry, word.reg);
+    }
+    if ((profile.*word.word & ~has) != 0) return Outcome::failed(word.name, EINVAL);
+  }
+  return {};
+}
+
+Outcome cpuid_leaves(int kvm, const char* name, u32 index, u32 vcpus, u64 tsc_hz, std::vector<kvm_cpuid_entry2>& out) {
+  if (strcmp(name, "host") == 0) return host_leaves(kvm, index, vcpus, out);
+  CpuidProfile profile;
+  if (!cpuid_profile(name, vcpus, tsc_hz, profile)) return Outcome::failed("CPU profile of an unknown name", EINVAL);
+  if (Outcome checked = check_profile(kvm, profile); !checked.ok()) return checked;
+  const CpuidView view = {profile, index, 0, true, 1, true};
+  const u32 max_basic = cpuid_leaf(view, 0, 0).eax, max_extended = cpuid_leaf(view, 0x80000000, 0).eax;
+  out.clear();
+  for (const Span& span : kSpans) {
+    if (span.leaf < 0x40000000 && span.leaf > max_basic) continue;
+    if (span.leaf >= 0x80000000 && span.leaf > max_extended) continue;
+    for (u32 subleaf = 0; subleaf < std::max(1u, span.subleaves); ++subleaf) {
+      const CpuidResult r = cpuid_leaf(view, span.leaf, subleaf);
+      if (span.leaf == 0xd && subleaf > 1 && r.eax == 0) continue;
+      kvm_cpuid_entry2 entry = {};
+      entry.function = span.leaf;
+      entry.index = subleaf;
+      entry.flags = span.subleaves != 0 ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0;
+      entry.eax = r.eax;
+      entry.ebx = r.ebx;
+      entry.ecx = r.ecx;
+      entry.edx = r.edx;
+      out.push_back(entry);
+    }
+  }
   return {};
 }
 

@@ -3,15 +3,24 @@
 
 #include <vector>
 
+#include "cpuid/cpuid_profile.h"
 #include "ioctls.h"
 
 namespace rz::kvm {
 
 /// The leaves for one vCPU.
-/// @param profile  "host": all that this processor and its KVM have
+/// @param profile  "host": what this KVM lists; else by name, as on every engine (cpuid/cpuid_profile.h)
+/// @param tsc_hz   rate of the guest's TSC
 /// @param index    number of the vCPU, 0-based; also its APIC id
 /// @param vcpus    of the machine
-Outcome cpuid_leaves(int kvm, const char* profile, u32 index, u32 vcpus, std::vector<kvm_cpuid_entry2>& out);
+Outcome cpuid_leaves(int kvm, const char* profile, u32 index, u32 vcpus, u64 tsc_hz,
+                     std::vector<kvm_cpuid_entry2>& out);
+
+/// Whether KVM here has all that a profile promises; else EINVAL by the profile's first word that it lacks.
+Outcome check_profile(int kvm, const CpuidProfile& profile);
+
+/// The same by name.
+bool honours(int kvm, const char* name);
 
 /// Give a vCPU its leaves.
 Outcome set_cpuid(int vcpu, const std::vector<kvm_cpuid_entry2>& leaves);

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "cpuid.h"
+
 namespace rz::kvm {
 
 namespace {
@@ -78,6 +80,8 @@ Outcome probe_kvm(HostKvm& about) {
   int vm = -1;
   if (Outcome made = call(kvm.get(), kCreateVm, u64{0}, &vm); !made.ok()) return made;
   Fd closed(vm);
+  about.v2 = honours(kvm.get(), "x86-64-v2");
+  about.v3 = honours(kvm.get(), "x86-64-v3");
   return {};
 }
 

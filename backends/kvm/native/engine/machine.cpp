@@ -50,14 +50,17 @@ Outcome Machine::create(const shared::Header& header, u8* ram) {
   for (u32 i = 0; i < header.vcpus; ++i) {
     auto vcpu = std::make_unique<VcpuFd>();
     if (Outcome made = vcpu->create(vm, i, host_.run_bytes); !made.ok()) return made;
-    std::vector<kvm_cpuid_entry2> leaves;
-    if (Outcome asked = cpuid_leaves(kvm_.get(), header.cpu_profile, i, header.vcpus, leaves); !asked.ok())
-      return asked;
-    if (Outcome set = set_cpuid(vcpu->fd(), leaves); !set.ok()) return set;
-    VcpuState state;
-    if (Outcome got = get_vcpu_state(vcpu->fd(), host_, state); !got.ok()) return got;
-    vcpus_at_power_on_.push_back(std::move(state));
     vcpus_.push_back(std::move(vcpu));
+    const int fd = vcpus_.back()->fd();
+    u64 hz = 0;
+    if (Outcome asked = tsc_hz(hz); !asked.ok()) return asked;
+    std::vector<kvm_cpuid_entry2> leaves;
+    if (Outcome asked = cpuid_leaves(kvm_.get(), header.cpu_profile, i, header.vcpus, hz, leaves); !asked.ok())
+      return asked;
+    if (Outcome set = set_cpuid(fd, leaves); !set.ok()) return set;
+    VcpuState state;
+    if (Outcome got = get_vcpu_state(fd, host_, state); !got.ok()) return got;
+    vcpus_at_power_on_.push_back(std::move(state));
   }
   return get_chips(chips_at_power_on_);
 }

@@ -8,6 +8,7 @@
 
 #include "../decode/inst.h"
 #include "../mmu/tlb.h"
+#include "cpuid/control_bits.h"
 #include "types.h"
 
 namespace rz {
@@ -24,14 +25,6 @@ inline constexpr u64 kArithFlags = kFlagCF | kFlagPF | kFlagAF | kFlagZF | kFlag
 // Control-register bits.
 inline constexpr u64 kCr0PE = 1, kCr0MP = 2, kCr0EM = 4, kCr0TS = 8, kCr0ET = 16, kCr0NE = 32, kCr0WP = 1 << 16,
                      kCr0AM = 1 << 18, kCr0NW = 1 << 29, kCr0CD = 1 << 30, kCr0PG = 1ull << 31;
-inline constexpr u64 kCr4VME = 1, kCr4PVI = 2, kCr4TSD = 4, kCr4DE = 8, kCr4PSE = 16, kCr4PAE = 32, kCr4MCE = 64,
-                     kCr4PGE = 128, kCr4PCE = 256, kCr4OSFXSR = 512, kCr4OSXMMEXCPT = 1024, kCr4UMIP = 1 << 11,
-                     kCr4LA57 = 1 << 12, kCr4FSGSBASE = 1 << 16, kCr4PCIDE = 1 << 17, kCr4OSXSAVE = 1 << 18,
-                     kCr4SMEP = 1 << 20, kCr4SMAP = 1 << 21, kCr4PKE = 1 << 22;
-inline constexpr u64 kEferSCE = 1, kEferLME = 1 << 8, kEferLMA = 1 << 10, kEferNXE = 1 << 11, kEferFFXSR = 1 << 14,
-                     kEferAIBRSE = 1 << 21;
-
-inline constexpr u64 kXcr0Pkru = 1 << 9;  // in XCR0; this engine's own state, never the host's register
 
 /// A segment register with its descriptor cache.
 struct Segment {

@@ -3,7 +3,7 @@
 // table is never reported. Source: the CPUID reference page and APM, "Obtaining Processor Information Via CPUID".
 #pragma once
 
-#include "types.h"
+#include "../shared/types.h"
 
 namespace rz {
 
