@@ -1,7 +1,8 @@
-// Decides whether a build step has to run again: a digest of its inputs' names, sizes and times, kept beside its output.
+// Decides whether a build step has to run again: a digest of its inputs' names and contents, kept beside its output. Sizes and times
+// are not enough: version control and copies may keep both while the text changes.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { ROOT } from "./process.mjs";
 
@@ -24,8 +25,7 @@ export function filesBelow(folder, wanted) {
 function digest(files) {
   const hash = createHash("sha256").update(process.version);
   for (const file of files) {
-    const { size, mtimeMs } = statSync(file);
-    hash.update(`${file}\0${size}\0${mtimeMs}\n`);
+    hash.update(`${file}\0`).update(readFileSync(file)).update("\0");
   }
   return hash.digest("hex");
 }

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { filesBelow, whenChanged } from "./freshness.mjs";
 import { bin, PNPM, ROOT, run } from "./process.mjs";
-import { publishable } from "./sources.mjs";
+import { publishable, workspacePackages } from "./sources.mjs";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) fail(`Node 20.19 or later is needed, and this is ${process.versions.node}`);
@@ -25,11 +25,18 @@ async function step(what, command) {
   fail(`${what} failed (${command.join(" ")}: exit code ${code})`);
 }
 
+/** Where each package finds what it depends on: one that is missing (an install cut short, a folder removed) means to install again. */
+function dependencyLinks() {
+  return workspacePackages().flatMap(({ at, manifest }) =>
+    Object.keys({ ...manifest.dependencies, ...manifest.devDependencies }).map((name) => `${at}/node_modules/${name}`),
+  );
+}
+
 const manifests = filesBelow(ROOT, (path) => path.endsWith("/package.json"));
 await whenChanged(
   "install",
   [...manifests, join(ROOT, "pnpm-lock.yaml"), join(ROOT, "pnpm-workspace.yaml")],
-  ["node_modules/.bin/tsc"],
+  ["node_modules/.bin/tsc", ...dependencyLinks()],
   () => step("installing packages", [...PNPM, "install", "--frozen-lockfile", "--reporter=silent"]),
 );
 
