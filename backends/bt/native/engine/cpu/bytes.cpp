@@ -6,6 +6,9 @@
 // The compiler's own declarations carry default visibility, which an attribute cannot override.
 asm(".hidden memcpy\n.hidden memmove\n.hidden memset\n.hidden memcmp");
 
+/// For linkers that would take a sanitizer's library instead, which comes first: CMakeLists.txt asks for this name.
+extern "C" const char rz_own_memory_functions = 0;
+
 extern "C" {
 
 void* memcpy(void* to, const void* from, std::size_t bytes) {

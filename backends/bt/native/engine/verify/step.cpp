@@ -524,7 +524,7 @@ class Stepper {
         r.from = From::kShifted;
         r.of = v.of;
       }
-    } else if (v.hi <= 0xffffffff >> n) {
+    } else if (v.hi <= 0xffffffffull >> n) {
       r.lo = v.lo << n;
       r.hi = v.hi << n;
       r.zeros = static_cast<u8>(v.zeros + n < 63 ? v.zeros + n : 63);

@@ -30,19 +30,23 @@ namespace rz {
 
 using guests::FinalState;
 
+/// In functions of it, vector registers stay as the guest has them until a HostFpuScope: a compiler may use them
+/// anywhere else, and does with sanitizers.
+#define RZ_KEEPS_VECTORS [[gnu::target("general-regs-only")]]
+
 /// The test devices in front of the engine's own interrupt controllers. Ends the program for all vCPUs when one says
 /// so.
 class GuestBus final : public Bus {
  public:
   GuestBus(IrqPlatform& irq, Machine& machine) : irq_(irq), machine_(machine) {}
-  u64 io_read(Vcpu& v, u16 port, unsigned width) override {
+  RZ_KEEPS_VECTORS u64 io_read(Vcpu& v, u16 port, unsigned width) override {
     u64 value = 0;
     if (irq_.io_read(port, width, value)) return value;
     HostFpuScope scope(v);
     std::lock_guard lock(mutex_);
     return devices_.port_read(port, width);
   }
-  void io_write(Vcpu& v, u16 port, unsigned width, u64 value) override {
+  RZ_KEEPS_VECTORS void io_write(Vcpu& v, u16 port, unsigned width, u64 value) override {
     if (irq_.io_write(port, width, value)) return;
     HostFpuScope scope(v);
     std::lock_guard lock(mutex_);
@@ -52,14 +56,14 @@ class GuestBus final : public Bus {
     ended = v.index;
     stop_all(machine_);  // the program jumps in place until the engine looks
   }
-  u64 mmio_read(Vcpu& v, u64 gpa, unsigned width) override {
+  RZ_KEEPS_VECTORS u64 mmio_read(Vcpu& v, u64 gpa, unsigned width) override {
     u64 value = 0;
     if (irq_.mmio_read(v, gpa, width, value)) return value;
     HostFpuScope scope(v);
     std::lock_guard lock(mutex_);
     return guests::TestDevices::is_mmio(gpa) ? devices_.mmio_read(gpa, width) : ~0ull >> (64 - 8 * width);
   }
-  void mmio_write(Vcpu& v, u64 gpa, unsigned width, u64 value) override {
+  RZ_KEEPS_VECTORS void mmio_write(Vcpu& v, u64 gpa, unsigned width, u64 value) override {
     if (irq_.mmio_write(v, gpa, width, value)) return;
     HostFpuScope scope(v);
     std::lock_guard lock(mutex_);
@@ -134,6 +138,7 @@ class Guest {
   }
   ~Guest() {
     for (Vcpu* v : machine_.vcpus) vcpu_destroy(v);
+    code_.destroy();
     if (ram != MAP_FAILED) munmap(ram, guests::kRamBytes);
   }
   /// Load a program and stand at its beginning.

@@ -1,6 +1,5 @@
 # engine_irq_test: interrupt controllers, timers, sleep and wake-up, and the shared UART. It compiles its subjects
-# itself, so that RINGZERO_IRQ_TSAN can build them with the thread sanitizer without the rest of the engine.
-option(RINGZERO_IRQ_TSAN "Build engine_irq_test with the thread sanitizer" OFF)
+# itself, so that RINGZERO_TSAN can build them without the rest of the engine.
 find_package(Threads REQUIRED)
 set(RINGZERO_NATIVE ${CMAKE_CURRENT_SOURCE_DIR}/../../../packages/native/src)
 file(GLOB IRQ_TEST_SUBJECTS CONFIGURE_DEPENDS engine/irq/*.cpp)
@@ -12,10 +11,6 @@ add_executable(engine_irq_test ${IRQ_TEST_SOURCES} $<TARGET_OBJECTS:engine_irq_t
 target_include_directories(engine_irq_test PRIVATE engine ${RINGZERO_NATIVE})
 target_compile_options(engine_irq_test PRIVATE -Wall -Wextra -Wno-missing-field-initializers)
 target_link_libraries(engine_irq_test PRIVATE Threads::Threads)
-if(RINGZERO_IRQ_TSAN)
-  target_compile_options(engine_irq_test_subjects PRIVATE -fsanitize=thread -Wno-tsan)
-  target_compile_options(engine_irq_test PRIVATE -fsanitize=thread -Wno-tsan)
-  target_link_options(engine_irq_test PRIVATE -fsanitize=thread)
-else()
+if(NOT RINGZERO_TSAN)
   target_compile_options(engine_irq_test_subjects PRIVATE -mgeneral-regs-only)
 endif()
