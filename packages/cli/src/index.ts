@@ -10,5 +10,6 @@ export { type KernelKind, sniffKernelKind } from "./grammar/kernel-kind.js";
 export { type ConsoleTarget, type RequestProblem, type RunRequest, readRunRequest } from "./grammar/machine-request.js";
 export { type ParsedPluginSpec, PluginSpecError, parsePluginSpec } from "./grammar/plugin-spec.js";
 export { type RawRunOptions, RUN_EXAMPLES, RUN_OPTIONS } from "./grammar/run-options.js";
+export { STEP_EXAMPLES, STEP_OPTIONS } from "./grammar/step-options.js";
 export { type CliHost, type EndingSignal, processHost } from "./host.js";
 export { program, runProgram } from "./program.js";

@@ -8,8 +8,10 @@ import { Diagnostics } from "./diagnostics.js";
 import { runDoctorCommand } from "./doctor/doctor-command.js";
 import { EXIT_CODE_TEXT, EXIT_CODES } from "./exit-codes.js";
 import { addRunOptions, type RawRunOptions, RUN_EXAMPLES } from "./grammar/run-options.js";
+import { addStepOptions, type RawStepOptions } from "./grammar/step-options.js";
 import { type CliHost, processHost } from "./host.js";
 import { runRunCommand } from "./run-command.js";
+import { runStepCommand } from "./step-command.js";
 import { cliVersion } from "./version.js";
 
 const CONSOLE_TEXT = [
@@ -61,6 +63,22 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
       },
     )
     .command(
+      "step",
+      "Run a machine in lockstep with itself, to find where the translator goes wrong",
+      (command) =>
+        addStepOptions(
+          command.usage(
+            "$0 step [options]\n\nRun a machine twice in lockstep, as it ships and without optimisations, until a register differs.",
+          ),
+        ).epilogue(
+          "Exit status: 0 no difference, 1 a difference, 2 nothing was started, 126 the engine failed.\n\nReference: docs/cli.md",
+        ),
+      async (argv) => {
+        handled = true;
+        status = await runStepCommand(argv as RawStepOptions, host, diagnostics);
+      },
+    )
+    .command(
       "backends",
       "List the engines, and whether each works on this host",
       (command) =>
@@ -86,7 +104,7 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
         status = await runDoctorCommand({ json: argv.json === true }, host);
       },
     )
-    .demandCommand(1, 1, "say what to do: ringzero run, ringzero backends, or ringzero doctor", "one command at a time")
+    .demandCommand(1, 1, "say what to do: ringzero run, ringzero step, ringzero backends, or ringzero doctor", "one command at a time")
     .strict()
     .help()
     .alias("help", "h")

@@ -15,10 +15,10 @@ target_link_libraries(ringzero_engine_core PUBLIC ringzero_native_peer)
 add_executable(ringzero-engine
   host/main.cpp host/engine.cpp host/host_work.cpp host/commands.cpp host/crash.cpp host/life_line.cpp host/options.cpp host/fake_run.cpp
   host/exit_bus.cpp host/native_devices.cpp host/registers_codec.cpp host/state_codec.cpp host/assemble.cpp
-  host/huge_pages.cpp host/self_test.cpp)
+  host/huge_pages.cpp host/self_test.cpp host/step.cpp)
 target_include_directories(ringzero-engine PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/engine ${CMAKE_CURRENT_SOURCE_DIR}/host)
 target_compile_options(ringzero-engine PRIVATE -fno-exceptions -fno-rtti -fvisibility=hidden -Wall -Wextra)
 # vCPU threads are in these while the guest's vector state is live in the host's registers.
 set_source_files_properties(host/host_work.cpp host/assemble.cpp host/exit_bus.cpp host/native_devices.cpp host/crash.cpp
   PROPERTIES COMPILE_OPTIONS "-mgeneral-regs-only")
-target_link_libraries(ringzero-engine PRIVATE ringzero_engine_core ringzero_native_peer Threads::Threads)
+target_link_libraries(ringzero-engine PRIVATE ringzero_bare ringzero_engine_core ringzero_native_peer Threads::Threads)

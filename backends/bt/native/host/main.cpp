@@ -1,6 +1,6 @@
 // ringzero-engine: the process that runs one machine. Started by the addon with three descriptors (3 the life line,
 // 4 guest RAM, 5 the control area); it ends when the embedder kills it or dies.
-// Also: --self-test (does this host run the engine?) and --version.
+// Also: --self-test (does this host run the engine?), --step (lockstep, step.h) and --version.
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <stdio.h>
@@ -12,9 +12,11 @@
 #include <unistd.h>
 
 #include "crash.h"
+#include "debug/trace.h"
 #include "engine.h"
 #include "life_line.h"
 #include "self_test.h"
+#include "step.h"
 
 namespace {
 
@@ -36,8 +38,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (argc == 2 && strcmp(argv[1], "--self-test") == 0) return self_test();
+  if (argc >= 2 && strcmp(argv[1], "--step") == 0) return step_main(argc - 2, argv + 2);
   if (argc < 2 || strcmp(argv[1], "--machine") != 0) {
-    fprintf(stderr, "usage: ringzero-engine --self-test | --version\nMachines are started by the ringzero addon.\n");
+    fprintf(stderr,
+            "usage: ringzero-engine --self-test | --step SCRIPT … | --version\nMachines are started by the ringzero "
+            "addon.\n");
     return 64;
   }
   const rlimit no_core = {0, 0};
@@ -64,9 +69,13 @@ int main(int argc, char** argv) {
   options.engine.no_opt =
       getenv("RINGZERO_NO_OPT") != nullptr;  // for whoever suspects the optimiser: no change of program needed
   if (const char* verify = getenv("RINGZERO_VERIFY")) options.engine.verify = strcmp(verify, "0") != 0;
+  const char* trace = getenv("RINGZERO_TRACE");
+  if (const char* file = getenv("RINGZERO_TRACE_FILE")) options.trace_file = file;
   if (!parse_options(peer.header().options, options, error)) {
     error = "unknown engine option, or a value that is not possible: " + error;
-  } else {
+  } else if (trace && options.engine.trace == 0 && !parse_trace(trace, options.engine.trace)) {
+    error = std::string("RINGZERO_TRACE: there are flags that are not known in ") + trace;
+  } else if (start_trace(options, error)) {
     static Engine engine(peer);
     const bool built = engine.build(options, kControlFd, error);
     close(kControlFd);

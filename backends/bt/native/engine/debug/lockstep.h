@@ -1,7 +1,7 @@
 // Two machines that must do the same, run block by block against each other: the first as it would run, the second one
 // instruction at a time. They stop at the first difference. Time is the number of instructions retired, interrupts and
 // timers come only between the first one's blocks, randomness is seeded: nothing depends on the host.
-// For tests (engine_step_test); see Machine::boundary.
+// For tests (engine_step_test) and `ringzero step`; see Machine::boundary.
 #pragma once
 
 #include <string>
@@ -45,7 +45,7 @@ class Lockstep {
   u64 blocks() const { return blocks_; }
   /// Flags that nothing reads differed where a block was left in the middle: frames in RAM may hold them.
   bool stale_flags_seen() const { return stale_seen_ != 0; }
-  /// Behind kDifferent: both states, the instructions of the block, and the blocks before.
+  /// Behind kDifferent: both states, the instructions of the block, the blocks before, and the host code.
   std::string report() const;
 
  private:
@@ -56,13 +56,13 @@ class Lockstep {
   Vcpu &a_, &b_;
   VirtualTime& time_;
   u64 retired_ = 0, blocks_ = 0;
-  u64 start_rip_ = 0;               // where the current block began
-  u64 stale_ = 0, stale_seen_ = 0;  // arithmetic flags that differ, and are dead; that ever were
-  unsigned steps_ = 0;              // instructions of the second in it
-  bool met_ = false;                // the second came where the first is, with the same state
-  std::string candidate_;           // differences where only the RIPs met
-  u64 path_[128] = {};              // RIPs of the second in the current block
-  u64 last_[16] = {};               // beginnings of the last blocks
+  u64 start_rip_ = 0;                         // where the current block began
+  u64 stale_ = 0, stale_seen_ = 0;            // arithmetic flags that differ, and are dead; that ever were
+  unsigned steps_ = 0;                        // instructions of the second in it
+  bool met_ = false;                          // the second came where the first is, with the same state
+  std::string candidate_, candidate_states_;  // differences where only the RIPs met, and both states there
+  u64 path_[128] = {};                        // RIPs of the second in the current block
+  u64 last_[16] = {};                         // beginnings of the last blocks
 };
 
 }  // namespace rz
