@@ -1,4 +1,4 @@
-// Writes what is generated from source: docs/errors.md and the published schema. As a module, says which of them are stale.
+// Writes what is generated from source: docs/errors.md, docs/engine-inspection.md and the published schema. As a module, says which of them are stale.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -28,8 +28,50 @@ async function outputs() {
     ...table(api.SPEC_PROBLEM_CODES),
     "",
   ].join("\n");
+  const engine = "backends/bt/native/engine/debug";
+  const listed = (file) =>
+    [...readFileSync(join(ROOT, engine, file), "utf8").matchAll(/X\(\w+,\s*"([^"]+)",\s*"([^"]+)"\)/g)].map(
+      ([, name, meaning]) => `| \`${name}\` | ${meaning} |`,
+    );
+  const inspection = [
+    "# Looking into the translator",
+    "",
+    `Generated from \`${engine}/counters.inc\` and \`${engine}/trace_flags.inc\` by \`pnpm run docs\`. Names may change with any version.`,
+    "",
+    "## Counters",
+    "",
+    "`ringzero run --stats` prints them when the machine ends, as `stats: engine.NAME N`; in a program, `await machine.counters()`. They count since the machine was made, all processors together. What happens inside translated",
+    "code, links from block to block included, is not counted: it costs nothing.",
+    "",
+    "| counter | how often |",
+    "|---|---|",
+    ...listed("counters.inc"),
+    "",
+    "## Trace",
+    "",
+    "`ringzero run --trace exit,mmio`, the engine options `trace` and `traceFile` of a specification, or `RINGZERO_TRACE=exit,mmio` and `RINGZERO_TRACE_FILE=PATH` in the environment. One event a line, the flag first, to standard error or",
+    "to the file, which is appended to.",
+    "",
+    "| flag | lines |",
+    "|---|---|",
+    ...listed("trace_flags.inc"),
+    "",
+    "```",
+    "exit   vcpu0 +1.204ms port-out port=0x3f8 size=1 value=0x48",
+    "```",
+    "",
+    "## Translated code of an address",
+    "",
+    "`ringzero run … --list-code ADDRESS` prints, when the machine ends, what was made of the instruction at that RIP: each guest instruction, and below it its host code, with names for thunks and fields of the vCPU. In a program,",
+    "`await machine.listing(rip)`, which pauses a machine that runs.",
+    "",
+  ].join("\n");
   const schema = { $schema: "http://json-schema.org/draft-07/schema#", ...api.MachineSpecSchema };
-  return { "docs/errors.md": errors, "packages/api/schema/machine-spec.json": `${JSON.stringify(schema, null, 2)}\n` };
+  return {
+    "docs/errors.md": errors,
+    "docs/engine-inspection.md": inspection,
+    "packages/api/schema/machine-spec.json": `${JSON.stringify(schema, null, 2)}\n`,
+  };
 }
 
 /** @returns {Promise<string[]>} paths whose content differs from what would be written */

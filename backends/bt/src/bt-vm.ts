@@ -1,11 +1,24 @@
 // One machine on the binary translator: its engine is a process of its own, so that whatever happens there cannot hurt this one.
 
-import type { ExitHandler, VmConfig } from "@ringzero/api";
+import type { ExitHandler, VmConfig, VmInspection } from "@ringzero/api";
 import { Command, EngineVm, hostCall, type NativeVm } from "@ringzero/native";
 import { enginePath, nativeAddon } from "./native-parts.js";
 import { toBtOptions } from "./vm-config.js";
 
 export class BtVm extends EngineVm {
+  readonly inspection: VmInspection = {
+    counters: async () => {
+      const text = Buffer.from(await this.commands.post("read the counters", Command.counters)).toString("latin1");
+      const lines = text.split("\n").filter((line) => line !== "");
+      return Object.fromEntries(lines.map((line) => line.split(" ")).map(([name, value]) => [name, Number(value)]));
+    },
+    listing: async (rip) => {
+      const address = new Uint8Array(8);
+      new DataView(address.buffer).setBigUint64(0, BigInt.asUintN(64, rip), true);
+      return Buffer.from(await this.commands.post("list code", Command.listing, 0, address)).toString("utf8");
+    },
+  };
+
   /**
    * Make the memory, start the engine and wait until it serves commands.
    * @throws what toBtOptions throws, and RingzeroError `VM_HOST_FAILURE`

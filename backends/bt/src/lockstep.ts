@@ -1,7 +1,7 @@
 // Two machines of the translator in lockstep, until a register differs: `ringzero-engine --step` (native/host/step.cpp) as a child.
 
 import { spawn } from "node:child_process";
-import { enginePath } from "./native-vm.js";
+import { enginePath } from "./native-parts.js";
 
 /** What the second machine is: the translator without its optimisations, or as it ships; either with one instruction a block. */
 export const LOCKSTEP_AGAINST = ["no-opt", "one-instruction"] as const;

@@ -29,6 +29,8 @@ const ENGINE_OPTIONS: Readonly<Record<string, "number" | "boolean" | "string">> 
   stressSeed: "number",
   verify: "boolean",
   perfMap: "boolean",
+  trace: "string", // flags of native/engine/debug/trace_flags.inc, with commas between
+  traceFile: "string", // where its lines go; standard error if absent
   fakeRun: "string", // a script instead of the guest; tests of the transport
   testCommands: "boolean", // accept the command that crashes the engine; tests
 };

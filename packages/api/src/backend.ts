@@ -110,7 +110,17 @@ export interface VmEvents {
   "uart-output": { readonly index: number };
 }
 
+/** What an engine shows to whoever works on it. Names and texts are its own, and may change with any version. */
+export interface VmInspection {
+  /** How often things happened since the VM was made, all vCPUs together, by name. Any time. */
+  counters(): Promise<Readonly<Record<string, number>>>;
+  /** As text: the host code that was made of the guest instruction at `rip`, beside it. Only while paused (`VM_VCPU_BUSY` otherwise). */
+  listing(rip: bigint): Promise<string>;
+}
+
 export interface Vm {
+  /** Absent where an engine has nothing to show. */
+  readonly inspection?: VmInspection | undefined;
   readonly memory: GuestMemory;
   readonly vcpus: readonly Vcpu[];
   readonly interrupts: IrqController;

@@ -2,7 +2,7 @@
 // pipe) comes through `stop`, and the first cause counts.
 // What must stay true: the terminal is put back before the last words are said, and the machine is gone before they are.
 
-import type { MachineExit } from "@ringzero/api";
+import { type MachineExit, RingzeroError } from "@ringzero/api";
 import type { Machine, Ringzero } from "@ringzero/core";
 import type { GuestConsole } from "./console/guest-console.js";
 import type { Diagnostics } from "./diagnostics.js";
@@ -120,11 +120,13 @@ export class RunSession {
 
   async #end(machine: Machine, exit: MachineExit, startedMs: number): Promise<number> {
     const { diagnostics, events, console } = this.parts;
+    const engine = this.request.stats ? await this.#engineCounters(machine) : {};
+    const listings = await this.#listings(machine);
     await machine[Symbol.asyncDispose]();
     console.close();
     diagnostics.rawTerminal = false;
     const status = exitCodeOf(exit, this.#stopCause);
-    const stats = this.#stats(startedMs);
+    const stats = { ...this.#stats(startedMs), ...engine };
     events?.write("exit", {
       ...exit,
       exitStatus: status,
@@ -134,7 +136,33 @@ export class RunSession {
     if (exit.reason === "crashed" && exit.flightRecorder !== "") diagnostics.say(`flight recorder:\n${exit.flightRecorder}`);
     if (status !== EXIT_CODES.poweredOff || this.request.stats) diagnostics.say(describeExit(exit, this.#stopCause));
     if (this.request.stats) for (const [name, value] of Object.entries(stats)) diagnostics.say(`stats: ${name} ${value}`);
+    for (const listing of listings) diagnostics.say(listing);
     return status;
+  }
+
+  /** Named `engine.NAME`; empty where the engine counts nothing, or is gone. */
+  async #engineCounters(machine: Machine): Promise<Record<string, number>> {
+    if (machine.state === "crashed") return {};
+    try {
+      const counters = await machine.counters();
+      return Object.fromEntries(Object.entries(counters).map(([name, value]) => [`engine.${name}`, value]));
+    } catch (error) {
+      if (error instanceof RingzeroError && (error.code === "VM_UNSUPPORTED" || error.code === "VM_CRASHED")) return {};
+      throw error;
+    }
+  }
+
+  async #listings(machine: Machine): Promise<string[]> {
+    const texts: string[] = [];
+    for (const rip of this.request.listings) {
+      try {
+        texts.push(`code of 0x${rip.toString(16)}:\n${await machine.listing(rip)}`);
+      } catch (error) {
+        if (!(error instanceof RingzeroError)) throw error;
+        texts.push(`code of 0x${rip.toString(16)}: ${error.message}`);
+      }
+    }
+    return texts;
   }
 
   #stats(startedMs: number): Record<string, number> {

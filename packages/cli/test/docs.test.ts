@@ -4,22 +4,29 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { EXIT_CODE_TEXT, EXIT_CODES, RUN_EXAMPLES, RUN_OPTIONS } from "@ringzero/cli";
+import { EXIT_CODE_TEXT, EXIT_CODES, RUN_EXAMPLES, RUN_OPTIONS, STEP_EXAMPLES, STEP_OPTIONS } from "@ringzero/cli";
 
 const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 const docs = read("docs/cli.md");
 
 describe("docs/cli.md", () => {
+  const sections = docs.split(/^## /m);
+  const optionsOf = (heading: string): string[] => {
+    const section = sections.find((one) => one.startsWith(heading)) ?? "";
+    return [...section.matchAll(/^\| `--([a-z-]+)/gm)].map((match) => match[1]!).sort();
+  };
   it("It has every option of run, and no other", () => {
-    const documented = [...docs.matchAll(/^\| `--([a-z-]+)/gm)].map((match) => match[1]!);
-    assert.deepEqual(documented.sort(), Object.keys(RUN_OPTIONS).sort());
+    assert.deepEqual(optionsOf("`ringzero run"), Object.keys(RUN_OPTIONS).sort());
+  });
+  it("It has every option of step, and no other", () => {
+    assert.deepEqual(optionsOf("`ringzero step"), Object.keys(STEP_OPTIONS).sort());
   });
   it("It has every exit status in the words of --help", () => {
     for (const [code, meaning] of EXIT_CODE_TEXT) assert.ok(docs.includes(`| ${code} | ${meaning} |`), code);
   });
   it("It has every example of --help", () => {
-    for (const [command] of RUN_EXAMPLES) assert.ok(docs.includes(command), command);
+    for (const [command] of [...RUN_EXAMPLES, ...STEP_EXAMPLES]) assert.ok(docs.includes(command), command);
   });
   it("Every exit status of the code is documented", () => {
     const documented = new Set(EXIT_CODE_TEXT.map(([code]) => code));

@@ -105,7 +105,7 @@ function register(machine: DependencyContainer): void {
   one(
     HOST,
     (from) =>
-      new DeviceHost(from.resolve(RUN), from.resolve(CONSOLE), from.resolve(TEARDOWN), from.resolve(BAY), from.resolve(MOVE)),
+      new DeviceHost(from.resolve(RUN), from.resolve(CONSOLE), from.resolve(TEARDOWN), from.resolve(BAY), from.resolve(MOVE), from.resolve(VM)),
   );
 }
 

@@ -17,6 +17,7 @@ export const Command = {
   trackDirty: 9,
   takeDirty: 10,
   debug: 11,
+  listing: 12,
   testCrash: 100,
 } as const;
 export type CommandCode = (typeof Command)[keyof typeof Command];

@@ -1,7 +1,10 @@
 // The control thread's half of Engine: the host's commands.
 #include <string.h>
 
+#include <string>
+
 #include "assemble.h"
+#include "debug/listing.h"
 #include "engine.h"
 #include "irq/wait.h"
 #include "registers_codec.h"
@@ -31,6 +34,10 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
     start_running();
     return CommandStatus::kOk;
   }
+  if (op == Command::kCounters) {
+    reply_bytes = counters(peer_.area().transfer);
+    return CommandStatus::kOk;
+  }
   if (op == Command::kTestCrash) {
     if (!test_commands_) return CommandStatus::kUnsupported;
     volatile u64 nowhere = 16;
@@ -50,6 +57,7 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
                                                                       : CommandStatus::kBadArgument;
     case Command::kSaveState: return save_state(reply_bytes);
     case Command::kLoadState: return load_state(bytes, reply_bytes);
+    case Command::kListing: return listing(bytes, reply_bytes);
     default: return CommandStatus::kUnsupported;
   }
 }
@@ -113,6 +121,26 @@ CommandStatus Engine::load_state(u32 bytes, u32& reply_bytes) {
   reply_bytes = static_cast<u32>(strlen(why));  // the reason, for the caller's error
   memcpy(peer_.area().transfer, why, reply_bytes);
   return CommandStatus::kBadArgument;
+}
+
+/// "name value" lines; returns their length.
+u32 Engine::counters(u8* into) const {
+  std::string text;
+  for (unsigned i = 0; i < kCounters; i++)
+    text += std::string(kCounterNames[i]) + " " + std::to_string(counter_sum(machine_, static_cast<Counter>(i))) + "\n";
+  memcpy(into, text.data(), text.size());
+  return static_cast<u32>(text.size());
+}
+
+CommandStatus Engine::listing(u32 bytes, u32& reply_bytes) {
+  constexpr unsigned kMostBlocks = 8;
+  u64 address;
+  if (bytes != sizeof address) return CommandStatus::kBadArgument;
+  memcpy(&address, peer_.area().transfer, sizeof address);
+  const std::string text = list_blocks_at(machine_, address, kMostBlocks).substr(0, kTransferBytes);
+  memcpy(peer_.area().transfer, text.data(), text.size());
+  reply_bytes = static_cast<u32>(text.size());
+  return CommandStatus::kOk;
 }
 
 }  // namespace rz

@@ -47,6 +47,8 @@ class Engine {
   void begin_pause();
   shared::CommandStatus execute(shared::Command op, u32 vcpu, u32 bytes, u32& reply_bytes);
   shared::CommandStatus reset();
+  u32 counters(u8* into) const;
+  shared::CommandStatus listing(u32 bytes, u32& reply_bytes);
   shared::CommandStatus save_state(u32& reply_bytes);
   shared::CommandStatus load_state(u32 bytes, u32& reply_bytes);
   static void serve_host(void* context, Machine& machine);  // vCPU threads; host_work.cpp

@@ -2,9 +2,14 @@
 #include "options.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <string_view>
+
+#include "debug/trace.h"
+#include "irq/clock.h"
 
 namespace rz {
 
@@ -31,6 +36,11 @@ bool parse_number(std::string_view text, u64& value) {
 bool apply(std::string_view name, std::string_view value, HostOptions& options) {
   if (name == "fakeRun") {
     options.fake_run = value;
+    return true;
+  }
+  if (name == "trace") return parse_trace(std::string(value).c_str(), options.engine.trace);
+  if (name == "traceFile") {
+    options.trace_file = value;
     return true;
   }
   u64 number;
@@ -78,6 +88,16 @@ bool parse_options(const char* text, HostOptions& options, std::string& error) {
     }
   }
   return true;
+}
+
+bool start_trace(HostOptions& options, std::string& error) {
+  EngineOptions& engine = options.engine;
+  engine.trace_start_ns = monotonic_ns();
+  if (engine.trace == 0 || options.trace_file.empty()) return true;
+  engine.trace_fd = open(options.trace_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (engine.trace_fd >= 0) return true;
+  error = "cannot open the trace file " + options.trace_file + ": " + strerror(errno);
+  return false;
 }
 
 }  // namespace rz

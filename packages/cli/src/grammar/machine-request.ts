@@ -2,6 +2,7 @@
 // What must stay true: it starts nothing and throws nothing for a user's mistake; one bad option never hides another.
 
 import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import type { MachineSpec } from "@ringzero/api";
 import { KERNEL_KINDS, type KernelKind, kernelKindOfFile } from "./kernel-kind.js";
 import { type ParsedPluginSpec, PluginSpecError, parsePluginSpec } from "./plugin-spec.js";
@@ -33,6 +34,8 @@ export interface RunRequest {
   readonly dryRun: boolean;
   readonly json: boolean;
   readonly stats: boolean;
+  /** RIPs whose translated code is to be shown at the end. */
+  readonly listings: readonly bigint[];
   /** Says where the user wrote a field of the specification, for problems that `validate` finds. */
   whereIs(specPath: string): string;
 }
@@ -64,7 +67,7 @@ export async function readRunRequest(raw: RawRunOptions): Promise<ReadRequest> {
     }
     return String(value);
   };
-  const list = (name: "initrd" | "device" | "disk" | "net"): string[] => (raw[name] ?? []).map(String);
+  const list = (name: "initrd" | "device" | "disk" | "net" | "list-code"): string[] => (raw[name] ?? []).map(String);
   const plugins = (name: "device" | "disk" | "net"): ParsedPluginSpec[] =>
     list(name).flatMap((one) => {
       try {
@@ -91,6 +94,14 @@ export async function readRunRequest(raw: RawRunOptions): Promise<ReadRequest> {
   if (memory !== undefined) fromOptions["memory"] = /^\d+$/.test(memory) ? Number(memory) : memory;
   const boot = await bootFromOptions(text, list("initrd"), base["boot"], specPath !== undefined, blame);
   if (boot !== undefined) fromOptions["boot"] = boot;
+  const trace = text("trace");
+  const traceFile = text("trace-file");
+  if (traceFile !== undefined && trace === undefined)
+    blame("--trace-file", "bad-value", "there is nothing to write: give --trace FLAGS too");
+  if (trace !== undefined) {
+    const tuning = typeof base["engine"] === "object" ? (base["engine"] as Record<string, unknown>) : {};
+    fromOptions["engine"] = { ...tuning, trace, ...(traceFile === undefined ? {} : { traceFile: resolve(traceFile) }) };
+  }
   const parts: readonly (readonly [field: string, added: readonly unknown[]])[] = [
     ["devices", plugins("device")],
     ["disks", plugins("disk").map((disk) => ({ disk }))],
@@ -110,6 +121,7 @@ export async function readRunRequest(raw: RawRunOptions): Promise<ReadRequest> {
     dryRun: raw["dry-run"] === true,
     json: raw.json === true,
     stats: raw.stats === true,
+    listings: list("list-code").map((value) => address(value, blame)),
   };
   const whereIs = whereFinder(fromOptions, base, specPath);
   return { request: { spec, ...settings, whereIs }, problems, blamedFields };
@@ -126,6 +138,12 @@ const FIELDS_OF_OPTION: Readonly<Record<string, readonly string[]>> = {
   "--append": ["boot"],
   "--spec": ["boot", "memory"],
 };
+
+function address(value: string, blame: Blame): bigint {
+  if (/^(0x[0-9a-f]{1,16}|\d{1,19})$/i.test(value)) return BigInt(value);
+  blame("--list-code", "bad-value", `${JSON.stringify(value)} is not an address; write it as 0xffffffff81000000`);
+  return 0n;
+}
 
 type Blame = (where: string, code: string, message: string) => void;
 
@@ -262,6 +280,7 @@ const OPTION_OF_FIELD: Readonly<Record<string, string>> = {
   devices: "--device",
   disks: "--disk",
   nics: "--net",
+  engine: "--trace",
 };
 const OPTION_OF_BOOT: Readonly<Record<string, string>> = {
   kernel: "--kernel",

@@ -24,6 +24,9 @@ export interface RawRunOptions {
   readonly "dry-run"?: unknown;
   readonly json?: unknown;
   readonly stats?: unknown;
+  readonly trace?: unknown;
+  readonly "trace-file"?: unknown;
+  readonly "list-code"?: readonly unknown[] | undefined;
 }
 
 const MACHINE = "The machine:";
@@ -127,7 +130,21 @@ export const RUN_OPTIONS = {
     group: HOST,
     describe: "Report problems and the end of the machine as one line of JSON on stderr",
   },
-  stats: { type: "boolean", group: HOST, describe: "Print times and counts at the end, on stderr" },
+  stats: { type: "boolean", group: HOST, describe: "Print times, counts and the engine's counters at the end, on stderr" },
+  trace: {
+    type: "string",
+    group: HOST,
+    requiresArg: true,
+    describe: "FLAGS of the engine's trace, such as exit,mmio (docs/engine-inspection.md)",
+  },
+  "trace-file": { type: "string", group: HOST, requiresArg: true, describe: "FILE for the trace, instead of stderr" },
+  "list-code": {
+    type: "string",
+    array: true,
+    group: HOST,
+    requiresArg: true,
+    describe: "ADDRESS of a guest instruction whose translated code is printed at the end, on stderr",
+  },
 } as const satisfies Record<keyof RawRunOptions, Options>;
 
 /** Example command lines, for --help and the docs. */

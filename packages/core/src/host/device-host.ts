@@ -1,7 +1,16 @@
 // A machine's VM and devices on the thread that this runs on: dispatches exits to the buses and answers Machine's operations.
 // Put together by composition.ts. What must stay true: everything made is undone by `dispose`, devices before the VM.
 
-import { type BootImage, type ExitHandler, type MemoryRange, pcRamLayout, type VmConfig } from "@ringzero/api";
+import {
+  type BootImage,
+  type ExitHandler,
+  type MemoryRange,
+  pcRamLayout,
+  RingzeroError,
+  type Vm,
+  type VmConfig,
+  type VmInspection,
+} from "@ringzero/api";
 import type { MmioSpace } from "../bus/mmio-bus.js";
 import type { PortSpace } from "../bus/port-bus.js";
 import type { Teardown } from "../teardown.js";
@@ -58,6 +67,7 @@ export class DeviceHost implements MachineHost {
     readonly teardown: Teardown,
     readonly bay: DeviceBay,
     readonly move: MachineMove,
+    readonly vm: Vm,
   ) {}
 
   start(): Promise<void> {
@@ -87,6 +97,16 @@ export class DeviceHost implements MachineHost {
   }
   moveTo(order: MoveOrder): Promise<MachineMoved> {
     return this.move.to(order);
+  }
+  async counters(): Promise<Readonly<Record<string, number>>> {
+    return this.#inspection().counters();
+  }
+  async listing(rip: bigint): Promise<string> {
+    return this.#inspection().listing(rip);
+  }
+  #inspection(): VmInspection {
+    if (this.vm.inspection) return this.vm.inspection;
+    throw new RingzeroError("VM_UNSUPPORTED", `the backend ${this.run.backend} has no counters and no listings to show`);
   }
   dispose(): Promise<void> {
     return this.teardown.run();

@@ -77,6 +77,10 @@ export interface MachineHost {
    * @throws RingzeroError and goes on where it was
    */
   moveTo(order: MoveOrder): Promise<MachineMoved>;
+  /** @throws RingzeroError `VM_UNSUPPORTED` when the backend has nothing to show */
+  counters(): Promise<Readonly<Record<string, number>>>;
+  /** @throws RingzeroError `VM_UNSUPPORTED` when the backend has nothing to show, `VM_VCPU_BUSY` unless halted */
+  listing(rip: bigint): Promise<string>;
   dispose(): Promise<void>;
 }
 

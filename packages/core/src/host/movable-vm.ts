@@ -12,6 +12,7 @@ import type {
   Vcpu,
   Vm,
   VmEvents,
+  VmInspection,
 } from "@ringzero/api";
 import { MovableUart } from "./movable-uart.js";
 
@@ -73,6 +74,10 @@ export class MovableVm implements Vm {
       else this.#heldInterrupts.push((to) => to.msi(at, data));
     },
   };
+
+  get inspection(): VmInspection | undefined {
+    return this.#now.inspection;
+  }
 
   get vcpus(): readonly Vcpu[] {
     return this.#now.vcpus;

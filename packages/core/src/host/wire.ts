@@ -14,6 +14,8 @@ export type HostCall =
   | "dispose"
   | "writeConsole"
   | "grantConsole"
+  | "counters"
+  | "listing"
   | "command"
   | "moveTo";
 

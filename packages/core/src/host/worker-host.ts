@@ -85,6 +85,12 @@ export class WorkerHost implements MachineHost {
   moveTo(order: MoveOrder): Promise<MachineMoved> {
     return this.#ask("moveTo", order);
   }
+  counters(): Promise<Readonly<Record<string, number>>> {
+    return this.#ask("counters");
+  }
+  listing(rip: bigint): Promise<string> {
+    return this.#ask("listing", rip);
+  }
   grantConsole(port: number, bytes: number): void {
     if (!this.#gone) this.#worker.postMessage({ id: NO_ANSWER, call: "grantConsole", args: [port, bytes] } satisfies Request);
   }

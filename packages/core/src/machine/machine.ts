@@ -211,6 +211,36 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
+   * How often the engine did things, by name, since the machine was created: translations, reasons to leave translated code, TLB
+   * misses, exits … The names are the backend's own and may change with any version.
+   * @throws RingzeroError `STATE_CONFLICT` after a crash, `VM_UNSUPPORTED` when the backend counts nothing
+   */
+  counters(): Promise<Readonly<Record<string, number>>> {
+    return this.#serial(async () => {
+      this.#require("read the counters of", "created", "running", "paused", "stopped");
+      return this.#host.counters();
+    });
+  }
+
+  /**
+   * For whoever works on an engine: what the backend made of the guest instruction at `rip`, as text: guest instructions, and below
+   * each its host code. A machine that runs is paused meanwhile.
+   * @throws RingzeroError `STATE_CONFLICT` after a crash, `VM_UNSUPPORTED` when the backend translates nothing
+   */
+  listing(rip: bigint): Promise<string> {
+    return this.#serial(async () => {
+      this.#require("list code of", "created", "running", "paused", "stopped");
+      const running = this.#is("running");
+      if (running) await this.#host.pause();
+      try {
+        return await this.#host.listing(rip);
+      } finally {
+        if (running && this.#is("running")) await this.#host.resume();
+      }
+    });
+  }
+
+  /**
    * Pull the plug: the guest is not asked. Resolves when nothing of it runs. Nothing happens when it does not run.
    * @throws RingzeroError `VM_NOT_OPEN` after dispose
    */

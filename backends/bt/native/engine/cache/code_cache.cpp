@@ -16,6 +16,7 @@ constexpr u32 kHashSlots = 1u << 18;
 constexpr u32 kMaxBlocks = 1u << 21;
 constexpr u32 kMaxLinks = 1u << 22;
 constexpr u32 kMaxMaps = 1u << 25;
+constexpr u32 kMaxStarts = 1u << 25;
 constexpr u32 kMaxInsts = 1u << 21;
 constexpr u64 kRoomPerBlock = 256 << 10;  // upper bound of one block's code, with slack
 constexpr u32 kReadyBytes = 64 << 10;     // of code memory are asked from the host at a time
@@ -111,11 +112,12 @@ bool CodeCache::init(Machine& machine, u64 bytes, u64 top_of_memory) {
   blocks_ = reserve<Block>(kMaxBlocks);
   links_ = reserve<Link>(kMaxLinks);
   maps_ = reserve<InstMap>(kMaxMaps);
+  starts_ = reserve<InstStart>(kMaxStarts);
   insts_ = reserve<Inst>(kMaxInsts);
   hash_ = reserve<u32>(kHashSlots);
   pages_ = reserve<PageCode>(pages_count_ ? pages_count_ : 1);
   patch_sites_ = reserve<PatchSites>(1);
-  return patch_sites_ && rx_ && rw_ && blocks_ && links_ && maps_ && insts_ && hash_ && pages_;
+  return patch_sites_ && rx_ && rw_ && blocks_ && links_ && maps_ && starts_ && insts_ && hash_ && pages_;
 }
 
 void CodeCache::destroy() {
@@ -124,6 +126,7 @@ void CodeCache::destroy() {
   release(blocks_, kMaxBlocks);
   release(links_, kMaxLinks);
   release(maps_, kMaxMaps);
+  release(starts_, kMaxStarts);
   release(insts_, kMaxInsts);
   release(hash_, kHashSlots);
   release(pages_, pages_count_ ? pages_count_ : 1);
@@ -132,7 +135,7 @@ void CodeCache::destroy() {
 
 bool CodeCache::nearly_full() const {
   return used_ + kRoomPerBlock > bytes_ || block_count_ + 2 > kMaxBlocks || link_count_ + 256 > kMaxLinks ||
-         map_count_ + 256 > kMaxMaps || inst_count_ + 256 > kMaxInsts;
+         map_count_ + 256 > kMaxMaps || start_count_ + 256 > kMaxStarts || inst_count_ + 256 > kMaxInsts;
 }
 
 void CodeCache::seal_thunks(const u8* end) {
@@ -161,6 +164,7 @@ void CodeCache::give_back() {
   madvise(blocks_, block_count_ * sizeof(Block), MADV_DONTNEED);
   madvise(links_, link_count_ * sizeof(Link), MADV_DONTNEED);
   madvise(maps_, map_count_ * sizeof(InstMap), MADV_DONTNEED);
+  madvise(starts_, start_count_ * sizeof(InstStart), MADV_DONTNEED);
   madvise(insts_, inst_count_ * sizeof(Inst), MADV_DONTNEED);
   madvise(pages_, pages_count_ * sizeof(PageCode), MADV_DONTNEED);
 }
@@ -181,7 +185,7 @@ void CodeCache::flush() {
   madvise(hash_, kHashSlots * sizeof(u32), MADV_DONTNEED);
   give_back();
   used_ = thunks_end_;
-  block_count_ = link_count_ = map_count_ = 1;
+  block_count_ = link_count_ = map_count_ = start_count_ = 1;
   inst_count_ = 0;
   generation_++;
   invalidations_++;

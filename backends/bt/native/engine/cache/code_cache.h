@@ -46,6 +46,7 @@ struct Block {
   u32 page_next[2];   // next block in the row of the physical page of gpa / gpa2
   u32 links_in;       // first link that points here
   u32 map;            // index of the first InstMap
+  u32 starts;         // index of the first InstStart
   u16 guest_bytes;    // of the first piece
   u16 insts;
   u16 branch_at;    // in 64-bit code: where in the page the return or indirect jump is that ends it, and
@@ -79,6 +80,12 @@ struct InstMap {
   u32 host;   // code offset
   u16 guest;  // bytes from the start of the page
   u8 parked;  // 1: guest flags are in parked_flags at its first faulting host instruction, else in EFLAGS
+};
+
+/// For listings: where one guest instruction, or what lies behind the last one, begins in the page and in host code.
+struct InstStart {
+  u32 host;   // bytes from the block's first
+  u16 guest;  // bytes from the start of the page
 };
 
 /// What a physical page was translated from. Blocks stand in the row in which their part of the page begins, so that a
@@ -147,6 +154,11 @@ class CodeCache {
   u32 new_link(u32 source, u32 field, u32 stub, u64 target_rip, bool backward, bool careful = false);
   u32 add_map(const InstMap& map);
   u32 map_count() const { return map_count_; }
+  u32 add_start(const InstStart& start) {
+    starts_[start_count_] = start;
+    return start_count_++;
+  }
+  const InstStart& start(u32 index) const { return starts_[index]; }
   /// Copy kept as long as the block's code.
   const Inst* keep(const Inst& inst);
   /// True for the address of a kept instruction.
@@ -174,6 +186,7 @@ class CodeCache {
 
   u64 generation() const { return generation_; }                                            // counts flushes
   u64 invalidations() const { return __atomic_load_n(&invalidations_, __ATOMIC_ACQUIRE); }  // counts dropped blocks
+  u64 dropped() const { return invalidations() - generation(); }  // counts blocks dropped by themselves
   u32 block_count() const { return __atomic_load_n(&block_count_, __ATOMIC_ACQUIRE); }
   /// Bit a page, shared with outside writers of guest memory; may be null.
   void set_shared_bitmap(u64* bitmap, u64 pages) {
@@ -205,6 +218,8 @@ class CodeCache {
   u32 link_count_ = 1;
   InstMap* maps_ = nullptr;
   u32 map_count_ = 1;
+  InstStart* starts_ = nullptr;
+  u32 start_count_ = 1;
   Inst* insts_ = nullptr;
   u32 inst_count_ = 0;
   u32* hash_ = nullptr;

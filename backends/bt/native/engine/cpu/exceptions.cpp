@@ -2,6 +2,7 @@
 // change only when the whole frame is in memory.
 #include "exceptions.h"
 
+#include "../debug/trace.h"
 #include "../mmu/mmu.h"
 #include "../translate/mode.h"
 #include "segments.h"
@@ -224,6 +225,14 @@ void deliver_exception(Vcpu& v) {
                       .error = now.error,
                       .return_rip = v.rip,
                       .resume = fault};
+    v.count(Counter::kExceptions);
+    if (now.vector == kPFx) v.count(Counter::kPageFaults);
+    if (tracing(*v.machine, Trace::kIrq))
+      TraceLine(v, Trace::kIrq, "exception")
+          .number("vector", now.vector)
+          .hex("error", now.has_error ? now.error : 0)
+          .hex("rip", v.rip)
+          .hex("cr2", v.cr2);
     if (deliver_event(v, event)) {
       v.shadow_rip = ~0ull;
       return;
@@ -245,6 +254,9 @@ void deliver_exception(Vcpu& v) {
 }
 
 bool deliver_interrupt(Vcpu& v, u8 vector) {
+  v.count(vector == kNMI ? Counter::kNmis : Counter::kInterrupts);
+  if (tracing(*v.machine, Trace::kIrq))
+    TraceLine(v, Trace::kIrq, vector == kNMI ? "nmi" : "interrupt").hex("vector", vector).hex("rip", v.rip);
   const bool was_blocked = v.nmi_blocked;
   if (vector == kNMI) v.nmi_blocked = true;
   v.halted = false;

@@ -6,6 +6,7 @@
 
 #include <atomic>
 
+#include "../debug/counters.h"
 #include "../decode/inst.h"
 #include "../mmu/tlb.h"
 #include "cpuid/control_bits.h"
@@ -151,7 +152,7 @@ struct alignas(64) Vcpu {
   u64 bounce_linear;  // linear address of the access in `bounce`
   u32 bounce_bytes;
   Access bounce_access;
-  u64 counters[64];            // how often translated code was left, by ExitReason
+  u64 counters[kCounters];     // by Counter
   alignas(64) u8 xsave[8192];  // guest FPU/SSE/AVX image in standard format while !fpu_live
   struct BounceSpan {
     u64 gpa;   // guest-physical address of this part
@@ -200,6 +201,8 @@ struct alignas(64) Vcpu {
   void raise_page_fault(u64 linear, u32 error) {
     exception = PendingException{.vector = 14, .has_error = true, .error = error, .cr2 = linear};
   }
+  /// On the vCPU's own thread.
+  void count(Counter counter) { counters[static_cast<unsigned>(counter)]++; }
   /// Ask the vCPU to look up from translated code. Any thread.
   void request(u32 bits) { attention.fetch_or(bits, std::memory_order_release); }
 };

@@ -19,4 +19,12 @@ struct Listing {
 /// live.
 Listing list_translation(const Translator& translator, const CodeCache& code, u32 index);
 
+/// List block `index`, its guest instructions as they are in memory now. While no vCPU of the machine runs, or on the
+/// thread of its only one.
+Listing list_block(const Machine& machine, u32 index);
+
+/// List the youngest `most` blocks that were made of the instruction at `address` (an offset in CS, as RIP is).
+/// Likewise.
+std::string list_blocks_at(const Machine& machine, u64 address, unsigned most);
+
 }  // namespace rz

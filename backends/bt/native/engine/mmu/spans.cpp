@@ -2,6 +2,7 @@
 // check for translated code under a store sits here once.
 #include "spans.h"
 
+#include "../debug/trace.h"
 #include "../cpu/bytes.h"
 #include "../run/machine.h"
 #include "phys_memory.h"
@@ -48,7 +49,11 @@ void spans_read(Vcpu& vcpu, const Vcpu::BounceSpan* part, unsigned count, void* 
     u64 gpa = part[i].gpa;
     for (unsigned left = part[i].bytes; left > 0;) {
       const unsigned width = piece(left);
-      store_bytes(to, vcpu.machine->bus->mmio_read(vcpu, gpa, width), width);
+      const u64 value = vcpu.machine->bus->mmio_read(vcpu, gpa, width);
+      vcpu.count(Counter::kMmioAccesses);
+      if (tracing(*vcpu.machine, Trace::kMmio))
+        TraceLine(vcpu, Trace::kMmio, "read").hex("at", gpa).number("size", width).hex("value", value);
+      store_bytes(to, value, width);
       to += width, gpa += width, left -= width;
     }
   }
@@ -68,7 +73,11 @@ void spans_write(Vcpu& vcpu, const Vcpu::BounceSpan* part, unsigned count, const
     u64 gpa = part[i].gpa;
     for (unsigned left = part[i].bytes; left > 0;) {
       const unsigned width = piece(left);
-      vcpu.machine->bus->mmio_write(vcpu, gpa, width, load_bytes(at, width));
+      const u64 value = load_bytes(at, width);
+      vcpu.count(Counter::kMmioAccesses);
+      if (tracing(*vcpu.machine, Trace::kMmio))
+        TraceLine(vcpu, Trace::kMmio, "write").hex("at", gpa).number("size", width).hex("value", value);
+      vcpu.machine->bus->mmio_write(vcpu, gpa, width, value);
       at += width, gpa += width, left -= width;
     }
   }

@@ -5,6 +5,7 @@
 
 #include "../cpu/bytes.h"
 #include "../cpu/debug.h"
+#include "../debug/trace.h"
 #include "../run/machine.h"
 #include "../translate/mode.h"
 #include "phys_memory.h"
@@ -107,6 +108,8 @@ void flush_context(Vcpu& vcpu, Context& c) {
 }
 
 void flush_context_non_global(Vcpu& vcpu, Context& c) {
+  vcpu.count(Counter::kTlbFlushSpace);
+  if (tracing(*vcpu.machine, Trace::kTlb)) TraceLine(vcpu, Trace::kTlb, "flush-space").hex("cr3", c.cr3);
   if (c.stale) return flush_context(vcpu, c);
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
@@ -148,6 +151,8 @@ bool flush_large_page(TlbTable& t, u64 linear) {
 // INVLPG drops every entry of the page that holds `linear`, whatever the page's size. The jump table is emptied only
 // when the page's code may be in it: it is in its slot, or something in the same half was pushed out of that slot.
 void flush_page_in(Vcpu& vcpu, Context& c, u64 linear) {
+  vcpu.count(Counter::kTlbFlushPage);
+  if (tracing(*vcpu.machine, Trace::kTlb)) TraceLine(vcpu, Trace::kTlb, "flush-page").hex("linear", linear);
   const unsigned index = tlb_index(linear), code_index = exec_index(linear);
   const u64 page = linear & kPageMask;
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
@@ -210,6 +215,12 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
   TlbTable& table = vcpu.context->tlb[cls];
   TlbEntry& e = table.entries[index];
   const u64 host = reinterpret_cast<u64>(slot->host + (gpa_page - slot->base));
+  if (tracing(*vcpu.machine, Trace::kTlb))
+    TraceLine(vcpu, Trace::kTlb, writes(access) ? "fill-write" : "fill-read")
+        .hex("linear", page)
+        .hex("physical", gpa_page)
+        .hex("page-bytes", t.page_bytes)
+        .number("class", cls);
   if (RamHeat* heat = vcpu.machine->ram_heat) heat->note(host);
   const bool writable = t.writable && !slot->read_only;
   const bool may_write = writable && !code_page(*vcpu.machine, gpa_page);
@@ -260,6 +271,11 @@ u8* tlb_code_write(const Vcpu& vcpu, PrivClass cls, u64 linear) {
 void tlb_fill_exec(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) {
   const unsigned index = exec_index(linear);
   TlbTable& table = vcpu.context->tlb[cls];
+  if (tracing(*vcpu.machine, Trace::kTlb))
+    TraceLine(vcpu, Trace::kTlb, "fill-code")
+        .hex("linear", linear & kPageMask)
+        .hex("physical", t.gpa & kPageMask)
+        .number("class", cls);
   if (test_bit(table.exec_filled, index) && table.exec_tag[index] != (linear & kPageMask))
     set_bit(table.exec_lost, index);
   table.exec_tag[index] = linear & kPageMask;
@@ -273,6 +289,8 @@ void tlb_fill_exec(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) 
 }
 
 void tlb_flush_all(Vcpu& vcpu) {
+  vcpu.count(Counter::kTlbFlushAll);
+  if (tracing(*vcpu.machine, Trace::kTlb)) TraceLine(vcpu, Trace::kTlb, "flush-all");
   for (unsigned i = 0; i < kContexts; ++i) vcpu.contexts[i].stale = true;
   flush_context(vcpu, *vcpu.context);
 }
@@ -328,6 +346,7 @@ void set_pkru(Vcpu& vcpu, u32 value) {
 }
 
 void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries) {
+  vcpu.count(Counter::kSpaceSwitches);
   if (!pcid_on(vcpu)) {
     vcpu.context->cr3 = cr3 & ~kPcidMask;
     flush_context_non_global(vcpu, *vcpu.context);

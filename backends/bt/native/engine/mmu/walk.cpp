@@ -188,6 +188,7 @@ bool canonical(const Vcpu& vcpu, u64 linear) {
 }
 
 bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out) {
+  vcpu.count(Counter::kPageWalks);
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (!vcpu.paging()) {
     out = {.gpa = linear,

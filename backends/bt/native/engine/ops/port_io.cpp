@@ -37,6 +37,7 @@ OpResult op_in(Vcpu& v, const Inst& inst) {
   const unsigned width = port_width(inst);
   const u16 port = port_of(v, inst);
   if (!port_allowed(v, port, width)) return OpResult::kFault;
+  v.count(Counter::kPortAccesses);
   merge_reg(v.regs[kRax], v.machine->bus->io_read(v, port, width), width);
   if (v.watch_port) note_port(v, port, width);
   return OpResult::kNext;
@@ -46,6 +47,7 @@ OpResult op_out(Vcpu& v, const Inst& inst) {
   const unsigned width = port_width(inst);
   const u16 port = port_of(v, inst);
   if (!port_allowed(v, port, width)) return OpResult::kFault;
+  v.count(Counter::kPortAccesses);
   v.machine->bus->io_write(v, port, width, v.regs[kRax] & low_mask(width));
   if (v.watch_port) note_port(v, port, width);
   return OpResult::kNext;

@@ -347,6 +347,7 @@ OpResult op_ins(Vcpu& v, const Inst& inst) {
   if (!port_allowed(v, port, c.width)) return OpResult::kFault;
   for (u64 done = 1; c.count() != 0; ++done) {
     if (!mem_probe_write(v, kES, c.di(), c.width)) return OpResult::kFault;
+    v.count(Counter::kPortAccesses);
     const u64 value = v.machine->bus->io_read(v, port, c.width);
     if (!mem_write(v, kES, c.di(), c.width, value)) return OpResult::kFault;
     if (v.watch_port) note_port(v, port, c.width);
@@ -366,6 +367,7 @@ OpResult op_outs(Vcpu& v, const Inst& inst) {
   for (u64 done = 1; c.count() != 0; ++done) {
     u64 value;
     if (!mem_read(v, c.source_seg, c.si(), c.width, value)) return OpResult::kFault;
+    v.count(Counter::kPortAccesses);
     v.machine->bus->io_write(v, port, c.width, value);
     if (v.watch_port) note_port(v, port, c.width);
     c.advance(kRsi, 1);

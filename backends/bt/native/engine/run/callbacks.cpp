@@ -44,6 +44,7 @@ bool earlier_x87_error(Vcpu& v, u32 meta) {
 extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor) {
   Vcpu& v = *vcpu;
   const u32 meta = static_cast<u32>(descriptor), block = static_cast<u32>(descriptor >> 32);
+  v.count(Counter::kSlowAccesses);
   v.rip = rip_of(v, meta, block);
   if (earlier_x87_error(v, meta) || misaligned(v, linear, meta)) return nullptr;
   const u32 waits = v.waits;
@@ -66,6 +67,7 @@ extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor) {
 extern "C" u8* rz_bounce_prepare(Vcpu* vcpu, u64 offset, u64 descriptor) {
   Vcpu& v = *vcpu;
   const u32 meta = static_cast<u32>(descriptor), block = static_cast<u32>(descriptor >> 32);
+  v.count(Counter::kBounces);
   v.rip = rip_of(v, meta, block);
   if (earlier_x87_error(v, meta)) return nullptr;
   u64 linear = 0;
@@ -84,6 +86,7 @@ extern "C" void rz_bounce_commit(Vcpu* vcpu) { bounce_commit(*vcpu); }
 // 0: go on in the block; 1: jump to vcpu.rip through the table; 2: leave, exit_meta says why.
 extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst) {
   Vcpu& v = *vcpu;
+  v.count(Counter::kHelpers);
   unpark_into_rflags(v);
   v.branch_block = 0;  // where the helper may jump to is its own affair
   CodeCache& code = *v.machine->code;

@@ -73,6 +73,7 @@ u8* store_onto_code(Vcpu& v, const SlowResult& target, u64 linear, unsigned byte
     return nullptr;
   Value value;
   if (!value_of(v, inst, bytes, value)) return nullptr;
+  v.count(Counter::kCodeStores);
   if (!same(target.host, value.bytes, bytes)) {
     store(target.host, value.bytes, bytes);
     code_invalidate(*v.machine, target.gpa, bytes);

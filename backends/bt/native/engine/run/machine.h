@@ -25,6 +25,9 @@ struct EngineOptions {
   bool stress_interrupts = false;  // leave at every poll
   u64 stress_seed = 1;             // of the randomness in both
   bool perf_map = false;           // write /tmp/perf-PID.map
+  u32 trace = 0;                   // bits of Trace (debug/trace.h)
+  int trace_fd = 2;                // where its lines go
+  u64 trace_start_ns = 0;          // what their times count from, CLOCK_MONOTONIC
 #ifdef RINGZERO_VERIFY_DEFAULT
   bool verify = true;
 #else

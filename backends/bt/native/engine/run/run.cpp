@@ -12,6 +12,7 @@
 #include "../cpu/debug.h"
 #include "../cpu/exceptions.h"
 #include "../cpu/reset.h"
+#include "../debug/trace.h"
 #include "../irq/timers.h"
 #include "../mmu/mmu.h"
 #include "../translate/mode.h"
@@ -201,6 +202,13 @@ bool hits_code_breakpoint(Vcpu& v, bool held_off, bool& single) {
   return true;
 }
 
+void note_translation(Vcpu& v, const Translator& translator, u32 index) {
+  v.count(Counter::kBlocks);
+  v.count(translator.why_ended());
+  v.counters[static_cast<unsigned>(Counter::kBlockInsts)] += translator.insts();
+  if (v.machine->options.trace) trace_translation(v, translator, index);
+}
+
 /// The block for (rip, mode), translated when absent; 0 with an exception pending.
 u32 find_block(Vcpu& v, u64 mode) {
   CodeCache& code = *v.machine->code;
@@ -223,7 +231,9 @@ u32 find_block(Vcpu& v, u64 mode) {
       if (index && code.block(index).gpa2 == ~0ull) return index;
       if (!code.nearly_full()) {
         Translator translator(v, code);
-        return translator.translate(v.rip, linear, gpa, mode);
+        const u32 made = translator.translate(v.rip, linear, gpa, mode);
+        if (made) note_translation(v, translator, made);
+        return made;
       }
     }
     flush_code(v);
@@ -251,10 +261,12 @@ void connect_link(Vcpu& v, CodeCache& code, u32 link_index, u32 index, u64 mode)
   const u64 wanted_mode = (source.mode & ~u64{kModeCareful}) | (link.careful ? u64{kModeCareful} : 0);
   const bool wanted =
       link.target == 0 && link.target_rip == v.rip && source.valid && block.valid && wanted_mode == mode;
-  if (wanted && block.linkable && ((source.gpa ^ block.gpa) & kPageMask) == 0)
+  if (wanted && block.linkable && ((source.gpa ^ block.gpa) & kPageMask) == 0) {
     code.connect(link_index, index);
-  else if (wanted && !block.linkable && !link.careful && (v.mode & kModeFlat) && !code.nearly_full())
+    v.count(Counter::kLinks);
+  } else if (wanted && !block.linkable && !link.careful && (v.mode & kModeFlat) && !code.nearly_full()) {
     link_through_table(code, link_index);
+  }
 }
 
 /// The vCPU counts as running from here on, until the end of the scope.
@@ -272,6 +284,7 @@ class InsideScope {
 }  // namespace
 
 void flush_code(Vcpu& v) {
+  v.count(Counter::kCodeFlushes);
   VcpuSync& sync = v.machine->sync;
   sync.begin_exclusive(v);
   v.machine->code->flush();
@@ -325,6 +338,7 @@ RunExit run(Vcpu& v) {
       if (machine.boundary) return RunExit::kStopped;
       v.machine->irq->run_timers(v);
       if (!v.attention.load(std::memory_order_acquire)) {
+        v.count(Counter::kHalts);
         sync.leave(v, kOutside);
         idle.sleep(v, v.machine->irq->next_deadline_ns(v));
         sync.enter(v);
@@ -377,7 +391,8 @@ RunExit run(Vcpu& v) {
     if (block.exclusive) sync.end_exclusive(v);
 
     const u64 meta = v.exit_meta;
-    v.counters[static_cast<u8>(meta) & 7]++;
+    const u8 reason = static_cast<u8>(meta);
+    v.counters[reason < kExitInternal ? reason : u8{kExitInternal}]++;  // the first counters are by ExitReason
     bool completed = true;
     bounce_next = polled = careful = false;
     switch (static_cast<u8>(meta)) {

@@ -149,6 +149,7 @@ void VcpuSync::begin_exclusive(Vcpu& v) {
       sched_yield();  // the other is about to say so, or has just ended
     enter(v);
   }
+  v.count(Counter::kExclusive);
   exclusive_depth_ = 1;
   wanted_.store(1, std::memory_order_seq_cst);
   leave(v, kOutside);  // others may wait for a safe point of this vCPU before they can get out of its way

@@ -183,6 +183,17 @@ bool Translator::claim_source() {
   return !page || equal_bytes(page, source_ + kPageBytes, end - kPageBytes);
 }
 
+Counter Translator::why_ended() const {
+  const Inst& last = insts_[count_ - 1];
+  if (gpa2_ != ~0ull) return Counter::kEndsCrossing;
+  if (single()) return Counter::kEndsSingle;
+  if (!last.row || last.row->sem == Sem::kUndefined) return Counter::kEndsUndefined;
+  if (last.row->sem == Sem::kHelperEnds) return Counter::kEndsHelper;
+  if (ends_block(last)) return Counter::kEndsBranch;
+  return count_ == kMaxInsts || count_ == vcpu_.machine->options.max_block_insts ? Counter::kEndsLongest
+                                                                                 : Counter::kEndsPage;
+}
+
 // live_before_[i]: flags that some later reader may see unchanged from before instruction i. What is read at a place
 // outside of the block is not known.
 void Translator::compute_liveness() {
@@ -460,6 +471,10 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
   settle_stack();
   if (!ended_) exit_behind(wrap_rip(rip_of(count_)));
   code_at_[count_] = code_.offset_of(a_.at());
+  for (unsigned i = 0; i <= count_; i++) {
+    const u32 start = code_.add_start({code_at_[i] - block.code_indirect, offsets_[i]});
+    if (i == 0) block.starts = start;
+  }
   emit_out_of_line();
   const u32 end = code_.offset_of(a_.at());
   if (vcpu_.machine->options.verify)

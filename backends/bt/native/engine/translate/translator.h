@@ -84,6 +84,8 @@ class Translator {
   const Inst& inst(unsigned i) const { return insts_[i]; }
   u64 rip_of(unsigned i) const { return rip_ - (gpa_ & 4095) + offsets_[i]; }
   u32 code_of(unsigned i) const { return code_at_[i]; }
+  /// Why the block is no longer: one of the counters kEnds….
+  Counter why_ended() const;
   u32 out_of_line() const { return code_at_[count_]; }
 
  private:

@@ -1,0 +1,129 @@
+// See trace.h.
+#include "trace.h"
+
+#include <unistd.h>
+
+#include "../cache/code_cache.h"
+#include "../irq/clock.h"
+#include "../run/host_fpu.h"
+#include "listing.h"
+
+namespace rz {
+namespace {
+
+constexpr const char* kNames[] = {
+#define RZ_TRACE_NAME(name, text, meaning) text,
+    RZ_TRACE_FLAGS(RZ_TRACE_NAME)
+#undef RZ_TRACE_NAME
+};
+
+bool same(const char* a, const char* name, unsigned length) {
+  for (unsigned i = 0; i < length; i++)
+    if (name[i] == 0 || a[i] != name[i]) return false;
+  return name[length] == 0;
+}
+
+/// A listing, each line with the flag's name in front.
+void write_listing(int fd, const std::string& listing) {
+  std::string text;
+  for (size_t at = 0; at < listing.size();) {
+    const size_t end = listing.find('\n', at);
+    text += "host   " + listing.substr(at, end - at) + "\n";
+    at = end + 1;
+  }
+  (void)!write(fd, text.data(), text.size());
+}
+
+}  // namespace
+
+bool parse_trace(const char* list, u32& flags) {
+  flags = 0;
+  while (*list) {
+    unsigned length = 0;
+    while (list[length] && list[length] != ',') length++;
+    u32 found = 0;
+    for (u32 i = 0; i < static_cast<u32>(Trace::kCount); i++)
+      if (same(list, kNames[i], length)) found = 1u << i;
+    if (!found) return false;
+    flags |= found;
+    list += length;
+    if (*list == ',') list++;
+  }
+  return true;
+}
+
+TraceLine::TraceLine(const Vcpu& vcpu, Trace flag, const char* what) : fd_(vcpu.machine->options.trace_fd) {
+  put(kNames[static_cast<u32>(flag)]);
+  while (used_ < 7) buffer_[used_++] = ' ';
+  put("vcpu");
+  put_number(vcpu.index, 10);
+  const u64 us = (monotonic_ns() - vcpu.machine->options.trace_start_ns) / 1000;
+  put(" +");
+  put_number(us / 1000, 10);
+  put(".");
+  put_number(us % 1000, 10, 3);
+  put("ms");
+  if (*what) {
+    put(" ");
+    put(what);
+  }
+}
+
+TraceLine::~TraceLine() {
+  buffer_[used_++] = '\n';
+  (void)!write(fd_, buffer_, used_);
+}
+
+TraceLine& TraceLine::hex(const char* name, u64 value) {
+  text(name, "0x");
+  put_number(value, 16);
+  return *this;
+}
+
+TraceLine& TraceLine::number(const char* name, u64 value) {
+  text(name, "");
+  put_number(value, 10);
+  return *this;
+}
+
+TraceLine& TraceLine::text(const char* name, const char* value) {
+  put(" ");
+  put(name);
+  put("=");
+  put(value);
+  return *this;
+}
+
+void TraceLine::put(const char* s) {
+  while (*s && used_ < sizeof buffer_ - 1) buffer_[used_++] = *s++;
+}
+
+void TraceLine::put_number(u64 value, unsigned base, unsigned least_digits) {
+  char digits[20];
+  unsigned n = 0;
+  do {
+    digits[n++] = "0123456789abcdef"[value % base];
+    value /= base;
+  } while (value != 0 || n < least_digits);
+  while (n > 0 && used_ < sizeof buffer_ - 1) buffer_[used_++] = digits[--n];
+}
+
+void trace_translation(Vcpu& v, const Translator& translator, u32 index) {
+  const Machine& machine = *v.machine;
+  const Block& block = machine.code->block(index);
+  if (tracing(machine, Trace::kBlock)) {
+    TraceLine(v, Trace::kBlock, "")
+        .hex("at", block.rip)
+        .hex("physical", block.gpa)
+        .hex("mode", block.mode)
+        .number("guest-instructions", block.insts)
+        .number("pieces", 1 + block.more_count)
+        .number("host-bytes", block.code_end - block.code_indirect)
+        .text("ends", kCounterNames[static_cast<unsigned>(translator.why_ended())]);
+  }
+  if (!tracing(machine, Trace::kHost)) return;
+  HostFpuScope scope(v);
+  write_listing(machine.options.trace_fd, list_translation(translator, *machine.code, index).text);
+}
+
+}  // namespace rz
