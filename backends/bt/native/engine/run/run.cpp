@@ -35,6 +35,17 @@ namespace {
 
 constexpr u64 kSignalStackBytes = 64 << 10;
 
+/// Kept for the thread's next run(): lockstep comes and goes with every block.
+struct SignalStack {
+  SignalStack() = default;
+  ~SignalStack() {
+    if (at != MAP_FAILED) munmap(at, kSignalStackBytes);
+  }
+  SignalStack(const SignalStack&) = delete;
+  SignalStack& operator=(const SignalStack&) = delete;
+  void* const at = mmap(nullptr, kSignalStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+};
+
 /// What a thread needs while it runs translated code: GS, an alternate signal stack, the guest's FPU state.
 class RunningThread {
  public:
@@ -44,7 +55,8 @@ class RunningThread {
     set_current_vcpu(&v);
     syscall(SYS_arch_prctl, ARCH_GET_GS, &old_gs_);
     syscall(SYS_arch_prctl, ARCH_SET_GS, &v);
-    void* stack = mmap(nullptr, kSignalStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    static thread_local const SignalStack own;
+    void* const stack = own.at;
     if (stack != MAP_FAILED) {
       const stack_t alt = {.ss_sp = stack, .ss_flags = static_cast<int>(SS_AUTODISARM), .ss_size = kSignalStackBytes};
       sigaltstack(&alt, &old_stack_);
@@ -56,10 +68,7 @@ class RunningThread {
   ~RunningThread() {
     save_guest_fpu(v_);
     pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
-    if (stack_) {
-      sigaltstack(&old_stack_, nullptr);
-      munmap(stack_, kSignalStackBytes);
-    }
+    if (stack_) sigaltstack(&old_stack_, nullptr);
     syscall(SYS_arch_prctl, ARCH_SET_GS, old_gs_);
     set_current_vcpu(nullptr);
   }
