@@ -34,6 +34,31 @@ void release(T*& at, u64 count) {
   at = nullptr;
 }
 
+/// The code's memory, once to run and once to write.
+bool map_twice(u64 bytes, u8*& rx, u8*& rw) {
+  const int fd = memfd_create("ringzero-code", MFD_CLOEXEC);
+  if (fd < 0) return false;
+  const bool sized = ftruncate(fd, static_cast<off_t>(bytes)) == 0;
+  void* x = sized ? mmap(nullptr, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0) : MAP_FAILED;
+  void* w = sized ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+  close(fd);
+  rx = x == MAP_FAILED ? nullptr : static_cast<u8*>(x);
+  rw = w == MAP_FAILED ? nullptr : static_cast<u8*>(w);
+  return rx && rw;
+}
+
+/// Likewise, so that perf looks at the map file: it does for anonymous memory only, and a memfd is a file to it. The
+/// second mapping of shared memory that has no descriptor comes from mremap(2) of zero bytes.
+bool map_for_perf(u64 bytes, u8*& rx, u8*& rw) {
+  void* w = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (w == MAP_FAILED) return false;
+  void* x = mremap(w, 0, bytes, MREMAP_MAYMOVE);
+  if (x == MAP_FAILED || mprotect(x, bytes, PROT_READ | PROT_EXEC) != 0) return false;
+  rx = static_cast<u8*>(x);
+  rw = static_cast<u8*>(w);
+  return true;
+}
+
 u64 granule_mask(u64 gpa, u64 bytes_in_page) {
   const unsigned first = static_cast<unsigned>(gpa & 4095) >> kGranuleShift;
   const unsigned last = static_cast<unsigned>((gpa & 4095) + bytes_in_page - 1) >> kGranuleShift;
@@ -99,14 +124,7 @@ bool depends_on(const Block& b, u64 gpa, unsigned bytes) {
 bool CodeCache::init(Machine& machine, u64 bytes, u64 top_of_memory) {
   machine_ = &machine;
   bytes_ = bytes;
-  const int fd = memfd_create("ringzero-code", MFD_CLOEXEC);
-  if (fd < 0) return false;
-  bool ok = ftruncate(fd, static_cast<off_t>(bytes)) == 0;
-  void* rx = ok ? mmap(nullptr, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0) : MAP_FAILED;
-  void* rw = ok ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
-  close(fd);
-  rx_ = rx == MAP_FAILED ? nullptr : static_cast<u8*>(rx);
-  rw_ = rw == MAP_FAILED ? nullptr : static_cast<u8*>(rw);
+  if (!(machine.options.perf_map ? map_for_perf(bytes, rx_, rw_) : map_twice(bytes, rx_, rw_))) return false;
   pages_count_ = (top_of_memory + kPageBytes - 1) >> 12;
   if (pages_count_ < 1u << 20) pages_count_ = 1u << 20;  // the whole 32-bit space, ROM below 4 GiB included
   blocks_ = reserve<Block>(kMaxBlocks);
