@@ -105,7 +105,14 @@ function register(machine: DependencyContainer): void {
   one(
     HOST,
     (from) =>
-      new DeviceHost(from.resolve(RUN), from.resolve(CONSOLE), from.resolve(TEARDOWN), from.resolve(BAY), from.resolve(MOVE), from.resolve(VM)),
+      new DeviceHost(
+        from.resolve(RUN),
+        from.resolve(CONSOLE),
+        from.resolve(TEARDOWN),
+        from.resolve(BAY),
+        from.resolve(MOVE),
+        from.resolve(VM),
+      ),
   );
 }
 
