@@ -48,6 +48,18 @@ describe("examples", () => {
     assert.equal(stdout, "the guest is x86_64\nended: stopped\n");
   });
 
+  it("move.ts moves a computing Linux 20 times, and its checksum is right", async function () {
+    this.timeout(320_000);
+    const images = await fetchDebianImages().catch((error: Error) => {
+      console.log(`        skipped: ${error.message}`);
+      return this.skip();
+    });
+    const initrd = join(folder, "initrd.cpio");
+    await writeFile(initrd, await busyboxInitramfs({ busybox: images.busybox }));
+    const { stdout } = await run(process.execPath, [join(built, "move.js"), images.kernel, initrd]);
+    assert.equal(stdout, "the checksum is right after 20 moves\n");
+  });
+
   it("embed.ts says what is wrong and starts nothing when a file is missing", async () => {
     const { stderr, stdout } = await run(process.execPath, [
       join(built, "embed.js"),

@@ -34,6 +34,8 @@ export interface GuestOptions {
   readonly cpus?: number;
   /** Further words of the kernel's command line. */
   readonly append?: string;
+  /** Where the devices live. Default: in a worker. */
+  readonly host?: "worker" | "inline";
   readonly engine?: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -72,7 +74,7 @@ export class LinuxGuest {
         append: `console=ttyS0 quiet panic=-1 ${options.append ?? ""}`,
       }),
     });
-    const machine = await sdk.create(spec, { backend: "bt" });
+    const machine = await sdk.create(spec, { backend: "bt", host: options.host ?? "worker" });
     const guest = new LinuxGuest(images, folder, sdk, machine);
     try {
       await machine.start({ timeoutMs: 300_000 });

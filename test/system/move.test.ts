@@ -44,12 +44,13 @@ const sum = "seq 300000 | md5sum; seq 1 7 900000 | sha256sum";
 const sumsAtOnce = (jobs: number): string =>
   `for i in $(seq ${jobs}); do (seq 100000 | sha256sum > /tmp/sum$i) & done; wait; cat /tmp/sum* | sort -u`;
 
-for (const { cpus, rounds } of [
-  { cpus: 1, rounds: 4 },
-  { cpus: 2, rounds: 2 },
-  { cpus: 4, rounds: 1 },
-]) {
-  describe(`Linux on ${cpus} processor${cpus > 1 ? "s" : ""}, moved from engine to engine`, function () {
+for (const { cpus, rounds, host } of [
+  { cpus: 1, rounds: 4, host: "worker" },
+  { cpus: 1, rounds: 1, host: "inline" },
+  { cpus: 2, rounds: 2, host: "worker" },
+  { cpus: 4, rounds: 1, host: "worker" },
+] as const) {
+  describe(`Linux on ${cpus} processor${cpus > 1 ? "s" : ""}, hosted ${host}, moved from engine to engine`, function () {
     this.timeout(600_000);
     let images: DebianImages | null;
     let guest: LinuxGuest | undefined;
@@ -57,7 +58,7 @@ for (const { cpus, rounds } of [
     before(async function () {
       images = await guestImages();
       if (images === null) this.skip();
-      guest = await LinuxGuest.boot(images, { cpus, memory: "256MiB" });
+      guest = await LinuxGuest.boot(images, { cpus, host, memory: "256MiB" });
     });
     after(async () => guest?.dispose());
 

@@ -17,6 +17,7 @@ import { cliVersion } from "./version.js";
 const CONSOLE_TEXT = [
   "Console keys (a terminal on stdin, --console stdio):",
   "  Ctrl-A X       stop the machine and leave",
+  "  Ctrl-A M       move the running machine to the next engine",
   "  Ctrl-A C       clear the screen",
   "  Ctrl-A Ctrl-A  send Ctrl-A to the guest",
   "  Ctrl-A H       help",

@@ -89,6 +89,7 @@ async function runMachine(rz: Ringzero, request: RunRequest, host: CliHost, diag
   const console = open<GuestConsole>("--console", request.console.kind === "file" ? request.console.path : "", () =>
     openConsole(request.console, host, {
       leave: () => session?.stop("console"),
+      move: () => void session?.move(),
       outputClosed: () => session?.stop("EPIPE"),
       failed: (sentence) => {
         diagnostics.warn(sentence);

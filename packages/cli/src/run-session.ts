@@ -24,6 +24,7 @@ export class RunSession {
   #machine: Machine | null = null;
   #stopCause: StopCause | null = null;
   #stopped = false;
+  #moving = false;
   #consoleBytesOut = 0;
   #consoleBytesIn = 0;
   #firstOutputMs: number | null = null;
@@ -86,6 +87,26 @@ export class RunSession {
     }
   }
 
+  /** Put the running machine onto the next of the engines that work here. What comes of it is said; the guest goes on in any case. */
+  async move(): Promise<void> {
+    const machine = this.#machine;
+    if (machine === null || this.#moving || this.#stopped) return;
+    this.#moving = true;
+    const { diagnostics } = this.parts;
+    try {
+      const names = (await this.rz.backends()).filter(({ available }) => available).map(({ name }) => name);
+      const from = machine.backend;
+      const at = names.indexOf(from) + 1;
+      const { to, pausedMs } = await firstMove(machine, [...names.slice(at), ...names.slice(0, at)]);
+      const fresh = to === from ? "a fresh engine of " : "";
+      diagnostics.say(`moved from ${from} to ${fresh}${to}; the guest stood still for ${pausedMs.toFixed(1)} ms`);
+    } catch (error) {
+      diagnostics.warn(`not moved: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      this.#moving = false;
+    }
+  }
+
   async #type(machine: Machine, bytes: Uint8Array): Promise<void> {
     this.#consoleBytesIn += bytes.length;
     await machine.console(CONSOLE_PORT).write(bytes);
@@ -98,6 +119,7 @@ export class RunSession {
       this.#resets += 1;
       events?.write("reset", event);
     });
+    machine.on("moved", (event) => events?.write("moved", event));
     machine.on("crashed", (event) => events?.write("crashed", event));
     machine.on("device-error", (event) => events?.write("device-error", event));
     machine.on("log", ({ at, ...record }) => {
@@ -176,6 +198,19 @@ export class RunSession {
       hostCpuMs: Math.round((user + system) / 1000),
     };
   }
+}
+
+/** Move to the first that can have the machine. @throws RingzeroError of the last, which is the one that it is on */
+async function firstMove(machine: Machine, names: readonly string[]): Promise<{ to: string; pausedMs: number }> {
+  for (const to of names) {
+    try {
+      return { to, ...(await machine.moveTo(to)) };
+    } catch (error) {
+      const refused = error instanceof RingzeroError && error.code === "VM_UNSUPPORTED";
+      if (!refused || to === names.at(-1)) throw error;
+    }
+  }
+  throw new RingzeroError("BACKEND_UNAVAILABLE", "no engine works on this host any more");
 }
 
 function fieldsText(fields: Readonly<Record<string, unknown>>): string {

@@ -20,6 +20,8 @@ function typed(...chunks: string[]): { guest: string; commands: string[] } {
 describe("console keys", () => {
   it("Ordinary keys, Ctrl-C and Ctrl-D go to the guest", () =>
     assert.deepEqual(typed("ls\r\u0003\u0004"), { guest: "ls\r\u0003\u0004", commands: [] }));
+  it("Ctrl-A M moves, and Ctrl-A Enter does nothing", () =>
+    assert.deepEqual(typed(`a${CTRL_A}mb${CTRL_A}\r`), { guest: "ab", commands: ["move"] }));
   it("Ctrl-A X leaves", () => assert.deepEqual(typed(`a${CTRL_A}xb`), { guest: "ab", commands: ["leave"] }));
   it("Ctrl-A X works when its two keys come in two reads", () =>
     assert.deepEqual(typed(CTRL_A, "x"), { guest: "", commands: ["leave"] }));

@@ -64,6 +64,20 @@ describe("ringzero run on a terminal", () => {
     assert.match(output, /Ctrl-A X +stop the machine and leave\r\n/);
   });
 
+  it("Ctrl-A M moves the machine and says so, and the guest goes on", async () => {
+    const steps = [{ do: "print", text: "ready" }, { do: "echo-line" }, { do: "out", port: 0x500, value: 1 }] as const;
+    const output = await onTerminal(shellOf(scratch.spec(steps)), async (terminal) => {
+      await terminal.said("ready");
+      terminal.press("\u0001m");
+      await terminal.said("stood still");
+      terminal.press("still here\n");
+      await terminal.said("status");
+    });
+    assert.match(output, /\rringzero: moved from fake to a fresh engine of fake; the guest stood still for \d+\.\d ms\r\n/);
+    assert.match(output, /still here/);
+    assert.match(output, /status 0/);
+  });
+
   it("The terminal is put back when the engine crashes, and lines of ours start at the left", async () => {
     const output = await onTerminal(
       shellOf(

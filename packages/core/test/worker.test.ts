@@ -111,6 +111,19 @@ describe("a machine whose devices are hosted in a worker", () => {
     }
   });
 
+  it("moves to a fresh engine where it is hosted, and goes on", async () => {
+    await using rz = newRingzero();
+    const machine = await rz.create(fakeSpec([{ do: "print", text: "before " }, { do: "echo-line" }, off]));
+    await machine.start();
+    await machine.console().waitFor(/before /);
+    for (let i = 0; i < 5; i += 1) await machine.moveTo("fake");
+    await assert.rejects(machine.moveTo("nowhere"), { code: "BACKEND_UNKNOWN" });
+    await assert.rejects(machine.moveTo("fake", { engine: { turbo: true } }), { code: "VM_UNSUPPORTED", message: /turbo/ });
+    await machine.console().write("after\n");
+    await machine.console().waitFor(/after/);
+    assert.deepEqual(await machine.exited, { reason: "powered-off" });
+  });
+
   it("runs beside another in a worker of its own", async () => {
     await using rz = newRingzero();
     const [a, b] = await Promise.all([

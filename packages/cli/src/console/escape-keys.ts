@@ -2,13 +2,14 @@
 // Pure: bytes in, bytes for the guest and commands out. What must stay true: a split between Ctrl-A and its key changes nothing.
 
 /** What the person at the terminal asked of the console itself. */
-export type ConsoleCommand = "leave" | "clear" | "help";
+export type ConsoleCommand = "leave" | "clear" | "move" | "help";
 
 /** Shown by Ctrl-A H. Lines end as a raw terminal wants it. */
 export const ESCAPE_HELP = [
   "",
   "Ctrl-A X       stop the machine and leave",
   "Ctrl-A C       clear the screen (the guest does not notice)",
+  "Ctrl-A M       move the running machine to the next engine (or a fresh one of the same kind)",
   "Ctrl-A Ctrl-A  send Ctrl-A to the guest (also: Ctrl-A A)",
   "Ctrl-A H       this help (also: Ctrl-A ?)",
   "Everything else, Ctrl-C and Ctrl-D included, goes to the guest.",
@@ -42,6 +43,9 @@ export class EscapeKeys {
         case "c":
         case "\u0003":
           commands.push("clear");
+          break;
+        case "m":
+          commands.push("move");
           break;
         case "h":
         case "?":

@@ -17,6 +17,8 @@ export interface SerialPort {
 export interface ConsoleEvents {
   /** Ctrl-A X. */
   leave(): void;
+  /** Ctrl-A M. */
+  move(): void;
   /** Whoever read the output is gone. */
   outputClosed(): void;
   /** The file of `file:PATH` cannot be written any more. */
@@ -118,6 +120,7 @@ class StdioConsole implements GuestConsole {
       guest = fed.guest;
       for (const command of fed.commands) {
         if (command === "leave") this.events.leave();
+        else if (command === "move") this.events.move();
         else if (command === "clear") this.streams.stdout.write("\u001b[H\u001b[2J");
         else this.streams.stdout.write(ESCAPE_HELP);
       }
