@@ -208,7 +208,7 @@ describe("a machine that moves", () => {
       const { machine, to, engine, rz } = await between([{ do: "sleep", ms: 5 }, end]);
       const create = to.createVm.bind(to);
       to.createVm = async (...args) => {
-        await new Promise((later) => setTimeout(later, 50)); // the guest ends meanwhile
+        while (machine.state === "running") await new Promise((later) => setTimeout(later, 1)); // the guest ends meanwhile
         return create(...args);
       };
       await assert.rejects(machine.moveTo("two", { engine }), coded("STATE_CONFLICT"));
