@@ -1,8 +1,10 @@
-// Writes what is generated from source: docs/errors.md, docs/engine-inspection.md and the published schema. As a module, says which of them are stale.
+// Writes what is generated from source: docs/errors.md, docs/engine-inspection.md, the published schema, the machine code of the conformance suite.
+// As a module, says which of them are stale.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { ASSEMBLED_PATH, assembledPrograms } from "./assemble-conformance.mjs";
 import { ROOT } from "./process.mjs";
 
 async function outputs() {
@@ -71,6 +73,7 @@ async function outputs() {
     "docs/errors.md": errors,
     "docs/engine-inspection.md": inspection,
     "packages/api/schema/machine-spec.json": `${JSON.stringify(schema, null, 2)}\n`,
+    [ASSEMBLED_PATH]: await assembledPrograms(),
   };
 }
 

@@ -13,4 +13,5 @@ export * from "./pc-platform.js";
 export * from "./plugin.js";
 export * from "./size.js";
 export * from "./state.js";
+export { checkVmConfig, type VmLimits } from "./vm-config.js";
 export { type Static, type TObject, type TOptional, type TSchema, Type } from "./schema.js";

@@ -4,6 +4,7 @@
 import {
   type Backend,
   type BackendReport,
+  checkVmConfig,
   definePlugin,
   type Doorbell,
   type DoorbellMatch,
@@ -66,8 +67,12 @@ export class FakeBackend implements Backend {
     };
   }
 
-  /** @throws RingzeroError `VM_UNSUPPORTED` for an engine option other than `script` */
+  /**
+   * @throws TypeError, RangeError, RingzeroError as `checkVmConfig`
+   * @throws RingzeroError `VM_UNSUPPORTED` for an engine option other than `script`
+   */
   async createVm(config: VmConfig, handler: ExitHandler): Promise<FakeVm> {
+    checkVmConfig(config, { backend: this.name, capabilities: (await this.probe()).capabilities });
     for (const name of Object.keys(config.options ?? {})) {
       if (name !== "script")
         throw new RingzeroError("VM_UNSUPPORTED", `backend ${this.name} has no engine option ${name}; it has script`);
@@ -126,6 +131,11 @@ export class FakeVm implements Vm {
   }
 
   async pause(): Promise<void> {
+    this.#requireOpen();
+    await this.#stop();
+  }
+
+  async #stop(): Promise<void> {
     this.calls.push("pause");
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
@@ -180,7 +190,7 @@ export class FakeVm implements Vm {
 
   async dispose(): Promise<void> {
     if (this.disposed) return;
-    await this.pause();
+    await this.#stop();
     this.calls.push("dispose");
     this.disposed = true;
   }

@@ -10,7 +10,7 @@ export class FakeVcpu implements Vcpu {
   constructor(
     readonly index: number,
     /** The machine that it belongs to: registers are out of reach while that runs. */
-    readonly vm: { readonly running: boolean; readonly calls: string[] },
+    readonly vm: { readonly running: boolean; readonly disposed: boolean; readonly calls: string[] },
   ) {}
 
   async getRegisters(): Promise<Registers> {
@@ -29,6 +29,7 @@ export class FakeVcpu implements Vcpu {
   }
 
   #requirePaused(): void {
+    if (this.vm.disposed) throw new RingzeroError("VM_NOT_OPEN", "the fake VM is disposed of");
     if (this.vm.running)
       throw new RingzeroError("VM_VCPU_BUSY", "cannot reach the registers of a vCPU that runs; pause it first");
   }
