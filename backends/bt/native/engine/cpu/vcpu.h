@@ -120,6 +120,7 @@ struct alignas(64) Vcpu {
   void* thunks[16];            // C++ entry points called from translated code
   u64 mode;                    // current translation mode key (translate/mode.h)
   u32 branch_block;            // the block that last jumped through the table to an unchecked target, or 0
+  u32 second_left;             // hits of the second chance for reads until one walks (mmu/tlb.h)
   u64 exit_meta;               // what the leaving stub wants to tell the run loop
   alignas(64) u8 bounce[128];  // operand of a page-crossing or MMIO access
 

@@ -54,6 +54,42 @@ class ThunkWriter {
     a_.gs_jmp(kReturn);
   }
 
+  /// Reads whose page was pushed out of its TLB entry by another: T0 = the host address, and back. Falls through
+  /// otherwise, with T0 and T1 as they were. Flags are parked or dead, as wherever a check was.
+  void second_chance() {
+    constexpr u32 kNotHere = AccessMeta::make(0, 64, Access::kWrite, 0);  // stores, and what is wider than kWidest
+    constexpr unsigned kWidest = 32;
+    constexpr i32 kTag = offsetof(TlbTable, second) + offsetof(SecondEntry, read_tag);
+    constexpr i32 kAddend = offsetof(TlbTable, second) + offsetof(SecondEntry, read_add);
+    a_.b(0x65);  // test dword gs:[exit_meta], kNotHere
+    a_.b(0xf7);
+    a_.gs_mem(0, offsetof(Vcpu, exit_meta));
+    a_.d(kNotHere);
+    u8* not_here = a_.jcc(cNE);
+    a_.gs_store(kT1, kReturn);
+    a_.mov(kT1, kT0);
+    a_.shift(true, 5, kT1, kSecondShift - 4);
+    static_assert(sizeof(SecondEntry) == 1u << 4);
+    a_.op_imm(false, 4, kT1, static_cast<i32>((kSecondEntries - 1) << 4));
+    a_.gs(true, 0x03, kT1, offsetof(Vcpu, tlb));
+    a_.rm(true, 0x33, kT0, kT1, kTag);  // the offset in the page on a hit, beyond any offset otherwise
+    a_.op_imm(true, 7, kT0, static_cast<i32>(kPageBytes - kWidest));
+    u8* miss = a_.jcc(cA);
+    a_.b(0x65);  // sub dword gs:[second_left], 1
+    a_.b(0x83);
+    a_.gs_mem(5, offsetof(Vcpu, second_left));
+    a_.b(1);
+    u8* enough = a_.jcc(cE);
+    a_.rm(true, 0x33, kT0, kT1, kTag);  // the linear address again
+    a_.rm(true, 0x03, kT0, kT1, kAddend);
+    a_.gs_jmp(kReturn);
+    a_.bind(miss);
+    a_.bind(enough);
+    a_.rm(true, 0x33, kT0, kT1, kTag);
+    a_.gs_load(kT1, kReturn);
+    a_.bind(not_here);
+  }
+
   CodeCache& code_;
   Assembler a_;
 };
@@ -116,6 +152,7 @@ void emit_thunks(CodeCache& code) {
     t.come_back();
   };
   out.slow_access = t.here();
+  t.second_chance();
   access(kThunkSlowAccess);
   out.bounce_prepare = t.here();
   access(kThunkBouncePrepare);

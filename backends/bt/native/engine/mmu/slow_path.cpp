@@ -46,6 +46,7 @@ bool store_beside_code(Vcpu& vcpu, PrivClass cls, u64 linear, unsigned bytes, Sl
 }  // namespace
 
 SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
+  vcpu.second_left = kSecondHits;
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (alignment_fault(vcpu, linear, bytes)) return {nullptr, SlowAccess::kFault};
   if ((linear & (kPageBytes - 1)) + bytes > kPageBytes)

@@ -60,6 +60,12 @@ void drop_side(TlbTable& t, unsigned side, unsigned i) {
   clear_bit(t.side[side].filled, i);
 }
 
+void drop_second(TlbTable& t) {
+  if (!t.second_used) return;
+  for (unsigned i = 0; i < kSecondEntries; ++i) t.second[i].read_tag = second_invalid(i);
+  t.second_used = false;
+}
+
 void drop_exec(TlbTable& t, unsigned i) {
   t.exec_tag[i] = tlb_invalid(i);
   clear_bit(t.exec_filled, i);
@@ -94,6 +100,7 @@ void empty_jump(Vcpu& vcpu, Context& c, unsigned cls) {
 void flush_context(Vcpu& vcpu, Context& c) {
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
+    drop_second(t);
     const bool had_code = t.exec_half[0] || t.exec_half[1];
     for_each_filled(
         t, [](const TlbSide&, unsigned) { return ~0ull; }, [&](unsigned side, unsigned i) { drop_side(t, side, i); });
@@ -113,6 +120,7 @@ void flush_context_non_global(Vcpu& vcpu, Context& c) {
   if (c.stale) return flush_context(vcpu, c);
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
+    drop_second(t);
     for_each_filled(
         t, [](const TlbSide& s, unsigned w) { return ~s.global[w]; },
         [&](unsigned side, unsigned i) { drop_side(t, side, i); });
@@ -135,6 +143,7 @@ bool flush_large_page(TlbTable& t, u64 linear) {
   if (!t.large_half[half_of(linear)]) return false;
   const bool in_2m = test_bit(t.region_seen, region_hash(linear, 21));
   const bool in_1g = test_bit(t.region_seen, region_hash(linear, 30));
+  if (in_2m || in_1g) drop_second(t);
   if (in_2m) flush_large(t, linear, 22, &TlbSide::large_2m);  // 4 MiB granularity covers both sizes
   if (in_1g) flush_large(t, linear, 30, &TlbSide::large_1g);
   if (!(in_2m || in_1g) || !t.exec_half[half_of(linear)]) return false;
@@ -159,6 +168,8 @@ void flush_page_in(Vcpu& vcpu, Context& c, u64 linear) {
     TlbTable& t = c.tlb[cls];
     for (unsigned side = 0; side < 2; ++side)
       if (tag_of(t, side, index) == page) drop_side(t, side, index);
+    SecondEntry& second = t.second[second_index(linear)];
+    if (second.read_tag == page) second.read_tag = second_invalid(second_index(linear));
     bool code = t.exec_half[half_of(linear)] && test_bit(t.exec_lost, code_index);
     if (t.exec_tag[code_index] == page) drop_exec(t, code_index), code = true;
     code |= flush_large_page(t, linear);
@@ -179,6 +190,7 @@ void init_context(Vcpu& vcpu, Context& c) {
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
     for (unsigned e = 0; e < kTlbEntries; ++e) t.entries[e] = {tlb_invalid(e), tlb_invalid(e), 0, 0};
+    t.second[0].read_tag = second_invalid(0);
     for (unsigned e = 0; e < kExecEntries; ++e) t.exec_tag[e] = tlb_invalid(e);
   }
   for (unsigned cls = 0; cls < kCodeClasses; ++cls) {
@@ -247,6 +259,10 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
   }
   const bool code_write = writable && !may_write;
   if (!writing || e.read_tag == none || e.read_tag == page || code_write) {
+    if (e.read_tag != page && e.read_tag != none) {
+      table.second[second_index(e.read_tag)] = {e.read_tag, e.read_add};
+      table.second_used = true;
+    }
     e.read_tag = page;
     e.read_add = host - page;
     fill(kReadSide);
@@ -335,6 +351,7 @@ void set_pkru(Vcpu& vcpu, u32 value) {
     if (c.cr3 == kNoSpace || c.stale) continue;
     for (TlbTable& t : c.tlb) {
       if (!t.keyed) continue;
+      drop_second(t);
       for_each_filled(
           t, [](const TlbSide& s, unsigned w) { return s.keyed[w]; },
           [&](unsigned side, unsigned i) { drop_side(t, side, i); });

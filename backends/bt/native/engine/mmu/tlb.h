@@ -37,12 +37,28 @@ struct TlbSide {
   u64 keyed[kWords];     // ... or held one since the last flush, whose protection key is not 0
 };
 
+/// A second chance for reads: what a fill pushed out of the read side of its entry, found by other bits of the address,
+/// so that two arrays 16 MiB apart do not send each access to a page walk. Looked at by the slow-access thunk.
+inline constexpr unsigned kSecondBits = 8, kSecondEntries = 1u << kSecondBits, kSecondShift = 22;
+struct SecondEntry {
+  u64 read_tag;  // as in TlbEntry, or second_invalid()
+  u64 read_add;
+};
+constexpr unsigned second_index(u64 linear) {
+  return static_cast<unsigned>(linear >> kSecondShift) & (kSecondEntries - 1);
+}
+/// Zero wherever it can be, which is what fresh memory holds.
+constexpr u64 second_invalid(unsigned index) { return index == 0 ? 1ull << kSecondShift : 0; }
+/// After so many hits one is sent to the page walk, which puts the page back into its own entry: the other may be cold.
+inline constexpr u32 kSecondHits = 64;
+
 inline constexpr unsigned kExecBits = 10;
 inline constexpr unsigned kExecEntries = 1u << kExecBits;
 constexpr unsigned exec_index(u64 linear) { return static_cast<unsigned>(linear >> 12) & (kExecEntries - 1); }
 
 struct TlbTable {
   TlbEntry entries[kTlbEntries];
+  SecondEntry second[kSecondEntries];
 
   // Not read by translated code.
   TlbSide side[2];  // read, write
@@ -56,6 +72,7 @@ struct TlbTable {
   u64 exec_large[kExecWords];  // ... that is part of a page above 4 KiB
   u64 exec_lost[kExecWords];   // code side lost a page to another since the jump table was last emptied
   u64 region_seen[16];         // Bloom filter over the large pages filled since the last flush
+  bool second_used;            // something may be in `second`
   bool jump_non_global;        // the jump table may hold targets on non-global pages
   bool exec_half[2];           // code was entered in the lower, upper half of the address space since then
   bool keyed;                  // any bit of TlbSide::keyed may be set
