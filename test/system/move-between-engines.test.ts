@@ -63,24 +63,44 @@ describe("a guest in the middle of a computation", function () {
         console.log(`      skipped: the backend ${name} ${why}`);
         this.skip();
       }
-      const spec = defineMachine({ name: "sums", memory: "2MiB", boot: { kind: "firmware", image }, cpuProfile: "x86-64-v2" });
+      const profiles = [from, to].map((name) => backends.find((one) => one.name === name)!.capabilities.cpuProfiles);
+      const cpuProfile = profiles[0]!.find((one) => profiles[1]!.includes(one));
+      if (cpuProfile === undefined) {
+        console.log(`      skipped: ${from} and ${to} have no CPU profile in common`);
+        this.skip();
+      }
+      const spec = defineMachine({ name: "sums", memory: "2MiB", boot: { kind: "firmware", image }, cpuProfile });
       await using machine = await sdk.create(spec, { backend: from });
       let text = "";
       machine.on("console", ({ bytes }) => {
         text += Buffer.from(bytes).toString("latin1");
       });
       await machine.start();
-      for (let i = 0; i < MOVES; i += 1) {
-        await machine.moveTo(i % 2 === 0 ? to : from);
+      let refusal = "";
+      for (let i = 0; i < MOVES && refusal === ""; i += 1) {
+        try {
+          await machine.moveTo(i % 2 === 0 ? to : from);
+        } catch (error) {
+          // A processor that cannot honour the state says so, and the guest goes on where it was. An engine can always follow itself.
+          const { code, message } = error as { code?: string; message: string };
+          if (from === to || code !== "VM_UNSUPPORTED") throw error;
+          refusal = `after ${i} moves: ${message}`;
+          assert.equal(machine.state, "running");
+          assert.equal(machine.backend, i % 2 === 0 ? from : to);
+        }
         await new Promise((later) => setTimeout(later, (i * 7) % 11));
       }
-      const enough = text.length + 100;
+      const enough = text.length + 200;
       while (text.length < enough) await new Promise((later) => setTimeout(later, 5));
       await machine.stop();
       const lines = text.split("\n").slice(0, -1);
       const line = expectedLine();
       assert.ok(lines.length > 10, `${lines.length} lines`);
       assert.deepEqual([...new Set(lines)], [line], "no line is wrong, torn, lost in part or printed twice in part");
+      if (refusal !== "") {
+        console.log(`      skipped: ${refusal}`);
+        this.skip();
+      }
     });
   }
 });
