@@ -1,4 +1,4 @@
-// A stock Debian kernel with a BusyBox shell on its console, on the binary translator: what the system tests run their commands in.
+// A stock Debian kernel with a BusyBox shell on its console, by default on the binary translator: what the system tests run their commands in.
 // What must stay true: everything goes through the public SDK, as an embedder would do it.
 
 import { execFile } from "node:child_process";
@@ -36,6 +36,8 @@ export interface GuestOptions {
   readonly append?: string;
   /** Where the devices live. Default: in a worker. */
   readonly host?: "worker" | "inline";
+  /** Default: the binary translator. */
+  readonly backend?: string;
   readonly engine?: Readonly<Record<string, string | number | boolean>>;
 }
 
@@ -74,7 +76,7 @@ export class LinuxGuest {
         append: `console=ttyS0 quiet panic=-1 ${options.append ?? ""}`,
       }),
     });
-    const machine = await sdk.create(spec, { backend: "bt", host: options.host ?? "worker" });
+    const machine = await sdk.create(spec, { backend: options.backend ?? "bt", host: options.host ?? "worker" });
     const guest = new LinuxGuest(images, folder, sdk, machine);
     try {
       await machine.start({ timeoutMs: 300_000 });

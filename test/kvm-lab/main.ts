@@ -1,0 +1,115 @@
+// `npm run kvm-lab`: a machine with real AMD-V, though in software: QEMU emulates the processor with SVM and nested paging, a stock Debian
+// kernel in it loads kvm-amd, and this project runs there on a /dev/kvm that is the kernel's own (inside.ts says what). Slow, but nothing
+// about it is ours. Its last line counts; where QEMU or the packages are missing it says so and passes.
+
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { fetchDebianImages } from "@ringzero/boot";
+import { labImage } from "./lab-image.js";
+import { PART_NAMES } from "./parts.js";
+import { parseResultLine } from "./results.js";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
+const USAGE = `npm run kvm-lab -- [--only PART[,PART…]] [--minutes N] [--cpus N] [--memory MIB] [--qemu PROGRAM] [--console]
+Runs this project on the KVM of a stock kernel under emulated AMD-V. Parts: ${PART_NAMES.join(", ")}.
+--console shows everything that the lab prints, not only results.`;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", default: PART_NAMES.join(",") },
+    minutes: { type: "string", default: "20" },
+    cpus: { type: "string", default: "2" },
+    memory: { type: "string", default: "3072" },
+    qemu: { type: "string", default: "qemu-system-x86_64" },
+    console: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
+const parts = values.only.split(",");
+const unknown = parts.filter((name) => !PART_NAMES.includes(name));
+if (unknown.length > 0) {
+  console.error(`there is no part ${unknown.join(", ")}\n${USAGE}`);
+  process.exit(2);
+}
+
+function skip(what: string): never {
+  console.log(`skipped: the KVM lab needs ${what}\n0 passed, 0 failed`);
+  process.exit(0);
+}
+
+const images = await fetchDebianImages().catch((error: Error) => skip(`a Debian kernel (${error.message})`));
+const image = await labImage({
+  images,
+  root: ROOT,
+  script: fileURLToPath(new URL("./inside.js", import.meta.url)),
+  scriptArguments: parts,
+});
+if (!image) skip("packages of Debian");
+if (image.missing.length > 0) console.log(`the lab is without ${image.missing.join(", ")}: this host does not have them`);
+
+const folder = await mkdtemp(join(tmpdir(), "ringzero-kvm-lab-"));
+const initrd = join(folder, "lab.cpio");
+await writeFile(initrd, Buffer.concat(image.initramfs));
+const limitMs = Number(values.minutes) * 60_000;
+const qemu = spawn(
+  values.qemu,
+  [
+    ...["-accel", "tcg,thread=multi", "-M", "q35", "-nodefaults", "-cpu", "max", "-smp", values.cpus, "-m", values.memory],
+    ...["-display", "none", "-no-reboot", "-serial", "stdio", "-kernel", image.kernel, "-initrd", initrd],
+    ...["-append", "console=ttyS0 quiet panic=-1 loglevel=4"],
+  ],
+  { stdio: ["ignore", "pipe", "pipe"] },
+);
+const counts = { passed: 0, failed: 0, skipped: 0 };
+let done = false;
+let timedOut = false;
+const recent: string[] = [];
+const timer = setTimeout(() => {
+  timedOut = true;
+  qemu.kill("SIGKILL");
+}, limitMs);
+let complaint = "";
+qemu.stderr.on("data", (bytes: Buffer) => (complaint += bytes));
+const started = new Promise<boolean>((settle) => {
+  qemu.once("spawn", () => settle(true));
+  qemu.once("error", () => settle(false));
+});
+const ended = new Promise<number | null>((settle) => qemu.once("close", settle));
+if (!(await started)) {
+  await rm(folder, { recursive: true, force: true });
+  skip(`${values.qemu} (Debian: apt-get install qemu-system-x86)`);
+}
+for await (const line of createInterface({ input: qemu.stdout })) {
+  recent.push(line);
+  if (recent.length > 40) recent.shift();
+  const result = parseResultLine(line);
+  if (values.console && !result) console.log(`  | ${line}`);
+  if (!result) continue;
+  if (result.kind === "done") {
+    done = true;
+    continue;
+  }
+  counts[result.kind] += 1;
+  const word = { passed: "ok  ", failed: "FAILED", skipped: "skipped" }[result.kind];
+  console.log(`${word} ${result.name}${result.detail === "" ? "" : `: ${result.detail}`}`);
+}
+const code = await ended;
+clearTimeout(timer);
+await rm(folder, { recursive: true, force: true });
+if (!done) {
+  counts.failed += 1;
+  const why = timedOut ? `did not end within ${values.minutes} minutes` : `ended early (QEMU's exit code ${code})`;
+  console.log(`FAILED the lab ${why}; its last lines:\n${recent.map((line) => `  | ${line}`).join("\n")}\n${complaint}`);
+}
+if (counts.skipped > 0) console.log(`${counts.skipped} skipped`);
+console.log(`${counts.passed} passed, ${counts.failed} failed`);
+process.exitCode = counts.failed === 0 ? 0 : 1;
