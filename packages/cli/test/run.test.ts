@@ -66,9 +66,9 @@ describe("ringzero run", () => {
       assert.match(stderr, /the device power failed: .*throw with 7/s);
     });
     it("is 125 when the backend asked for is not there", async () => {
-      const { status, stderr } = await runCommand("run", "--backend", "kvm", "--spec", scratch.spec([POWER_OFF]));
+      const { status, stderr } = await runCommand("run", "--backend", "whpx", "--spec", scratch.spec([POWER_OFF]));
       assert.equal(status, 125);
-      assert.match(stderr, /--backend: there is no backend kvm/);
+      assert.match(stderr, /--backend: there is no backend whpx/);
     });
   });
 

@@ -32,8 +32,13 @@ void filling() {
   CHECK(hits(g, kA1, Access::kWrite));
   CHECK_EQ(g.pte(kA1) & kD, kD);
   CHECK(!touch(g, kA1 + 0x40000000, Access::kRead));
-  // Page crossing, MMIO and ROM writes do not get a host operand.
-  CHECK(slow_access(g.v, kA1 + 0xffc, 8, Access::kRead).kind == SlowAccess::kBounce);
+  // A load across a page end gets its operand; stores there, MMIO and ROM writes do not.
+  g.pte(kA1 + 0x1000) = (kA1 + 0x1000) | kP | kRw;
+  const u64 across = 0x1122334455667788;
+  __builtin_memcpy(g.ram(kA1 + 0xffc), &across, 8);
+  const SlowResult crossing = slow_access(g.v, kA1 + 0xffc, 8, Access::kRead);
+  CHECK(crossing.kind == SlowAccess::kHost && __builtin_memcmp(crossing.host, &across, 8) == 0);
+  CHECK(slow_access(g.v, kA1 + 0xffc, 8, Access::kWrite).kind == SlowAccess::kBounce);
   g.map(0x7000000000, 0xfee00000 | kP | kRw);
   CHECK(slow_access(g.v, 0x7000000000, 4, Access::kRead).kind == SlowAccess::kBounce);
   CHECK(!hits(g, 0x7000000000, Access::kRead));
