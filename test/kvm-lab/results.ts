@@ -9,7 +9,9 @@ export type LabResult =
 
 /** Begins with an end of line: a guest may have left the console in the middle of one. */
 export const resultLine = (result: LabResult): string =>
-  result.kind === "done" ? `\n${MARK} done` : `\n${MARK} ${result.kind} | ${result.name} | ${result.detail.replaceAll(/\s+/g, " ")}`;
+  result.kind === "done"
+    ? `\n${MARK} done`
+    : `\n${MARK} ${result.kind} | ${result.name} | ${result.detail.replaceAll(/\s+/g, " ")}`;
 
 /** @returns null for any other line */
 export function parseResultLine(line: string): LabResult | null {

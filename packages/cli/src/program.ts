@@ -105,7 +105,12 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
         status = await runDoctorCommand({ json: argv.json === true }, host);
       },
     )
-    .demandCommand(1, 1, "say what to do: ringzero run, ringzero step, ringzero backends, or ringzero doctor", "one command at a time")
+    .demandCommand(
+      1,
+      1,
+      "say what to do: ringzero run, ringzero step, ringzero backends, or ringzero doctor",
+      "one command at a time",
+    )
     .strict()
     .help()
     .alias("help", "h")
