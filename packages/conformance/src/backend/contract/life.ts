@@ -18,7 +18,8 @@ again: inc dword ptr [0x4000]
       out 0x80, al
       jmp again`,
 );
-const SPINNING = program(16, "again: inc dword ptr [0x4000]\n jmp again");
+/** Never leaves the engine by itself. */
+export const SPINNING = program(16, "again: inc dword ptr [0x4000]\n jmp again");
 const PAUSE_LIMIT_MS = 10_000;
 
 function count({ vm }: Actor): number {
