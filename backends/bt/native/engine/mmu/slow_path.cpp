@@ -24,11 +24,7 @@ SlowResult crossing_load(Vcpu& vcpu, u64 linear, unsigned bytes) {
   return {copy, SlowAccess::kHost};
 }
 
-}  // namespace
-
-namespace {
-
-// A store onto a page with code that the TLB knows for reads, as most of the stores are that write code.
+/// A store onto a page with code that the TLB knows for reads, as most of the stores are that write code.
 bool store_beside_code(Vcpu& vcpu, PrivClass cls, u64 linear, unsigned bytes, SlowResult& out) {
   u8* host = tlb_code_write(vcpu, cls, linear);
   u64 gpa;

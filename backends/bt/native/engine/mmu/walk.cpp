@@ -179,6 +179,17 @@ bool allowed(const Vcpu& vcpu, const Leaf& leaf, Access access, PrivClass cls) {
   return !writes(access) || leaf.writable || !(vcpu.cr0 & kCr0WP);
 }
 
+/// Without paging a linear address is the physical one, and everything is allowed.
+Translation identity(u64 linear) {
+  return {.gpa = linear,
+          .page_bytes = kPageBytes,
+          .user = true,
+          .writable = true,
+          .global = false,
+          .no_execute = false,
+          .keyed = false};
+}
+
 }  // namespace
 
 bool canonical(const Vcpu& vcpu, u64 linear) {
@@ -191,13 +202,7 @@ bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out
   vcpu.count(Counter::kPageWalks);
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (!vcpu.paging()) {
-    out = {.gpa = linear,
-           .page_bytes = kPageBytes,
-           .user = true,
-           .writable = true,
-           .global = false,
-           .no_execute = false,
-           .keyed = false};
+    out = identity(linear);
     return true;
   }
   if (!canonical(vcpu, linear)) {
@@ -240,13 +245,7 @@ bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out
 bool peek_walk(const Vcpu& vcpu, u64 linear, Translation& out) {
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (!vcpu.paging()) {
-    out = {.gpa = linear,
-           .page_bytes = kPageBytes,
-           .user = true,
-           .writable = true,
-           .global = false,
-           .no_execute = false,
-           .keyed = false};
+    out = identity(linear);
     return true;
   }
   if (!canonical(vcpu, linear)) return false;
