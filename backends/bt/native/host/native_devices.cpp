@@ -3,71 +3,22 @@
 
 namespace rz {
 
-NativeDevices::NativeDevices(peer::EnginePeer& peer, Machine& machine) : peer_(peer), irq_(machine) {
-  const shared::Header& header = peer.header();
-  for (u32 i = 0; i < header.uarts; ++i) {
-    uarts_.push_back(std::make_unique<peer::ConsoleUart>(
-        peer, i, header.uart[i].port,
-        [this, i, gsi = header.uart[i].irq](bool level) { drive_line(1 + i, gsi, level); }));
-  }
-}
+NativeDevices::NativeDevices(peer::EnginePeer& peer, Machine& machine)
+    : irq_(machine),
+      consoles_(peer, {[this](u32 gsi, bool level) { irq_.set_line(gsi, level); },
+                       [this](u64 address, u32 data) { irq_.msi(address, data); }}) {}
 
 bool NativeDevices::io_read(Vcpu&, u16 port, unsigned width, u64& value) {
-  for (const auto& uart : uarts_) {
-    if (!uart->owns(port)) continue;
-    value = uart->read(port, width);
-    return true;
-  }
-  return irq_.io_read(port, width, value);
+  return consoles_.io_read(port, width, value) || irq_.io_read(port, width, value);
 }
 
 bool NativeDevices::io_write(Vcpu&, u16 port, unsigned width, u64 value) {
-  for (const auto& uart : uarts_) {
-    if (!uart->owns(port)) continue;
-    uart->write(port, width, value);
-    return true;
-  }
-  return irq_.io_write(port, width, value);
-}
-
-void NativeDevices::serve_irq_ring() {
-  auto& ring = peer_.area().irq;
-  std::lock_guard guard(ring_lock_);
-  shared::IrqEntry entry;
-  while (ring.pop(entry)) {
-    peer_.record(shared::FlightKind::kIrq, 0, entry.address, entry.data);
-    if (entry.address != 0) {
-      irq_.msi(entry.address, static_cast<u32>(entry.data));
-    } else {
-      drive_line(0, static_cast<unsigned>(entry.data >> 1), (entry.data & 1) != 0);
-    }
-  }
-  if (ring.overflow.exchange(0, std::memory_order_seq_cst) != 0) peer_.notify_host();  // there is room again
-}
-
-void NativeDevices::serve_host(u32 work) {
-  if ((work & shared::kWorkIrq) != 0) serve_irq_ring();
-  if ((work & shared::kWorkUart) != 0) {
-    for (const auto& uart : uarts_) uart->chip().poll();
-  }
-}
-
-void NativeDevices::drive_line(unsigned source, unsigned gsi, bool level) {
-  if (gsi >= kLines) return;
-  std::lock_guard guard(lines_lock_);
-  const u8 before = sources_[gsi];
-  const u8 bit = static_cast<u8>(1u << source);
-  sources_[gsi] = static_cast<u8>(level ? before | bit : before & ~bit);
-  if ((before != 0) != (sources_[gsi] != 0)) irq_.set_line(gsi, sources_[gsi] != 0);
+  return consoles_.io_write(port, width, value) || irq_.io_write(port, width, value);
 }
 
 void NativeDevices::reset() {
-  {
-    std::lock_guard guard(lines_lock_);
-    for (u8& line : sources_) line = 0;
-  }
   irq_.reset();
-  for (const auto& uart : uarts_) uart->chip().reset();
+  consoles_.reset();
 }
 
 }  // namespace rz
