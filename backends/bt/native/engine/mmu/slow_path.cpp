@@ -8,16 +8,33 @@
 namespace rz {
 namespace {
 
-/// A load across a page end: the operand itself where the two pages are neighbours in the host too, else a copy of it
-/// in the bounce buffer, so that the block goes on. Devices are left to the instruction's own block, which reads them
-/// once.
-SlowResult crossing_load(Vcpu& vcpu, u64 linear, unsigned bytes) {
+/// Both pages of an access that crosses a page end: the operand itself where the soft TLB knows both and they are
+/// neighbours in the host too, else null. A write hit says that no code is on either page.
+u8* neighbours(Vcpu& vcpu, u64 linear, Access access) {
+  const PrivClass cls = current_class(vcpu);
+  u64 next = (linear | (kPageBytes - 1)) + 1;
+  if (!vcpu.long_mode()) next = static_cast<u32>(next);
+  u8* first = tlb_hit(vcpu, cls, linear, 1, access);
+  const u8* second = tlb_hit(vcpu, cls, next, 1, access);
+  return first && second && first + (kPageBytes - (linear & (kPageBytes - 1))) == second ? first : nullptr;
+}
+
+/// A load or store across a page end that goes on in its block: on the operand itself where the two pages are
+/// neighbours in the host too; a load of other pages gets a copy in the bounce buffer. Other stores, accesses that read
+/// and write, and devices, which are read once, are left to the instruction's own block.
+SlowResult crossing_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
+  if (access != Access::kRead && access != Access::kWrite) return {nullptr, SlowAccess::kBounce};
+  if (u8* host = neighbours(vcpu, linear, access)) return {host, SlowAccess::kHost};
   Spans spans;
-  if (!resolve_spans(vcpu, linear, bytes, Access::kRead, current_class(vcpu), spans))
+  if (!resolve_spans(vcpu, linear, bytes, access, current_class(vcpu), spans))
     return {nullptr, SlowAccess::kFault};
   const Vcpu::BounceSpan &first = spans.part[0], &second = spans.part[1];
   if (!first.host || !second.host) return {nullptr, SlowAccess::kBounce};
-  if (vcpu.watch_data && data_breakpoints(vcpu, linear, bytes, Access::kRead)) return {nullptr, SlowAccess::kBounce};
+  if (vcpu.watch_data && data_breakpoints(vcpu, linear, bytes, access)) return {nullptr, SlowAccess::kBounce};
+  if (access == Access::kWrite) {
+    u8* host = neighbours(vcpu, linear, access);  // what was filled just now
+    return {host, host ? SlowAccess::kHost : SlowAccess::kBounce};
+  }
   if (first.host + first.bytes == second.host) return {first.host, SlowAccess::kHost};
   u8* copy = vcpu.bounce + (linear & 63);
   spans_read(vcpu, spans.part, spans.count, copy);
@@ -46,7 +63,7 @@ SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (alignment_fault(vcpu, linear, bytes)) return {nullptr, SlowAccess::kFault};
   if ((linear & (kPageBytes - 1)) + bytes > kPageBytes)
-    return access == Access::kRead ? crossing_load(vcpu, linear, bytes) : SlowResult{nullptr, SlowAccess::kBounce};
+    return crossing_access(vcpu, linear, bytes, access);
   const PrivClass cls = current_class(vcpu);
   SlowResult beside;
   if (writes(access) && store_beside_code(vcpu, cls, linear, bytes, beside)) return beside;
