@@ -23,10 +23,14 @@ static uint64_t now_ns(void) {
 /// Runs until `rounds` timings in a row were long enough. One that was long only because the machine was away for a
 /// while is found out by the next, which is short: more iterations then, and the timings so far are forgotten.
 static double measure(const struct workload* w, uint64_t round_ns, int rounds) {
-  enum { kMostTries = 100 };
+  if (w->pieces) {
+    round_ns /= (uint64_t)w->pieces;
+    rounds *= w->pieces;
+  }
+  const int most_tries = 100 + rounds;
   uint64_t iterations = 1;
   double best = 0;
-  for (int good = 0, tries = 0; good < rounds && tries < kMostTries; tries++) {
+  for (int good = 0, tries = 0; good < rounds && tries < most_tries; tries++) {
     const uint64_t start = now_ns();
     w->run(iterations);
     const uint64_t spent = now_ns() - start;

@@ -37,7 +37,8 @@ static void mutex2(uint64_t n) { two(lock_loop, n); }
 static void atomic2(uint64_t n) { two(atomic_loop, n); }
 static void parallel2(uint64_t n) { two(private_loop, n); }
 
-const struct workload thread_workloads[] = {{"mutex-2-threads", "ns/op", 1, 0, mutex2},
-                                            {"atomic-2-threads", "ns/op", 1, 0, atomic2},
-                                            {"parallel-2-threads", "ns/op", 1, 0, parallel2},
+enum { kPieces = 10 };
+const struct workload thread_workloads[] = {{"mutex-2-threads", "ns/op", 1, 0, mutex2, kPieces},
+                                            {"atomic-2-threads", "ns/op", 1, 0, atomic2, kPieces},
+                                            {"parallel-2-threads", "ns/op", 1, 0, parallel2, kPieces},
                                             {0}};
