@@ -3,4 +3,6 @@
 export { type ConformanceCase, type Outcome, runCases } from "./case.js";
 export { describeCases } from "./mocha.js";
 export { backendCases, type BackendSuiteOptions, describeBackend } from "./backend/describe-backend.js";
+export { missingFeatures } from "./backend/missing-features.js";
 export { type Feature, FEATURES } from "./backend/features.js";
+export { describeMove, moveCases, type MoveSuiteOptions } from "./move/describe-move.js";

@@ -12,6 +12,8 @@ export const FEATURES = {
   cpuid: "CPUID and the machine of its profile",
   msr: "RDMSR and WRMSR",
   fpu: "x87, SSE and XSAVE",
+  "self-modifying": "code that the guest or the host changes while it runs",
+  timers: "the 8254 and the timers of local APICs",
   uart: "native UARTs",
   exceptions: "exceptions that are delivered to the guest",
 } as const;
