@@ -1,0 +1,59 @@
+// The lab's machine: QEMU's emulated processor with SVM and nested paging, and an image of lab-image.ts in it.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LabImage } from "./lab-image.js";
+
+export interface LabMachineOptions {
+  readonly image: LabImage;
+  /** Program. */
+  readonly qemu: string;
+  readonly cpus: number;
+  readonly memoryMib: number;
+  /** Whether the console is this process's own terminal; otherwise it is the child's standard output. */
+  readonly onTerminal: boolean;
+  /** QEMU is killed after this. */
+  readonly limitMs: number;
+}
+
+export interface LabMachine {
+  readonly qemu: ChildProcess;
+  /** How it ended; the image is removed by then. */
+  readonly ended: Promise<{ readonly code: number | null; readonly timedOut: boolean }>;
+}
+
+/** @returns null when there is no such program */
+export async function startLabMachine(options: LabMachineOptions): Promise<LabMachine | null> {
+  const { image, cpus, memoryMib, onTerminal, limitMs } = options;
+  const folder = await mkdtemp(join(tmpdir(), "ringzero-kvm-lab-"));
+  const initrd = join(folder, "lab.cpio");
+  await writeFile(initrd, Buffer.concat(image.initramfs));
+  const qemu = spawn(
+    options.qemu,
+    [
+      ...["-accel", "tcg,thread=multi", "-M", "q35", "-nodefaults", "-cpu", "max", "-smp", `${cpus}`, "-m", `${memoryMib}`],
+      ...["-display", "none", "-no-reboot", "-kernel", image.kernel, "-initrd", initrd],
+      // signal=off: an interrupt key is the guest's.
+      ...["-chardev", `stdio,id=console${onTerminal ? ",signal=off" : ""}`, "-serial", "chardev:console"],
+      ...["-append", "console=ttyS0 quiet panic=-1 loglevel=4"],
+    ],
+    { stdio: onTerminal ? "inherit" : ["ignore", "pipe", "pipe"] },
+  );
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    qemu.kill("SIGKILL");
+  }, limitMs);
+  const ended = new Promise<number | null>((settle) => qemu.once("close", settle)).then(async (code) => {
+    clearTimeout(timer);
+    await rm(folder, { recursive: true, force: true });
+    return { code, timedOut };
+  });
+  const started = await new Promise<boolean>((settle) => {
+    qemu.once("spawn", () => settle(true));
+    qemu.once("error", () => settle(false));
+  });
+  return started ? { qemu, ended } : null;
+}
