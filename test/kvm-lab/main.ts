@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { fetchDebianImages } from "@ringzero/boot";
 import { labImage } from "./lab-image.js";
-import { startLabMachine } from "./lab-machine.js";
+import { qemuVersion, startLabMachine } from "./lab-machine.js";
 import { PART_NAMES } from "./parts.js";
 import { parseResultLine } from "./results.js";
 
@@ -17,13 +17,14 @@ const USAGE = `npm run kvm-lab -- [--only PART[,PART…]] [--minutes N] [--cpus 
 npm run kvm-lab -- --shell | --run COMMAND
 Runs this project on the KVM of a stock kernel under emulated AMD-V. Parts: ${PART_NAMES.join(", ")}.
 --console shows everything that the lab prints, not only results; --shell gives a shell in it instead of parts, and --run runs one
-command line of the shell, both in this folder, with node, and with this folder's programs at the same paths.`;
+command line of the shell, both in this folder, with node, and with this folder's programs at the same paths.
+The lab has 2 CPUs, or 1 where QEMU is older than 8.1 (see lab-machine.ts).`;
 
 const { values } = parseArgs({
   options: {
     only: { type: "string", default: PART_NAMES.join(",") },
     minutes: { type: "string", default: "20" },
-    cpus: { type: "string", default: "2" },
+    cpus: { type: "string" },
     memory: { type: "string", default: "3072" },
     qemu: { type: "string", default: "qemu-system-x86_64" },
     console: { type: "boolean", default: false },
@@ -55,11 +56,14 @@ const image = await labImage({ images, root: ROOT, command });
 if (!image) skip("packages of Debian");
 if (image.missing.length > 0) console.log(`the lab is without ${image.missing.join(", ")}: this host does not have them`);
 
+const { version, raceFree } = await qemuVersion(values.qemu);
+const cpus = values.cpus ?? (raceFree ? "2" : "1");
+if (version !== null) console.log(`QEMU ${version}, ${cpus} CPU${cpus === "1" ? "" : "s"}`);
 const onTerminal = values.shell || values.run !== undefined;
 const lab = await startLabMachine({
   image,
   qemu: values.qemu,
-  cpus: Number(values.cpus),
+  cpus: Number(cpus),
   memoryMib: Number(values.memory),
   onTerminal,
   limitMs: Number(values.minutes) * 60_000,

@@ -159,7 +159,8 @@ export interface Vm {
   trackDirty(on: boolean): Promise<void>;
   /**
    * Pages that the guest wrote since tracking began or since the last call: whole pages, sorted, adjacent ones as one range. A page that is
-   * written while this runs is in this answer or in the next, never in neither. Writes of the host are not in it.
+   * written while this runs is in this answer or in the next, never in neither. One that the guest read for the first time may be in it too.
+   * Writes of the host are not in it.
    * @throws RingzeroError `VM_UNSUPPORTED`, also when nothing is tracked
    */
   takeDirty(): Promise<readonly MemoryRange[]>;

@@ -1,18 +1,15 @@
-// The conformance suite that third parties run, on both backends.
+// The conformance suites that third parties run: of both backends, and of moves between them.
 
-import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import type { Reporter } from "../part.js";
 import { runProgram } from "../run-program.js";
 
 const MOCHA = "node_modules/mocha/bin/mocha.js";
-const SUITES = { bt: "backends/bt/build/test/conformance.test.js", kvm: "backends/kvm/build/test/conformance.test.js" };
+const SUITES = { kvm: "suites/kvm.js", bt: "suites/bt.js", moves: "suites/moves.js" };
 
 export async function conformance(report: Reporter): Promise<void> {
-  for (const [name, file] of Object.entries(SUITES)) {
-    if (!existsSync(file)) {
-      report.failed(name, `${file} is not there`);
-      continue;
-    }
+  for (const [name, path] of Object.entries(SUITES)) {
+    const file = fileURLToPath(new URL(`../${path}`, import.meta.url));
     const words = [MOCHA, "--no-config", "--reporter", "tools/mocha-reporter.cjs", "--timeout", "120000", "--exit", file];
     const { code, output } = await runProgram(process.execPath, words);
     const count = /(\d+) passed, (\d+) failed/.exec(output);

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { guestImages, LinuxGuest } from "../../system/linux-guest.js";
+import { LAB_PROFILE } from "../lab-lacks.js";
 import type { Reporter } from "../part.js";
 
 const WORK = "for i in 1 2 3 4; do seq 20000 | sha256sum; done";
@@ -10,7 +11,7 @@ const MOST_MOVES = 40;
 
 export async function move(report: Reporter): Promise<void> {
   const images = (await guestImages())!;
-  const guest = await LinuxGuest.boot(images, { backend: "kvm", memory: "256MiB", cpuProfile: "x86-64-v1" });
+  const guest = await LinuxGuest.boot(images, { backend: "kvm", memory: "256MiB", cpuProfile: LAB_PROFILE });
   try {
     const expected = await guest.onHost(WORK);
     let done = false;

@@ -93,7 +93,7 @@ export const VECTOR_CASES: readonly ContractCase[] = [
   {
     id: "vectors/ymm",
     title: "keeps both halves of YMM registers over exits, and reports XCR0 as it was set",
-    uses: ["guest-code", "long-mode", "fpu", "cpuid"],
+    uses: ["guest-code", "long-mode", "fpu", "avx", "cpuid"],
     async run(stage) {
       const found = await withAvx(stage, async (cpuProfile) => {
         const actor = await stage.load(YMM, { cpuProfile }, () => 0);
@@ -111,7 +111,7 @@ export const VECTOR_CASES: readonly ContractCase[] = [
   {
     id: "vectors/bad-xcr0",
     title: "raises #GP for a value of XCR0 that no processor takes, and keeps the one that was",
-    uses: ["guest-code", "long-mode", "fpu", "cpuid", "exceptions"],
+    uses: ["guest-code", "long-mode", "fpu", "avx", "cpuid", "exceptions"],
     async run(stage) {
       const found = await withAvx(stage, async (cpuProfile) => {
         const actor = await stage.load(BAD_XCR0, { cpuProfile });

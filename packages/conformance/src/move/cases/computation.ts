@@ -166,7 +166,7 @@ export const COMPUTATION_CASES: readonly MoveCase[] = [
   {
     id: "move/avx",
     title: "both halves of YMM registers come along",
-    uses: ["guest-code", "long-mode", "fpu", "cpuid"],
+    uses: ["guest-code", "long-mode", "fpu", "avx", "cpuid"],
     async run(stage) {
       let profile = "";
       const found = await withAvx(
