@@ -29,6 +29,7 @@ constexpr Need kNeeds[] = {
     {KVM_CAP_VCPU_EVENTS, "capability KVM_CAP_VCPU_EVENTS"},
     {KVM_CAP_DEBUGREGS, "capability KVM_CAP_DEBUGREGS"},
     {KVM_CAP_MP_STATE, "capability KVM_CAP_MP_STATE"},
+    {KVM_CAP_MCE, "capability KVM_CAP_MCE"},
     {KVM_CAP_ADJUST_CLOCK, "capability KVM_CAP_ADJUST_CLOCK"},
 };
 

@@ -141,7 +141,7 @@ bool IrqPlatform::mmio_write(Vcpu& vcpu, u64 gpa, unsigned width, u64 value) {
   }
   if ((gpa & kPageMask) != kIoapicBase) return false;
   std::lock_guard guard(chips_lock_);
-  // The select and EOI registers are often written as bytes.
+  // The select register is often written as a byte.
   if (whole || ((offset & 15) == 0 && (offset & 0xFF) != 0x10)) ioapic_.mmio_write(offset, static_cast<u32>(value));
   return true;
 }
