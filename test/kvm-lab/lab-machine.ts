@@ -63,7 +63,8 @@ export async function startLabMachine(options: LabMachineOptions): Promise<LabMa
       ...["-display", "none", "-no-reboot", "-kernel", image.kernel, "-initrd", initrd],
       // signal=off: an interrupt key is the guest's.
       ...["-chardev", `stdio,id=console${onTerminal ? ",signal=off" : ""}`, "-serial", "chardev:console"],
-      ...["-append", "console=ttyS0 quiet panic=-1 loglevel=4"],
+      // The emulated TSC is the host's own, so the kernel need not compare it with slower clocks; both engines then measure the same rate.
+      ...["-append", "console=ttyS0 quiet panic=-1 loglevel=4 tsc=reliable"],
     ],
     { stdio: onTerminal ? "inherit" : ["ignore", "pipe", "pipe"] },
   );

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { busyboxInitramfs, USERSPACE_BANNER } from "@ringzero/boot";
 import { guestImages } from "../../system/linux-guest.js";
+import { LAB_PROFILE } from "../lab-lacks.js";
 import type { Reporter } from "../part.js";
 
 const ROUNDS = 5;
@@ -19,21 +20,37 @@ export async function microvm(report: Reporter): Promise<void> {
   const qemu = ["/usr/bin/qemu-system-x86_64", "/usr/local/bin/qemu-system-x86_64"].find((path) => existsSync(path));
   if (!qemu) return report.skipped("boot time beside QEMU's microvm", "qemu-system-x86");
   const images = (await guestImages())!;
-  const initrd = join(await mkdtemp(join(tmpdir(), "microvm-")), "initrd.cpio");
+  const folder = await mkdtemp(join(tmpdir(), "microvm-"));
+  const [initrd, spec] = [join(folder, "initrd.cpio"), join(folder, "machine.json")];
   await writeFile(initrd, await busyboxInitramfs({ busybox: images.busybox, commands: ["true"] }));
+  const boot = { kind: "linux", kernel: images.kernel, initrd: [initrd], append: APPEND };
+  await writeFile(spec, JSON.stringify({ name: "microvm", memory: "256MiB", cpuProfile: LAB_PROFILE, boot }));
   const contenders: Readonly<Record<string, readonly string[]>> = {
-    ringzero: [
-      ...[process.execPath, RINGZERO, "run", "--backend", "kvm", "--memory", "256MiB", "--kernel", images.kernel],
-      ...["--initrd", initrd, "--append", APPEND],
-    ],
+    ringzero: [process.execPath, RINGZERO, "run", "--backend", "kvm", "--spec", spec],
     qemu: [
-      ...[qemu, "-accel", "kvm", "-M", "microvm", "-cpu", "host", "-nodefaults", "-no-user-config", "-m", "256", "-no-reboot"],
+      ...[
+        qemu,
+        "-accel",
+        "kvm",
+        "-M",
+        "microvm",
+        "-cpu",
+        "host,-xsave",
+        "-nodefaults",
+        "-no-user-config",
+        "-m",
+        "256",
+        "-no-reboot",
+      ],
       ...["-display", "none", "-serial", "stdio", "-kernel", images.kernel, "-initrd", initrd, "-append", APPEND],
     ],
   };
   const times: Record<string, number[]> = { ringzero: [], qemu: [] };
   for (let round = 0; round < ROUNDS; round++) {
-    for (const [name, command] of Object.entries(contenders)) times[name]!.push(await untilUserspace(command));
+    for (const [name, command] of Object.entries(contenders)) {
+      times[name]!.push(await untilUserspace(command));
+      console.log(`${name} boots in ${times[name]!.at(-1)} ms`);
+    }
   }
   const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!;
   const ours = median(times["ringzero"]!);
