@@ -318,10 +318,7 @@ std::string load_machine(Machine& machine, Devices& devices, const u8* from, siz
   if (const char* why = state::decode(from, bytes, image)) return why;
   u64 hz = 0;
   if (Outcome got = machine.tsc_hz(hz); !got.ok()) return describe(got);
-  const u64 apart = hz > image.tsc_hz ? hz - image.tsc_hz : image.tsc_hz - hz;
-  if (image.tsc_hz == 0 || apart > hz / 1000)
-    return "the state's time-stamp counter runs at another rate than this host's; the machine can be moved only to a "
-           "host of the same rate";
+  if (const char* why = state::check_tsc_rate(image, hz)) return why;
   for (const OneVcpu& one : image.vcpus) {
     if (one.xsave.size() > machine.host().xsave_bytes)
       return "the FPU state has components that this host's processor lacks";
