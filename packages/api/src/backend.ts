@@ -166,8 +166,8 @@ export interface Vm {
   takeDirty(): Promise<readonly MemoryRange[]>;
   /**
    * Stop and free everything, in any state; idempotent.
-   * @param options.keepMemory  leave the guest's memory as it is, and views of it valid, because another VM was made over it; default: its
-   *   pages are given back at once, and views that somebody still holds read as zeros
+   * @param options.keepMemory  leave the guest's memory as it is, because another VM was made over it. This VM's mapping of it goes at once,
+   *   and views that somebody still holds are empty. Default: its pages are given back at once, and such views read as zeros
    */
   dispose(options?: { readonly keepMemory?: boolean }): Promise<void>;
 }
