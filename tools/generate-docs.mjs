@@ -1,4 +1,5 @@
-// Writes what is generated from source: docs/errors.md, docs/engine-inspection.md, the published schema, the machine code of the conformance suite.
+// Writes what is generated from source: docs/errors.md, docs/engine-inspection.md, the code in docs/backends.md, the published schema, the
+// machine code of the conformance suite.
 // As a module, says which of them are stale.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -6,6 +7,20 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ASSEMBLED_PATH, assembledPrograms } from "./assemble-conformance.mjs";
 import { ROOT } from "./process.mjs";
+
+/** Code in a page is that of a compiled file: `<!-- code: FILE#NAME -->`, then what stands between `#region NAME` and the next `#endregion` there. */
+function withCode(page) {
+  const text = readFileSync(join(ROOT, page), "utf8");
+  return text.replace(/(<!-- code: (\S+)#(\S+) -->\n)(?:```ts\n[\s\S]*?\n```\n)?/g, (_, mark, file, name) => {
+    const lines = readFileSync(join(ROOT, file), "utf8").split("\n");
+    const begin = lines.findIndex((line) => line.trim() === `// #region ${name}`);
+    const end = lines.findIndex((line, i) => i > begin && /^\/\/ #endregion\b/.test(line.trim()));
+    if (begin < 0 || end < 0) throw new Error(`${page} shows ${file}#${name}, and there is no such region`);
+    const shown = lines.slice(begin + 1, end);
+    const indent = Math.min(...shown.filter((line) => line !== "").map((line) => /^ */.exec(line)[0].length));
+    return `${mark}\`\`\`ts\n${shown.map((line) => line.slice(indent)).join("\n")}\n\`\`\`\n`;
+  });
+}
 
 async function outputs() {
   const api = await import(new URL("../packages/api/dist/index.js", import.meta.url).href);
@@ -72,6 +87,7 @@ async function outputs() {
   return {
     "docs/errors.md": errors,
     "docs/engine-inspection.md": inspection,
+    "docs/backends.md": withCode("docs/backends.md"),
     "packages/api/schema/machine-spec.json": `${JSON.stringify(schema, null, 2)}\n`,
     [ASSEMBLED_PATH]: await assembledPrograms(),
   };

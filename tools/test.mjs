@@ -1,5 +1,5 @@
 // npm test: sets up, then runs lint, every mocha suite and every C++ test program, and prints the sum as its last line.
-// `node tools/test.mjs NAME…` runs only those parts: lint, mocha, native.
+// `node tools/test.mjs NAME…` runs only those parts: lint, mocha, native, lab.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -48,6 +48,7 @@ const parts = {
     }
     return sumCounts(counts);
   },
+  lab: () => counted("KVM lab", [process.execPath, "test/build/kvm-lab/main.js", "--quick", "--minutes", "12"]),
 };
 const wanted = process.argv.slice(2);
 const counts = [];

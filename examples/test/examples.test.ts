@@ -7,7 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { DiskPlugin } from "@ringzero/api";
 import { busyboxInitramfs, fetchDebianImages } from "@ringzero/boot";
+import { describeDisk, openPlugin } from "@ringzero/conformance";
 import { defineMachine, Ringzero } from "@ringzero/core";
 import { fakeGuest, fakePlugins } from "@ringzero/testing";
 import postCard from "../device-plugin.js";
@@ -95,16 +97,8 @@ describe("examples", () => {
       assert.deepEqual(codes, [["POST", 0x42]]);
     });
   }
+});
 
-  it("disk-plugin.ts reads its label, then zeros, and refuses what it does not claim", async () => {
-    if (labelDisk.kind !== "disk") throw new Error("not a disk plugin");
-    const disk = await labelDisk.open({ label: "hello", blocks: 4 }, undefined as never);
-    assert.equal(disk.sizeBytes, 2048);
-    const into = new Uint8Array(1024).fill(7);
-    await disk.read(0, into);
-    assert.equal(Buffer.from(into.subarray(0, 5)).toString(), "hello");
-    assert.ok(into.subarray(5).every((byte) => byte === 0));
-    await assert.rejects(disk.write(0, into), { code: "VM_UNSUPPORTED" });
-    await disk.close();
-  });
+describeDisk("disk-plugin.ts", () => openPlugin(labelDisk as DiskPlugin, { label: "hello", blocks: 4 }), {
+  content: { offsetBytes: 0, bytes: Uint8Array.from([...Buffer.from("hello"), ...new Array(1000).fill(0)]) },
 });

@@ -3,7 +3,7 @@
 
 import { readdir, readFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { busyboxInitramfs, type DebianImages } from "@ringzero/boot";
 import { filesInitramfs, hostProgramInitramfs } from "../guest-images/file-tree.js";
 import { debianPackages } from "../guest-images/debian-packages.js";
@@ -25,13 +25,12 @@ export interface LabImageOptions {
   readonly images: DebianImages;
   /** Root folder of this project. */
   readonly root: string;
-  /** Run in the guest, by its own Node; the machine powers off when it ends. */
-  readonly script: string;
-  readonly scriptArguments: readonly string[];
+  /** Line of the guest's shell, run in `root`; the machine powers off when it ends. */
+  readonly command: string;
 }
 
 /** @returns null where the kernel's modules cannot be had; a line has been printed that says what */
-export async function labImage({ images, root, script, scriptArguments }: LabImageOptions): Promise<LabImage | null> {
+export async function labImage({ images, root, command }: LabImageOptions): Promise<LabImage | null> {
   const system = await debianPackages({ packages: ["linux-image-cloud-amd64*"] });
   if (!system) return null;
   const kernelName = (await readdir(join(system, "boot"))).find((name) => name.startsWith("vmlinuz-"))!;
@@ -40,11 +39,7 @@ export async function labImage({ images, root, script, scriptArguments }: LabIma
   const initramfs = [
     await busyboxInitramfs({
       busybox: images.busybox,
-      commands: [
-        ...loads,
-        "ls -l /dev/kvm",
-        `cd ${root} && ${process.execPath} ${relative(root, script)} ${scriptArguments.join(" ")}`,
-      ],
+      commands: [...loads, "ls -l /dev/kvm", `cd ${root} && ${command}`],
     }),
     filesInitramfs(Object.fromEntries([...modules].map(([name, bytes]) => [`lib/lab/${name}.ko`, bytes]))),
     await projectInitramfs(root),

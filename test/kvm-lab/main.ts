@@ -2,31 +2,36 @@
 // kernel in it loads kvm-amd, and this project runs there on a /dev/kvm that is the kernel's own (inside.ts says what). Slow, but nothing
 // about it is ours. Its last line counts; where QEMU or the packages are missing it says so and passes.
 
-import { spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { relative } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { fetchDebianImages } from "@ringzero/boot";
 import { labImage } from "./lab-image.js";
-import { PART_NAMES } from "./parts.js";
+import { qemuVersion, startLabMachine } from "./lab-machine.js";
+import { PART_NAMES, QUICK_PARTS } from "./parts.js";
 import { parseResultLine } from "./results.js";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
-const USAGE = `npm run kvm-lab -- [--only PART[,PART…]] [--minutes N] [--cpus N] [--memory MIB] [--qemu PROGRAM] [--console]
+const USAGE = `npm run kvm-lab -- [--quick | --only PART[,PART…]] [--minutes N] [--cpus N] [--memory MIB] [--qemu PROGRAM] [--console]
+npm run kvm-lab -- --shell | --run COMMAND
 Runs this project on the KVM of a stock kernel under emulated AMD-V. Parts: ${PART_NAMES.join(", ")}.
---console shows everything that the lab prints, not only results.`;
+--quick runs ${QUICK_PARTS.join(", ")}, which is what npm test does. The lab is ended after 20 minutes, or N.
+--console shows everything that the lab prints, not only results; --shell gives a shell in it instead of parts, and --run runs one
+command line of the shell, both in this folder, with node, and with this folder's programs at the same paths.
+The lab has 2 CPUs, or 1 where QEMU is older than 8.1 (see lab-machine.ts).`;
 
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: PART_NAMES.join(",") },
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
     minutes: { type: "string", default: "20" },
-    cpus: { type: "string", default: "2" },
+    cpus: { type: "string" },
     memory: { type: "string", default: "3072" },
     qemu: { type: "string", default: "qemu-system-x86_64" },
     console: { type: "boolean", default: false },
+    shell: { type: "boolean", default: false },
+    run: { type: "string" },
     help: { type: "boolean", default: false },
   },
 });
@@ -34,7 +39,7 @@ if (values.help) {
   console.log(USAGE);
   process.exit(0);
 }
-const parts = values.only.split(",");
+const parts = values.only?.split(",") ?? (values.quick ? QUICK_PARTS : PART_NAMES);
 const unknown = parts.filter((name) => !PART_NAMES.includes(name));
 if (unknown.length > 0) {
   console.error(`there is no part ${unknown.join(", ")}\n${USAGE}`);
@@ -47,48 +52,37 @@ function skip(what: string): never {
 }
 
 const images = await fetchDebianImages().catch((error: Error) => skip(`a Debian kernel (${error.message})`));
-const image = await labImage({
-  images,
-  root: ROOT,
-  script: fileURLToPath(new URL("./inside.js", import.meta.url)),
-  scriptArguments: parts,
-});
+const inside = relative(ROOT, fileURLToPath(new URL("./inside.js", import.meta.url)));
+const command = values.shell ? "setsid cttyhack sh -l" : (values.run ?? `${process.execPath} ${inside} ${parts.join(" ")}`);
+const image = await labImage({ images, root: ROOT, command });
 if (!image) skip("packages of Debian");
 if (image.missing.length > 0) console.log(`the lab is without ${image.missing.join(", ")}: this host does not have them`);
 
-const folder = await mkdtemp(join(tmpdir(), "ringzero-kvm-lab-"));
-const initrd = join(folder, "lab.cpio");
-await writeFile(initrd, Buffer.concat(image.initramfs));
-const limitMs = Number(values.minutes) * 60_000;
-const qemu = spawn(
-  values.qemu,
-  [
-    ...["-accel", "tcg,thread=multi", "-M", "q35", "-nodefaults", "-cpu", "max", "-smp", values.cpus, "-m", values.memory],
-    ...["-display", "none", "-no-reboot", "-serial", "stdio", "-kernel", image.kernel, "-initrd", initrd],
-    ...["-append", "console=ttyS0 quiet panic=-1 loglevel=4"],
-  ],
-  { stdio: ["ignore", "pipe", "pipe"] },
-);
+const { version, raceFree } = await qemuVersion(values.qemu);
+const cpus = values.cpus ?? (raceFree ? "2" : "1");
+if (version !== null) console.log(`QEMU ${version}, ${cpus} CPU${cpus === "1" ? "" : "s"}`);
+const onTerminal = values.shell || values.run !== undefined;
+const lab = await startLabMachine({
+  image,
+  qemu: values.qemu,
+  cpus: Number(cpus),
+  memoryMib: Number(values.memory),
+  onTerminal,
+  limitMs: Number(values.minutes) * 60_000,
+});
+if (!lab) skip(`${values.qemu} (Debian: apt-get install qemu-system-x86)`);
+const { qemu, ended } = lab;
+if (onTerminal) {
+  const { timedOut } = await ended;
+  if (timedOut) console.log(`the lab was ended after ${values.minutes} minutes`);
+  process.exit(timedOut ? 1 : 0);
+}
 const counts = { passed: 0, failed: 0, skipped: 0 };
 let done = false;
-let timedOut = false;
 const recent: string[] = [];
-const timer = setTimeout(() => {
-  timedOut = true;
-  qemu.kill("SIGKILL");
-}, limitMs);
 let complaint = "";
-qemu.stderr.on("data", (bytes: Buffer) => (complaint += bytes));
-const started = new Promise<boolean>((settle) => {
-  qemu.once("spawn", () => settle(true));
-  qemu.once("error", () => settle(false));
-});
-const ended = new Promise<number | null>((settle) => qemu.once("close", settle));
-if (!(await started)) {
-  await rm(folder, { recursive: true, force: true });
-  skip(`${values.qemu} (Debian: apt-get install qemu-system-x86)`);
-}
-for await (const line of createInterface({ input: qemu.stdout })) {
+qemu.stderr!.on("data", (bytes: Buffer) => (complaint += bytes));
+for await (const line of createInterface({ input: qemu.stdout! })) {
   recent.push(line);
   if (recent.length > 40) recent.shift();
   const result = parseResultLine(line);
@@ -102,9 +96,7 @@ for await (const line of createInterface({ input: qemu.stdout })) {
   const word = { passed: "ok  ", failed: "FAILED", skipped: "skipped" }[result.kind];
   console.log(`${word} ${result.name}${result.detail === "" ? "" : `: ${result.detail}`}`);
 }
-const code = await ended;
-clearTimeout(timer);
-await rm(folder, { recursive: true, force: true });
+const { code, timedOut } = await ended;
 if (!done) {
   counts.failed += 1;
   const why = timedOut ? `did not end within ${values.minutes} minutes` : `ended early (QEMU's exit code ${code})`;

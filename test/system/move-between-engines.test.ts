@@ -1,11 +1,12 @@
-// A small guest that moves between every two engines of this host hundreds of times in the middle of a computation: each sum that it
-// prints must be the one that this program computes. Small, because an engine may run ring 0 slowly: a kernel that boots would take hours there.
+// Small guests that move between every two engines of this host hundreds of times in the middle of a computation: each sum that they
+// print must be the one that this program computes. Small, because an engine may run ring 0 slowly: a kernel that boots would take hours there.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { defineMachine, Ringzero } from "@ringzero/core";
+import { defineMachine, type Machine, Ringzero } from "@ringzero/core";
+import { assembleSums, expectedSum, parseLine } from "./moving-sums.js";
 
 const ROM_BYTES = 0x10000;
 const MOVES = 300;
@@ -43,64 +44,123 @@ describe("a guest in the middle of a computation", function () {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
+  for (const [from, to, cpus] of [
+    ["bt", "bt", 1],
+    ["bt", "kvm", 1],
+    ["bt", "bt", 2],
+    ["bt", "kvm", 2],
+  ] as const) {
+    const processors = cpus === 1 ? "one processor" : `${cpus} processors`;
+    it(`in ring 3 of ${processors}, with timers and system calls, moves ${MOVES} times between ${from} and ${to}`, async function () {
+      await using sdk = new Ringzero({ discover: import.meta.url });
+      const cpuProfile = await commonProfile(this, sdk, [from, to]);
+      const boot = { kind: "firmware", image: assembleSums(folder, cpus) } as const;
+      const spec = defineMachine({ name: "sums", memory: "2MiB", cpus, boot, cpuProfile });
+      await using machine = await sdk.create(spec, { backend: from });
+      const text = listen(machine);
+      await machine.start();
+      const refusal = await move(machine, from, to);
+      await more(text);
+      await machine.stop();
+      const lines = text.all.split("\n").slice(0, -1).map(parseLine);
+      assert.ok(lines.length > 10, `${lines.length} lines`);
+      const sums = new Set(lines.map(({ sums: [first] }) => first));
+      if (cpus > 1)
+        for (const {
+          sums: [, second],
+          otherRounds,
+        } of lines)
+          if (otherRounds > 0) sums.add(second);
+      assert.deepEqual([...sums], [expectedSum()], "a sum is wrong");
+      const ticks = (name: "pitTicks" | "apicTicks" | "otherRounds"): number[] => lines.map((line) => line[name]);
+      for (const counts of [ticks("pitTicks"), ticks("apicTicks"), ...(cpus > 1 ? [ticks("otherRounds")] : [])]) {
+        for (const [i, count] of counts.entries()) assert.ok(i === 0 || count >= counts[i - 1]!, "a count went back");
+        assert.ok(counts.at(-1)! > counts[0]!, "a clock or a processor stood still");
+      }
+      skipIfRefused(this, refusal);
+    });
+  }
+
   for (const [from, to] of [
     ["bt", "bt"],
     ["bt", "kvm"],
   ] as const) {
-    it(`moves ${MOVES} times between ${from} and ${to}, and each sum is right`, async function () {
+    it(`in real mode moves ${MOVES} times between ${from} and ${to}, and each sum is right`, async function () {
       await using sdk = new Ringzero({ discover: import.meta.url });
-      const backends = await sdk.backends();
-      for (const name of [from, to]) {
-        const report = backends.find((one) => one.name === name);
-        const why = !report
-          ? "is not among the dependencies of these tests"
-          : !report.available
-            ? `does not work here: ${report.reason}`
-            : !report.capabilities.saveState
-              ? "does not claim to save the state of a machine"
-              : null;
-        if (why === null) continue;
-        console.log(`      skipped: the backend ${name} ${why}`);
-        this.skip();
-      }
-      const profiles = [from, to].map((name) => backends.find((one) => one.name === name)!.capabilities.cpuProfiles);
-      const cpuProfile = profiles[0]!.find((one) => profiles[1]!.includes(one));
-      if (cpuProfile === undefined) {
-        console.log(`      skipped: ${from} and ${to} have no CPU profile in common`);
-        this.skip();
-      }
+      const cpuProfile = await commonProfile(this, sdk, [from, to]);
       const spec = defineMachine({ name: "sums", memory: "2MiB", boot: { kind: "firmware", image }, cpuProfile });
       await using machine = await sdk.create(spec, { backend: from });
-      let text = "";
-      machine.on("console", ({ bytes }) => {
-        text += Buffer.from(bytes).toString("latin1");
-      });
+      const text = listen(machine);
       await machine.start();
-      let refusal = "";
-      for (let i = 0; i < MOVES && refusal === ""; i += 1) {
-        try {
-          await machine.moveTo(i % 2 === 0 ? to : from);
-        } catch (error) {
-          // A processor that cannot honour the state says so, and the guest goes on where it was. An engine can always follow itself.
-          const { code, message } = error as { code?: string; message: string };
-          if (from === to || code !== "VM_UNSUPPORTED") throw error;
-          refusal = `after ${i} moves: ${message}`;
-          assert.equal(machine.state, "running");
-          assert.equal(machine.backend, i % 2 === 0 ? from : to);
-        }
-        await new Promise((later) => setTimeout(later, (i * 7) % 11));
-      }
-      const enough = text.length + 200;
-      while (text.length < enough) await new Promise((later) => setTimeout(later, 5));
+      const refusal = await move(machine, from, to);
+      await more(text);
       await machine.stop();
-      const lines = text.split("\n").slice(0, -1);
+      const lines = text.all.split("\n").slice(0, -1);
       const line = expectedLine();
       assert.ok(lines.length > 10, `${lines.length} lines`);
       assert.deepEqual([...new Set(lines)], [line], "no line is wrong, torn, lost in part or printed twice in part");
-      if (refusal !== "") {
-        console.log(`      skipped: ${refusal}`);
-        this.skip();
-      }
+      skipIfRefused(this, refusal);
     });
   }
 });
+
+/** The CPU profile that both have; skips the test where one of them cannot be used, saying why. */
+async function commonProfile(test: Mocha.Context, sdk: Ringzero, names: readonly string[]): Promise<string> {
+  const backends = await sdk.backends();
+  const skip = (why: string): never => {
+    console.log(`      skipped: ${why}`);
+    return test.skip();
+  };
+  const profiles = names.map((name) => {
+    const report = backends.find((one) => one.name === name);
+    if (!report) return skip(`the backend ${name} is not among the dependencies of these tests`);
+    if (!report.available) return skip(`the backend ${name} does not work here: ${report.reason}`);
+    if (!report.capabilities.saveState) return skip(`the backend ${name} does not claim to save the state of a machine`);
+    return report.capabilities.cpuProfiles;
+  });
+  // `host` is not the same on both.
+  const shared = profiles[0]!.filter((one) => profiles.every((list) => list.includes(one)));
+  const common = shared.find((one) => one !== "host" || names[0] === names[1]);
+  return common ?? skip(`${names.join(" and ")} have no CPU profile in common`);
+}
+
+function listen(machine: Machine): { all: string } {
+  const text = { all: "" };
+  machine.on("console", ({ bytes }) => {
+    text.all += Buffer.from(bytes).toString("latin1");
+  });
+  return text;
+}
+
+/** Until the guest has printed some more. */
+async function more(text: { all: string }): Promise<void> {
+  const enough = text.all.length + 400;
+  while (text.all.length < enough) {
+    if (text.all.includes("!")) throw new Error(`the guest met an exception: ${text.all.slice(-80)}`);
+    await new Promise((later) => setTimeout(later, 5));
+  }
+}
+
+/** Move to and fro. @returns why one engine refused the other's state; empty when it never did */
+async function move(machine: Machine, from: string, to: string): Promise<string> {
+  for (let i = 0; i < MOVES; i += 1) {
+    try {
+      await machine.moveTo(i % 2 === 0 ? to : from);
+    } catch (error) {
+      // A processor that cannot honour the state says so, and the guest goes on where it was. An engine can always follow itself.
+      const { code, message } = error as { code?: string; message: string };
+      if (from === to || code !== "VM_UNSUPPORTED") throw error;
+      assert.equal(machine.state, "running");
+      assert.equal(machine.backend, i % 2 === 0 ? from : to);
+      return `after ${i} moves: ${message}`;
+    }
+    await new Promise((later) => setTimeout(later, (i * 7) % 11));
+  }
+  return "";
+}
+
+function skipIfRefused(test: Mocha.Context, refusal: string): void {
+  if (refusal === "") return;
+  console.log(`      skipped: ${refusal}`);
+  test.skip();
+}

@@ -1,6 +1,9 @@
-// The translator against the published suite: nothing is left out.
+// The translator against the published suite.
 
 import { BtBackend } from "@ringzero/backend-bt";
-import { describeBackend } from "@ringzero/conformance";
+import { describeBackend, describeMove } from "@ringzero/conformance";
 
-describeBackend("bt", () => new BtBackend());
+const create = () => new BtBackend();
+
+describeBackend("bt", create);
+describeMove("bt", create, "bt", create);

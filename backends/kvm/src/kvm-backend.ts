@@ -32,6 +32,7 @@ function examine(): KvmProbe {
     return {
       failure: `KVM is of Linux on x86-64, and this is ${process.platform} on ${process.arch}`,
       maxVcpus: 0,
+      v1: false,
       v2: false,
       v3: false,
     };
@@ -39,6 +40,6 @@ function examine(): KvmProbe {
   try {
     return nativeAddon().probe();
   } catch (error) {
-    return { failure: error instanceof Error ? error.message : String(error), maxVcpus: 0, v2: false, v3: false };
+    return { failure: error instanceof Error ? error.message : String(error), maxVcpus: 0, v1: false, v2: false, v3: false };
   }
 }

@@ -6,11 +6,11 @@ import type { KvmProbe } from "./native-parts.js";
 const LINK_MAX_VCPUS = 64; // what the shared structures hold
 
 /** @param probe  what the host's KVM says */
-export function capabilitiesFor({ maxVcpus, v2, v3 }: KvmProbe): BackendCapabilities {
+export function capabilitiesFor({ maxVcpus, v1, v2, v3 }: KvmProbe): BackendCapabilities {
   return {
     maxVcpus: Math.min(maxVcpus, LINK_MAX_VCPUS),
     maxMemoryBytes: 64 * 2 ** 30,
-    cpuProfiles: [...(v2 ? ["x86-64-v2"] : []), ...(v3 ? ["x86-64-v3"] : []), "host"],
+    cpuProfiles: [...(v2 ? ["x86-64-v2"] : []), ...(v3 ? ["x86-64-v3"] : []), "host", ...(v1 ? ["x86-64-v1"] : [])],
     saveState: true,
     dirtyLog: true,
     debug: true,

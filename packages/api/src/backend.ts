@@ -159,14 +159,15 @@ export interface Vm {
   trackDirty(on: boolean): Promise<void>;
   /**
    * Pages that the guest wrote since tracking began or since the last call: whole pages, sorted, adjacent ones as one range. A page that is
-   * written while this runs is in this answer or in the next, never in neither. Writes of the host are not in it.
+   * written while this runs is in this answer or in the next, never in neither. One that the guest read for the first time may be in it too.
+   * Writes of the host are not in it.
    * @throws RingzeroError `VM_UNSUPPORTED`, also when nothing is tracked
    */
   takeDirty(): Promise<readonly MemoryRange[]>;
   /**
    * Stop and free everything, in any state; idempotent.
-   * @param options.keepMemory  leave the guest's memory as it is, and views of it valid, because another VM was made over it; default: its
-   *   pages are given back at once, and views that somebody still holds read as zeros
+   * @param options.keepMemory  leave the guest's memory as it is, because another VM was made over it. This VM's mapping of it goes at once,
+   *   and views that somebody still holds are empty. Default: its pages are given back at once, and such views read as zeros
    */
   dispose(options?: { readonly keepMemory?: boolean }): Promise<void>;
 }

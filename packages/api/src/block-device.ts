@@ -10,6 +10,10 @@ export interface BlockCapabilities {
   readonly writeZeroes: boolean;
 }
 
+/**
+ * An open disk. Every operation checks before any effect: a place or length that is none is a `RangeError` (`checkTransfer` does it), what
+ * is not claimed is `VM_UNSUPPORTED`, and everything after `close` is `VM_NOT_OPEN`. All of them as rejections.
+ */
 export interface BlockDevice {
   /** A multiple of `blockBytes`. Fixed while open, unless `onResize` says otherwise. */
   readonly sizeBytes: number;
@@ -19,10 +23,14 @@ export interface BlockDevice {
   /**
    * Fill `into` from the disk. Operations may run concurrently; overlapping ones in any order.
    * @param offsetBytes  a multiple of `blockBytes`; `offsetBytes + into.length <= sizeBytes`
+   * @param into  filled wholly, or the promise rejects
    * @throws RingzeroError `VM_HOST_FAILURE`
    */
   read(offsetBytes: number, into: Uint8Array): Promise<void>;
-  /** Take over `from`. Visible to every later read; durable after the next `flush`. */
+  /**
+   * Take over `from`. Visible to every read that begins when it has completed; durable after the next `flush`. Blocks that two
+   * operations write at once are whole blocks of either.
+   */
   write(offsetBytes: number, from: Uint8Array): Promise<void>;
   /** Resolves when every write that completed before the call is durable. */
   flush(): Promise<void>;
@@ -34,4 +42,23 @@ export interface BlockDevice {
   onResize?(listener: (sizeBytes: number) => void): void;
   /** Waits for what is under way, flushes, and lets go of everything; idempotent. */
   close(): Promise<void>;
+}
+
+/**
+ * The first line of every operation of a disk.
+ * @throws RangeError when the range is empty, not whole blocks or not wholly on the disk
+ */
+export function checkTransfer(
+  disk: Pick<BlockDevice, "sizeBytes" | "blockBytes">,
+  offsetBytes: number,
+  countBytes: number,
+): void {
+  const whole = (value: number): boolean => Number.isSafeInteger(value) && value % disk.blockBytes === 0;
+  if (whole(offsetBytes) && whole(countBytes) && offsetBytes >= 0 && countBytes > 0) {
+    if (offsetBytes + countBytes <= disk.sizeBytes) return;
+    throw new RangeError(`${countBytes} bytes at ${offsetBytes} go beyond the end of the disk, which has ${disk.sizeBytes}`);
+  }
+  throw new RangeError(
+    `${countBytes} bytes at ${offsetBytes} are no transfer: both must be multiples of ${disk.blockBytes}, the count not 0`,
+  );
 }

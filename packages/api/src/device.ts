@@ -105,7 +105,10 @@ export interface MachineContext {
   readonly ports: PortBus;
   readonly mmio: MmioBus;
   readonly interrupts: Interrupts;
-  /** Take views anew after `resume`: the machine may be on another backend then, with memory of its own. */
+  /**
+   * Take views anew after `resume`: the machine may be on another backend then, and views that were taken before are empty. Host I/O into
+   * a view has ended when `pause` resolves.
+   */
   readonly memory: GuestMemory;
   readonly clock: Clock;
   readonly log: Logger;

@@ -5,7 +5,7 @@
 /** Code -> what it means. docs/errors.md is generated from this. */
 export const ERROR_CODES = {
   VM_UNSUPPORTED: "the backend, or this version, does not offer what was asked for",
-  VM_NOT_OPEN: "the machine or VM is closed or closing",
+  VM_NOT_OPEN: "the machine, VM, disk or network link is closed or closing",
   VM_VCPU_BUSY: "the vCPU is running; pause the machine first",
   VM_HOST_FAILURE: "the host refused memory, a process or a descriptor; the message names the call and the errno",
   VM_PLUGIN_FAILED: "a plugin threw while the machine was being made; see `cause`",

@@ -18,7 +18,7 @@ interface Behaviour {
   readonly options?: FakeOptions;
   /** Instead of running the calibration guest. */
   readonly run?: (vm: FakeVm, handler: ExitHandler) => void;
-  readonly create?: () => Promise<never>;
+  readonly create?: (clock: FakeClock) => Promise<void>;
 }
 
 /** An engine whose guest does what the calibration guest does, in the time of a fake clock. */
@@ -36,7 +36,7 @@ class TimedBackend extends FakeBackend implements Backend {
   }
 
   override async createVm(config: VmConfig, handler: ExitHandler): Promise<FakeVm> {
-    await this.behaviour.create?.();
+    await this.behaviour.create?.(this.clock);
     const vm = await super.createVm(config, handler);
     const speed = this.behaviour.speed ?? 0;
     const ask = () => {
@@ -123,6 +123,16 @@ describe("calibration of a backend", () => {
     assert.deepEqual([refused.speed, refused.note, refused.vms], [null, "not measured: no memory", []]);
     const absent = await measured({ speed: 1e9, options: { available: false, reason: "no device" } });
     assert.deepEqual([absent.speed, absent.note, absent.vms], [null, "not measured: it is not available", []]);
+  });
+
+  it("does not count the making of the machine, which takes long on a host that is itself emulated, but limits it", async () => {
+    const slow = await measured({ speed: 5e7, create: async (clock) => clock.advance(1_900) });
+    assert.ok(Math.abs(slow.speed! / 5e7 - 1) < 0.1, `measured ${slow.speed}`);
+    assert.equal(slow.note, "measured");
+    const late = await measured({ speed: 5e7, create: async (clock) => clock.advance(2_100) });
+    assert.deepEqual([late.speed, late.note], [null, "not measured: its machine was not made after 2000 ms"]);
+    assert.ok(late.vms[0]!.disposed);
+    assert.equal(late.clock.pending, 0);
   });
 
   it("happens once a process, and only when asked for", async () => {

@@ -81,7 +81,7 @@ export interface NativeVm {
   status(): EngineEnd | undefined;
   /** Whether this machine keeps the event loop from ending. */
   keepAlive(alive: number): void;
-  /** Kill, join, free; with `keepMemory` 1, guest RAM stays as it is for other holders. Idempotent. */
+  /** Kill, join, free; with `keepMemory` 1, guest RAM stays as it is for other holders, and every buffer over it is detached. Idempotent. */
   close(keepMemory: number): void;
   /** Overwrite the control area; for the tests of the host's suspicion. */
   scribble(offset: number, bytes: Uint8Array): void;

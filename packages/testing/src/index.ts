@@ -1,6 +1,7 @@
 // Public entry of @ringzero/testing: what a plugin author needs to test without an engine.
 
 export { ArrayMemory, type Touch } from "./array-memory.js";
+export { cable, CableEnd, type CableOptions } from "./cable.js";
 export { FakeBackend, fakeBackendPlugin, type FakeOptions, FakeVm } from "./fake-backend.js";
 export { FAKE_KERNEL_AT, fakeBootPlugin } from "./fake-boot.js";
 export { FakeClock } from "./fake-clock.js";
@@ -8,4 +9,5 @@ export { FAKE_POWER, fakePlatformPlugin, fakePowerPlugin } from "./fake-platform
 export { fakeGuest, type FakeStep } from "./fake-script.js";
 export { FakeUart } from "./fake-uart.js";
 export { fakeRegisters, FakeVcpu } from "./fake-vcpu.js";
+export { MemoryDisk, MemoryDiskContent, type MemoryDiskOptions } from "./memory-disk.js";
 export { fakePlugins } from "./plugins.js";

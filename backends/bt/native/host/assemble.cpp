@@ -20,6 +20,8 @@ namespace rz {
 
 namespace {
 
+CpuidProfile cpuid;  // one machine in a process
+
 /// PAE paging holds its four directory pointers in the processor; loading CR3 from outside loads them too.
 bool load_directory_pointers(Vcpu& v) {
   const u8* table = v.machine->memory->host(v.cr3 & 0xffffffe0);
@@ -31,7 +33,6 @@ bool load_directory_pointers(Vcpu& v) {
 }  // namespace
 
 bool assemble(Machine& machine, const char* profile, u32 vcpus, std::atomic<u64>* bitmap, u64 top, std::string& error) {
-  static CpuidProfile cpuid;  // one machine in a process
   static CodeCache code;
   machine.tsc_hz = tsc_hz();
   if (!cpuid_profile(profile, vcpus, machine.tsc_hz, cpuid)) {
@@ -60,6 +61,11 @@ bool assemble(Machine& machine, const char* profile, u32 vcpus, std::atomic<u64>
   emit_thunks(code);
   for (Vcpu* vcpu : machine.vcpus) jump_flush_all(*vcpu);
   return true;
+}
+
+void set_tsc_rate(Machine& machine, u64 hz) {
+  machine.tsc_hz = hz;
+  cpuid.tsc_hz = hz;
 }
 
 void power_on(Machine& machine) {

@@ -14,6 +14,10 @@ namespace rz {
 /// @param bitmap   a bit for each guest-physical page below `top`, shared with outside writers of guest memory
 bool assemble(Machine& machine, const char* profile, u32 vcpus, std::atomic<u64>* bitmap, u64 top, std::string& error);
 
+/// The rate of the time-stamp counter that the guest is told, Hz: of the machine that it came from, within what two
+/// measurements of one clock differ.
+void set_tsc_rate(Machine& machine, u64 hz);
+
 /// Architectural power-on state; translations of the old memory contents are dropped.
 void power_on(Machine& machine);
 

@@ -19,17 +19,9 @@ void put_segment(Segment& s, const SegmentImage& image) {
   s.base = image.base;
 }
 
-bool possible(const RegistersImage& r) {
-  if (r.cr0 >> 32 != 0 || ((r.cr0 & kCr0PG) != 0 && (r.cr0 & kCr0PE) == 0)) return false;
-  if ((r.efer & kEferLMA) != 0 && ((r.efer & kEferLME) == 0 || (r.cr0 & kCr0PG) == 0 || (r.cr4 & kCr4PAE) == 0))
-    return false;
-  if (r.cr8 > 15 || r.gdtr.limit > 0xffff || r.idtr.limit > 0xffff) return false;
-  return true;
-}
-
 }  // namespace
 
-u32 encode_registers(const Vcpu& v, u8* into) {
+RegistersImage registers_of(const Vcpu& v) {
   RegistersImage r = {};
   memcpy(r.gpr, v.regs, sizeof r.gpr);
   r.rip = v.rip;
@@ -45,21 +37,31 @@ u32 encode_registers(const Vcpu& v, u8* into) {
   r.cr4 = v.cr4;
   r.cr8 = v.machine->irq->tpr(const_cast<Vcpu&>(v));
   r.efer = v.msr.efer;
+  return r;
+}
+
+u32 encode_registers(const Vcpu& v, u8* into) {
+  const RegistersImage r = registers_of(v);
   memcpy(into, &r, sizeof r);
   return sizeof r;
 }
 
-bool registers_possible(const u8* from) {
-  RegistersImage r;
-  memcpy(&r, from, sizeof r);
-  return possible(r);
+bool registers_possible(const RegistersImage& r) {
+  if (r.cr0 >> 32 != 0 || ((r.cr0 & kCr0PG) != 0 && (r.cr0 & kCr0PE) == 0)) return false;
+  if ((r.efer & kEferLMA) != 0 && ((r.efer & kEferLME) == 0 || (r.cr0 & kCr0PG) == 0 || (r.cr4 & kCr4PAE) == 0))
+    return false;
+  if (r.cr8 > 15 || r.gdtr.limit > 0xffff || r.idtr.limit > 0xffff) return false;
+  return true;
 }
 
 bool decode_registers(Vcpu& v, const u8* from, u32 bytes) {
   RegistersImage r;
   if (bytes != sizeof r) return false;
   memcpy(&r, from, sizeof r);  // one copy: the area may change under us
-  if (!possible(r)) return false;
+  return registers_possible(r) && put_registers(v, r);
+}
+
+bool put_registers(Vcpu& v, const RegistersImage& r) {
   memcpy(v.regs, r.gpr, sizeof r.gpr);
   v.rip = r.rip;
   v.rflags = r.rflags | 2;

@@ -12,7 +12,12 @@ u32 encode_registers(const Vcpu& vcpu, u8* into);
 /// directory pointers at CR3). Nothing changes then, except in the last case.
 bool decode_registers(Vcpu& vcpu, const u8* from, u32 bytes);
 
-/// Whether an image (sizeof(RegistersImage) bytes) holds values that a processor can have.
-bool registers_possible(const u8* from);
+/// The same by structure.
+RegistersImage registers_of(const Vcpu& vcpu);
+/// False: no page directory pointers at CR3. @param image  possible
+bool put_registers(Vcpu& vcpu, const RegistersImage& image);
+
+/// Whether an image holds values that a processor can have.
+bool registers_possible(const RegistersImage& image);
 
 }  // namespace rz

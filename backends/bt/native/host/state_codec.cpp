@@ -1,4 +1,4 @@
-// Writing and reading the state's chunks.
+// Between the engine's structures and the image of a machine (state/machine_image.h), whose bytes are not its affair.
 #include "state_codec.h"
 
 #include <string.h>
@@ -12,9 +12,12 @@
 #include "cpu/tsc.h"
 #include "registers_codec.h"
 #include "run/host_fpu.h"
-#include "state/state_chunks.h"
+#include "state/machine_image.h"
 
 namespace rz {
+
+using state::MachineImage;
+using state::OneVcpu;
 
 namespace {
 
@@ -70,24 +73,7 @@ u64* msr_slot(Msrs& msr, u32 index) {
   return nullptr;
 }
 
-class Writer {
- public:
-  void chunk(u32 tag, u32 instance, const void* payload, size_t bytes) {
-    const ChunkHeader header = {tag, 1, instance, static_cast<u32>(bytes)};
-    append(&header, sizeof header);
-    append(payload, bytes);
-    bytes_.resize((bytes_.size() + 7) & ~size_t{7});
-    ++chunks_;
-  }
-  void append(const void* from, size_t bytes) {
-    const auto* first = static_cast<const u8*>(from);
-    bytes_.insert(bytes_.end(), first, first + bytes);
-  }
-  std::vector<u8> bytes_;
-  u32 chunks_ = 0;
-};
-
-void write_msrs(Writer& out, Vcpu& v) {
+std::vector<MsrImage> msrs_of(Vcpu& v) {
   std::vector<MsrImage> list;
   list.push_back({kMsrTsc, 0, guest_tsc(v)});
   for (const MsrField& known : kMsrFields) list.push_back({known.index, 0, v.msr.*known.field});
@@ -98,7 +84,7 @@ void write_msrs(Writer& out, Vcpu& v) {
     const u32 index = kMceFirst + 4 * bank;
     list.push_back({index, 0, *msr_slot(v.msr, index)});
   }
-  out.chunk(kChunkMsrs, v.index, list.data(), list.size() * sizeof(MsrImage));
+  return list;
 }
 
 size_t xsave_bytes(const Vcpu& v) {
@@ -124,10 +110,10 @@ std::vector<u8> xsave_image(const Vcpu& v) {
   return image;
 }
 
-void write_vcpu(Writer& out, Vcpu& v) {
-  u8 registers[sizeof(RegistersImage)];
-  out.chunk(kChunkRegisters, v.index, registers, encode_registers(v, registers));
-  VcpuImage image = {};
+void save_vcpu(Vcpu& v, OneVcpu& one) {
+  one.registers = registers_of(v);
+  VcpuImage& image = one.vcpu;
+  image = {};
   image.xcr0 = v.xcr0;
   memcpy(image.dr, v.dr, sizeof image.dr);
   memcpy(image.pdpte, v.pdpte, sizeof image.pdpte);
@@ -140,116 +126,33 @@ void write_vcpu(Writer& out, Vcpu& v) {
   image.nmi_blocked = v.nmi_blocked;
   image.interrupt_shadow = v.shadow_rip == v.rip;
   image.shut_down = v.shutdown;
-  out.chunk(kChunkVcpu, v.index, &image, sizeof image);
-  write_msrs(out, v);
-  const std::vector<u8> xsave = xsave_image(v);
-  out.chunk(kChunkXsave, v.index, xsave.data(), xsave.size());
+  one.msrs = msrs_of(v);
+  one.xsave = xsave_image(v);
 }
 
-/// The chunks of a state, found and checked against the machine, before anything is changed.
-struct Parsed {
-  struct Span {
-    const u8* data = nullptr;
-    size_t bytes = 0;
-  };
-  struct OneVcpu {
-    Span registers, vcpu, msrs, xsave;
-  };
-  std::vector<OneVcpu> vcpus;
-  std::vector<Span> uarts;
-  Span irq;
-};
-
-const char* place(Parsed& state, const ChunkHeader& header, const u8* payload) {
-  Parsed::Span* slot = nullptr;
-  if (header.version != 1) return "a part of the state is of a version that is unknown here";
-  if (header.tag == kChunkIrq && header.instance == 0)
-    slot = &state.irq;
-  else if (header.tag == kChunkUart && header.instance < state.uarts.size())
-    slot = &state.uarts[header.instance];
-  else if (header.instance < state.vcpus.size()) {
-    Parsed::OneVcpu& one = state.vcpus[header.instance];
-    if (header.tag == kChunkRegisters)
-      slot = &one.registers;
-    else if (header.tag == kChunkVcpu)
-      slot = &one.vcpu;
-    else if (header.tag == kChunkMsrs)
-      slot = &one.msrs;
-    else if (header.tag == kChunkXsave)
-      slot = &one.xsave;
-  }
-  if (slot == nullptr)
-    return "the state has a part that is unknown here, or belongs to a vCPU or UART that this machine lacks";
-  if (slot->data != nullptr) return "the state has a part twice";
-  *slot = {payload, header.bytes};
-  return nullptr;
-}
-
-const char* check_vcpu(const Parsed::OneVcpu& one, const CpuidProfile& cpuid) {
-  if (one.registers.bytes != sizeof(RegistersImage) || one.vcpu.bytes != sizeof(VcpuImage))
-    return "the registers are missing or of the wrong size";
-  if (!registers_possible(one.registers.data)) return "the registers hold a combination that no processor has";
-  if (one.msrs.data == nullptr || one.msrs.bytes % sizeof(MsrImage) != 0) return "the MSRs are missing or cut off";
+/// What only this engine can say of an image: null, or what it cannot honour.
+const char* check_vcpu(const OneVcpu& one, const CpuidProfile& cpuid) {
+  if (!registers_possible(one.registers)) return "the registers hold a combination that no processor has";
   Msrs scratch;
-  for (size_t at = 0; at < one.msrs.bytes; at += sizeof(MsrImage)) {
-    MsrImage image;
-    memcpy(&image, one.msrs.data + at, sizeof image);
-    if (image.index != kMsrTsc && msr_slot(scratch, image.index) == nullptr)
+  for (const MsrImage& msr : one.msrs) {
+    if (msr.index != kMsrTsc && msr_slot(scratch, msr.index) == nullptr)
       return "the state sets an MSR that this engine does not have";
   }
-  if (one.xsave.bytes < kXsaveLegacyBytes || one.xsave.bytes > sizeof Vcpu::xsave)
-    return "the FPU state is missing or of the wrong size";
-  u64 present, compacted;
-  memcpy(&present, one.xsave.data + kXsaveHeaderAt, 8);
-  memcpy(&compacted, one.xsave.data + kXsaveHeaderAt + 8, 8);
+  if (one.xsave.size() > sizeof Vcpu::xsave) return "the FPU state is larger than any that this engine has";
+  u64 present;
+  memcpy(&present, one.xsave.data() + kXsaveHeaderAt, 8);
   if ((present & kXcr0Pkru) != 0) {
     if ((cpuid.xcr0 & kXcr0Pkru) == 0) return "the state has protection keys, which this machine's CPU profile lacks";
-    if (one.xsave.bytes < cpuid.xsave_offset[kXsavePkru] + 8) return "the FPU state is cut off";
+    if (one.xsave.size() < cpuid.xsave_offset[kXsavePkru] + 8) return "the FPU state is cut off";
   }
   if ((present & ~(fpu_components() | kXcr0Pkru)) != 0)
     return "the FPU state has components that this host's processor lacks";
-  if (compacted != 0) return "the FPU state is in the compacted format";
   return nullptr;
 }
 
-const char* parse(Parsed& state, const CpuidProfile& cpuid, const u8* from, size_t bytes) {
-  StateHeader header;
-  if (bytes < sizeof header) return "the state is shorter than its header";
-  memcpy(&header, from, sizeof header);
-  if (header.magic != kStateMagic) return "this is not the saved state of a machine";
-  if (header.version != kStateVersion) return "the state is of a version that is unknown here";
-  if (header.total_bytes != bytes) return "the state is cut off or has something appended";
-  if (header.vcpus != state.vcpus.size() || header.uarts != state.uarts.size())
-    return "the state is of a machine with another number of vCPUs or UARTs";
-  size_t at = sizeof header;
-  for (u32 i = 0; i < header.chunks; ++i) {
-    ChunkHeader chunk;
-    if (bytes - at < sizeof chunk) return "the state ends inside a part";
-    memcpy(&chunk, from + at, sizeof chunk);
-    at += sizeof chunk;
-    const size_t padded = (static_cast<size_t>(chunk.bytes) + 7) & ~size_t{7};
-    if (padded > bytes - at) return "the state ends inside a part";
-    if (const char* why = place(state, chunk, from + at)) return why;
-    at += padded;
-  }
-  if (at != bytes) return "the state has more bytes than its parts";
-  for (const auto& one : state.vcpus) {
-    if (const char* why = check_vcpu(one, cpuid)) return why;
-  }
-  for (const auto& uart : state.uarts) {
-    UartState image;
-    if (uart.bytes != sizeof image) return "a UART's state is missing or of the wrong size";
-    memcpy(&image, uart.data, sizeof image);
-    if (image.version != kUartStateVersion || image.rx_count > 16 || image.tx_count > 16)
-      return "a UART's state is impossible";
-  }
-  return state.irq.data == nullptr ? "the interrupt controllers' state is missing" : nullptr;
-}
-
-void read_vcpu(Vcpu& v, const Parsed::OneVcpu& one) {
-  VcpuImage image;
-  memcpy(&image, one.vcpu.data, sizeof image);
-  decode_registers(v, one.registers.data, sizeof(RegistersImage));
+void load_vcpu(Vcpu& v, const OneVcpu& one) {
+  const VcpuImage& image = one.vcpu;
+  (void)put_registers(v, one.registers);  // without the pointers of a PAE directory, which the state has itself
   v.xcr0 = image.xcr0;
   memcpy(v.dr, image.dr, sizeof image.dr);
   debug_refresh(v);
@@ -265,16 +168,14 @@ void read_vcpu(Vcpu& v, const Parsed::OneVcpu& one) {
   v.shutdown = image.shut_down != 0;
   v.shadow_rip = image.interrupt_shadow != 0 ? v.rip : ~0ull;
   memset(v.xsave, 0, sizeof v.xsave);
-  memcpy(v.xsave, one.xsave.data, one.xsave.bytes);
+  memcpy(v.xsave, one.xsave.data(), one.xsave.size());
   v.msr.pkru = 0;
   if ((v.xsave[kXsaveHeaderAt + 1] & kXcr0Pkru >> 8) != 0) {
     memcpy(&v.msr.pkru, v.xsave + v.machine->cpuid->xsave_offset[kXsavePkru], 4);
     v.xsave[kXsaveHeaderAt + 1] &= static_cast<u8>(~(kXcr0Pkru >> 8));
   }
   memset(v.xsave + kXsaveHeaderAt + 8, 0, 56);  // XRSTOR faults on anything else in the rest of the header
-  for (size_t at = 0; at < one.msrs.bytes; at += sizeof(MsrImage)) {
-    MsrImage msr;
-    memcpy(&msr, one.msrs.data + at, sizeof msr);
+  for (const MsrImage& msr : one.msrs) {
     if (msr.index == kMsrTsc)
       v.msr.tsc_offset = msr.value - host_tsc();
     else
@@ -286,49 +187,38 @@ void read_vcpu(Vcpu& v, const Parsed::OneVcpu& one) {
 }  // namespace
 
 std::vector<u8> save_machine(Machine& machine, NativeDevices& devices) {
-  Writer out;
-  StateHeader header = {kStateMagic,
-                        kStateVersion,
-                        0,
-                        0,
-                        static_cast<u32>(machine.vcpus.size()),
-                        static_cast<u32>(devices.uarts().size()),
-                        machine.tsc_hz,
-                        host_tsc() - machine.vcpus[0]->boot_tsc};
-  out.append(&header, sizeof header);
-  for (Vcpu* vcpu : machine.vcpus) write_vcpu(out, *vcpu);
-  std::vector<u8> irq(devices.irq().state_bytes());
-  devices.irq().save(irq.data());
-  out.chunk(kChunkIrq, 0, irq.data(), irq.size());
-  for (u32 i = 0; i < header.uarts; ++i) {
-    UartState uart = {};
-    devices.uarts()[i]->chip().save(uart);
-    out.chunk(kChunkUart, i, &uart, sizeof uart);
-  }
-  header.total_bytes = static_cast<u32>(out.bytes_.size());
-  header.chunks = out.chunks_;
-  memcpy(out.bytes_.data(), &header, sizeof header);
-  return std::move(out.bytes_);
+  MachineImage image;
+  image.tsc_hz = machine.tsc_hz;
+  image.uptime_ticks = host_tsc() - machine.vcpus[0]->boot_tsc;
+  image.vcpus.resize(machine.vcpus.size());
+  for (Vcpu* vcpu : machine.vcpus) save_vcpu(*vcpu, image.vcpus[vcpu->index]);
+  std::vector<LapicState> apics(image.vcpus.size());
+  devices.irq().save(image.chips, apics);
+  for (size_t i = 0; i < apics.size(); ++i) image.vcpus[i].lapic = apics[i];
+  for (const auto& uart : devices.uarts()) uart->chip().save(image.uarts.emplace_back());
+  return state::encode(image);
 }
 
 const char* load_machine(Machine& machine, NativeDevices& devices, const u8* from, size_t bytes) {
   const std::vector<u8> copy(from, from + bytes);  // checked and used as one: the area may change under us
-  Parsed state;
-  state.vcpus.resize(machine.vcpus.size());
-  state.uarts.resize(devices.uarts().size());
-  if (const char* why = parse(state, *machine.cpuid, copy.data(), copy.size())) return why;
-  const char* why = nullptr;
-  if (!devices.irq().load(state.irq.data, state.irq.bytes, &why)) return why;
-  for (Vcpu* vcpu : machine.vcpus) read_vcpu(*vcpu, state.vcpus[vcpu->index]);
-  for (size_t i = 0; i < state.uarts.size(); ++i) {
-    UartState uart;
-    memcpy(&uart, state.uarts[i].data, sizeof uart);
-    if (!devices.uarts()[i]->chip().load(uart)) return "a UART's state is impossible";
+  MachineImage image;
+  image.vcpus.resize(machine.vcpus.size());
+  image.uarts.resize(devices.uarts().size());
+  if (const char* why = state::decode(copy.data(), copy.size(), image)) return why;
+  if (const char* why = state::check_tsc_rate(image, machine.tsc_hz)) return why;
+  std::vector<LapicState> apics;
+  for (const OneVcpu& one : image.vcpus) {
+    if (const char* why = check_vcpu(one, *machine.cpuid)) return why;
+    apics.push_back(one.lapic);
+  }
+  devices.irq().load(image.chips, apics);
+  for (Vcpu* vcpu : machine.vcpus) load_vcpu(*vcpu, image.vcpus[vcpu->index]);
+  for (size_t i = 0; i < image.uarts.size(); ++i) {
+    if (!devices.uarts()[i]->chip().load(image.uarts[i])) return "a UART's state is impossible";
   }
   drop_all_code(machine);
-  StateHeader header;
-  memcpy(&header, copy.data(), sizeof header);
-  const u64 boot_tsc = host_tsc() - header.uptime_ticks;
+  set_tsc_rate(machine, image.tsc_hz);  // what the guest was told
+  const u64 boot_tsc = host_tsc() - image.uptime_ticks;
   for (Vcpu* vcpu : machine.vcpus) vcpu->boot_tsc = boot_tsc;
   // The TSC's distance to the host's changed: what was computed from it is computed again.
   for (Vcpu* vcpu : machine.vcpus) {

@@ -1,5 +1,5 @@
-// The saved processor-side state of a machine: a list of chunks, described in docs/state-format.md. Identical from
-// every backend. Control thread, while no vCPU runs.
+// The saved processor-side state of a machine, described in docs/state-format.md, identical from every backend; its
+// bytes are written and read in packages/native/src/state. Control thread, while no vCPU runs.
 #pragma once
 
 #include <vector>

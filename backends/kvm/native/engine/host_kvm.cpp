@@ -29,6 +29,7 @@ constexpr Need kNeeds[] = {
     {KVM_CAP_VCPU_EVENTS, "capability KVM_CAP_VCPU_EVENTS"},
     {KVM_CAP_DEBUGREGS, "capability KVM_CAP_DEBUGREGS"},
     {KVM_CAP_MP_STATE, "capability KVM_CAP_MP_STATE"},
+    {KVM_CAP_MCE, "capability KVM_CAP_MCE"},
     {KVM_CAP_ADJUST_CLOCK, "capability KVM_CAP_ADJUST_CLOCK"},
 };
 
@@ -80,6 +81,7 @@ Outcome probe_kvm(HostKvm& about) {
   int vm = -1;
   if (Outcome made = call(kvm.get(), kCreateVm, u64{0}, &vm); !made.ok()) return made;
   Fd closed(vm);
+  about.v1 = honours(kvm.get(), "x86-64-v1");
   about.v2 = honours(kvm.get(), "x86-64-v2");
   about.v3 = honours(kvm.get(), "x86-64-v3");
   return {};

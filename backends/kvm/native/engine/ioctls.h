@@ -66,6 +66,7 @@ struct Ioctl {
   X(SetVcpuEvents, KVM_SET_VCPU_EVENTS, "KVM_SET_VCPU_EVENTS")                                  \
   X(GetMpState, KVM_GET_MP_STATE, "KVM_GET_MP_STATE")                                           \
   X(SetMpState, KVM_SET_MP_STATE, "KVM_SET_MP_STATE")                                           \
+  X(SetupMce, KVM_X86_SETUP_MCE, "KVM_X86_SETUP_MCE")                                           \
   X(SetGuestDebug, KVM_SET_GUEST_DEBUG, "KVM_SET_GUEST_DEBUG")
 
 #define X(id, request, name) inline constexpr Ioctl k##id{request, name};

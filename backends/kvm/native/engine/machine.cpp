@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "cpuid.h"
+#include "cpuid/control_bits.h"
 
 namespace rz::kvm {
 
@@ -58,6 +59,8 @@ Outcome Machine::create(const shared::Header& header, u8* ram) {
     if (Outcome asked = cpuid_leaves(kvm_.get(), header.cpu_profile, i, header.vcpus, hz, leaves); !asked.ok())
       return asked;
     if (Outcome set = set_cpuid(fd, leaves); !set.ok()) return set;
+    u64 machine_check = kMcgCap;
+    if (Outcome set = call(fd, kSetupMce, &machine_check); !set.ok()) return set;
     VcpuState state;
     if (Outcome got = get_vcpu_state(fd, host_, state); !got.ok()) return got;
     vcpus_at_power_on_.push_back(std::move(state));

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "msrs.h"
 #include "registers.h"
 #include "state/machine_image.h"
 
@@ -18,74 +19,11 @@ using state::OneVcpu;
 
 namespace {
 
-constexpr u32 kMsrTsc = 0x10, kMsrTscDeadline = 0x6e0;
 constexpr u32 kApicId = 0x20, kApicVersion = 0x30, kApicIsr = 0x100, kApicIrr = 0x200, kApicCurrentCount = 0x390,
               kApicDivide = 0x3e0;
 constexpr u32 kApicVersionValue = 0x14 | 5 << 16;
 constexpr u64 kPitHz = 1'193'182, kNsPerSecond = 1'000'000'000;
 constexpr u64 kApicBaseX2 = 1 << 10;
-
-/// MSRs of the format in its order, and what stands for one that this host's KVM does not have.
-struct MsrRow {
-  u32 index;
-  u64 absent;
-};
-constexpr MsrRow kMsrRows[] = {
-    {0x3a, 0},
-    {0x3b, 0},
-    {0x48, 0},
-    {0x174, 0},
-    {0x175, 0},
-    {0x176, 0},
-    {0x17a, 0},
-    {0x17b, 0},
-    {0x1a0, 1},
-    {0x1d9, 0},
-    {0x277, 0x0007040600070406},
-    {0x2ff, 0},
-    {0xda0, 0},
-    {0x4b564d00, 0},
-    {0x4b564d01, 0},
-    {0xc0000081, 0},
-    {0xc0000082, 0},
-    {0xc0000083, 0},
-    {0xc0000084, 0},
-    {0xc0000102, 0},
-    {0xc0000103, 0},
-    {0xc0010010, 0},
-    {0xc0010015, 0},
-    {0xc0011029, 2},
-};
-
-std::vector<MsrRow> msr_rows() {
-  std::vector<MsrRow> rows(std::begin(kMsrRows), std::end(kMsrRows));
-  for (u32 index = 0x200; index < 0x220; ++index) rows.push_back({index, 0});
-  for (u32 index : {0x250, 0x258, 0x259}) rows.push_back({index, 0});
-  for (u32 index = 0x268; index < 0x270; ++index) rows.push_back({index, 0});
-  return rows;
-}
-
-struct OneMsr {
-  u32 count = 1, pad = 0;
-  kvm_msr_entry entry = {};
-};
-
-bool get_msr(int vcpu, u32 index, u64& value) {
-  OneMsr one;
-  one.entry.index = index;
-  int done = 0;
-  if (!call(vcpu, kGetMsrs, &one, &done).ok() || done != 1) return false;
-  value = one.entry.data;
-  return true;
-}
-
-bool set_msr(int vcpu, u32 index, u64 value) {
-  OneMsr one;
-  one.entry.index = index;
-  one.entry.data = value;
-  int done = 0;
-  return call(vcpu, kSetMsrs, &one, &done).ok() && done == 1;
-}
 
 u64 host_tsc() { return __builtin_ia32_rdtsc(); }
 
@@ -301,7 +239,7 @@ std::string hex(u32 value) {
 }
 
 std::string load_msrs(int fd, const OneVcpu& one) {
-  const std::vector<MsrRow> rows = msr_rows();
+  const std::vector<MsrRow>& rows = msr_rows();
   u64 tsc = 0, now;
   for (const MsrImage& msr : one.msrs) {
     if (msr.index == kMsrTsc) {
@@ -318,9 +256,9 @@ std::string load_msrs(int fd, const OneVcpu& one) {
     if (now != msr.value && !set_msr(fd, msr.index, msr.value))
       return "this host's KVM refuses the state's value of MSR " + hex(msr.index);
   }
-  set_msr(fd, kMsrTscDeadline, 0);
+  (void)set_msr(fd, kMsrTscDeadline, 0);
   if (!set_tsc(fd, tsc)) return "this host's KVM refuses the state's time-stamp counter";
-  if (one.lapic.tsc_deadline != 0) set_msr(fd, kMsrTscDeadline, one.lapic.tsc_deadline);
+  if (one.lapic.tsc_deadline != 0) (void)set_msr(fd, kMsrTscDeadline, one.lapic.tsc_deadline);
   return {};
 }
 
@@ -380,10 +318,7 @@ std::string load_machine(Machine& machine, Devices& devices, const u8* from, siz
   if (const char* why = state::decode(from, bytes, image)) return why;
   u64 hz = 0;
   if (Outcome got = machine.tsc_hz(hz); !got.ok()) return describe(got);
-  const u64 apart = hz > image.tsc_hz ? hz - image.tsc_hz : image.tsc_hz - hz;
-  if (image.tsc_hz == 0 || apart > hz / 1000)
-    return "the state's time-stamp counter runs at another rate than this host's; the machine can be moved only to a "
-           "host of the same rate";
+  if (const char* why = state::check_tsc_rate(image, hz)) return why;
   for (const OneVcpu& one : image.vcpus) {
     if (one.xsave.size() > machine.host().xsave_bytes)
       return "the FPU state has components that this host's processor lacks";

@@ -16,7 +16,7 @@ struct VcpuState {
   kvm_vcpu_events events;
   kvm_mp_state mp;
   kvm_lapic_state lapic;
-  std::vector<kvm_msr_entry> msrs;  // those of kMsrs that this host has
+  std::vector<kvm_msr_entry> msrs;  // those of msr_rows(), the TSC and its deadline that this host has
 };
 
 /// While the vCPU does not run.

@@ -2,5 +2,7 @@
 
 import "./cases/index.js";
 import "./contract/index.js";
+import "./missing-features.js";
+import "../move/cases/index.js";
 
 export { allPrograms, CODE_AT, PREAMBLE } from "./program.js";

@@ -15,6 +15,8 @@ const TIMEOUT_MS = 180_000; // three times what a case waits for one thing
 export interface BackendSuiteOptions {
   /** Features that the backend does not have, each with the reason: cases that use them are skipped, and say so. */
   readonly without?: Readonly<Partial<Record<Feature, string>>>;
+  /** How long a case waits for one thing. Default: a minute, for hosts that are emulators themselves. */
+  readonly patienceMs?: number;
 }
 
 /** The cases of a backend, for a runner of one's own. @param create  makes the backend; called for each case */
@@ -33,32 +35,32 @@ export function describeBackend(name: string, create: () => Backend, options: Ba
 type Needs = Pick<ContractCase, "id" | "title" | "uses" | "needs" | "vcpus">;
 
 function withGuestCode(one: GuestCase): Needs {
-  return { ...one, uses: ["guest-code", ...(one.uses ?? [])] };
+  return { ...one, uses: ["guest-code", ...(one.uses ?? [])], ...(one.config?.vcpus ? { vcpus: one.config.vcpus } : {}) };
 }
 
 function bound(
   one: Needs,
   create: () => Backend,
   options: BackendSuiteOptions,
-  play: (stage: Stage) => Promise<void>,
+  play: (stage: Stage) => Promise<Outcome | void>,
 ): ConformanceCase {
   const run = async (): Promise<Outcome> => {
     const backend = create();
     const report = await backend.probe();
     const missing = whatIsMissing(one, report, options);
     if (missing !== null) return skipped(missing);
-    const stage = new Stage(backend, report);
+    const stage = new Stage(backend, report, options.patienceMs);
     try {
-      await play(stage);
+      return (await play(stage)) ?? PASSED;
     } finally {
       await stage.close();
     }
-    return PASSED;
   };
   return { id: one.id, title: one.title, timeoutMs: TIMEOUT_MS, run };
 }
 
-function whatIsMissing(one: Needs, report: BackendReport, { without = {} }: BackendSuiteOptions): string | null {
+/** Why a case cannot run on a backend, or null. */
+export function whatIsMissing(one: Needs, report: BackendReport, { without = {} }: BackendSuiteOptions): string | null {
   if (!report.available) return report.reason;
   for (const feature of one.uses ?? []) {
     const reason = without[feature];

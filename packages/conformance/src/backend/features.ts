@@ -12,6 +12,10 @@ export const FEATURES = {
   cpuid: "CPUID and the machine of its profile",
   msr: "RDMSR and WRMSR",
   fpu: "x87, SSE and XSAVE",
+  avx: "AVX where CPUID has it, and XSETBV",
+  "self-modifying": "code that the guest or the host changes while it runs",
+  timers: "the 8254 and the timers of local APICs",
+  breakpoints: "breakpoints for a debugger outside the guest",
   uart: "native UARTs",
   exceptions: "exceptions that are delivered to the guest",
 } as const;

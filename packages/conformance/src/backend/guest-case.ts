@@ -1,7 +1,7 @@
 // Cases that are data: a guest program, what it finds, the exits that it must cause one by one, and what it must leave behind.
 
 import assert from "node:assert/strict";
-import type { BackendCapabilities, Registers, VmExit } from "@ringzero/api";
+import type { BackendCapabilities, Registers, VmConfig, VmExit } from "@ringzero/api";
 import type { Feature } from "./features.js";
 import type { GuestProgram } from "./program.js";
 import type { Actor, Stage } from "./stage.js";
@@ -13,6 +13,8 @@ export type ExpectedExit = WithoutVcpu<VmExit> & {
   readonly answer?: number | bigint;
   /** An interrupt line that the host drives in its exit handler. */
   readonly line?: { readonly gsi: number; readonly asserted: boolean };
+  /** An interrupt message that it sends there, after `line`. */
+  readonly message?: { readonly at: number; readonly data: number };
 };
 
 /** A register by the manuals' name, of any width: `al`, `ax`, `eax`, `rax`, `r8`. */
@@ -24,6 +26,10 @@ export interface GuestCase {
   readonly uses?: readonly Feature[];
   readonly needs?: readonly (keyof BackendCapabilities)[];
   readonly program: GuestProgram;
+  /** What its VM has beside memory: vCPUs, UARTs. vCPU 0 runs the program. */
+  readonly config?: Partial<Pick<VmConfig, "vcpus" | "uarts">>;
+  /** Registers that differ from those of its mode. */
+  readonly registers?: Partial<Registers>;
   /** Further bytes in guest memory before it starts. */
   readonly memory?: readonly { readonly at: number; readonly bytes: readonly number[] }[];
   readonly exits: readonly ExpectedExit[];
@@ -54,13 +60,15 @@ export function registerNamed(registers: Registers, name: string): bigint {
 /** Play a case. @throws AssertionError that says what differed */
 export async function playGuestCase(stage: Stage, one: GuestCase): Promise<void> {
   let next = 0;
-  const actor: Actor = await stage.load(one.program, {}, () => {
+  const actor: Actor = await stage.load(one.program, one.config ?? {}, () => {
     const expected = one.exits[next++];
     if (expected?.line) actor.vm.interrupts.setLine(expected.line.gsi, expected.line.asserted);
+    if (expected?.message) actor.vm.interrupts.msi(expected.message.at, expected.message.data);
     return expected?.answer;
   });
   const { vm, exits } = actor;
   for (const { at, bytes } of one.memory ?? []) vm.memory.write(at, Uint8Array.from(bytes));
+  if (one.registers) await vm.vcpus[0]!.setRegisters(one.registers);
   vm.run();
   if (one.ends === "shutdown") {
     await stage.until(() => exits.some(({ kind }) => kind === "shutdown"), "the guest shut down", actor);
@@ -70,7 +78,7 @@ export async function playGuestCase(stage: Stage, one: GuestCase): Promise<void>
   }
   assert.deepEqual(
     exits.map(({ vcpu: _, ...rest }) => rest),
-    one.exits.map(({ answer: _, line: __, ...rest }) => rest),
+    one.exits.map(({ answer: _, line: __, message: ___, ...rest }) => rest),
     "the exits of the guest",
   );
   const { registers: wanted = {}, flags = {}, memory = [] } = one.final ?? {};

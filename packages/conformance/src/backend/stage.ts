@@ -23,6 +23,8 @@ export class Stage {
   constructor(
     readonly backend: Backend,
     readonly report: BackendReport,
+    /** How long one thing may take. */
+    readonly patienceMs = PATIENCE_MS,
   ) {}
 
   /** A configuration that every backend takes. */
@@ -61,17 +63,19 @@ export class Stage {
 
   /** Wait until the program of vCPU `vcpu` ends, and pause. */
   async finish(actor: Actor, vcpu = 0): Promise<void> {
-    await this.until(() => actor.done.has(vcpu), `the guest program ended`, actor);
+    const broken = (): boolean => actor.exits.at(-1)?.kind === "shutdown"; // its UD2 without a handler: what it checked is wrong
+    await this.until(() => actor.done.has(vcpu) || broken(), `the guest program ended`, actor);
+    if (!actor.done.has(vcpu)) throw new Error(`the guest shut down instead of ending its program${seen(actor)}`);
     await actor.vm.pause();
   }
 
   /** @throws Error when `check` is not true in time, or an engine crashed meanwhile */
   async until(check: () => boolean, what: string, actor?: Actor): Promise<void> {
-    const endMs = Date.now() + PATIENCE_MS;
+    const endMs = Date.now() + this.patienceMs;
     for (;;) {
       if (this.#failure) throw this.#failure;
       if (check()) return;
-      if (Date.now() > endMs) throw new Error(`waited ${PATIENCE_MS} ms in vain until ${what}${actor ? seen(actor) : ""}`);
+      if (Date.now() > endMs) throw new Error(`waited ${this.patienceMs} ms in vain until ${what}${actor ? seen(actor) : ""}`);
       await sleep(1);
     }
   }

@@ -52,6 +52,9 @@ export function startRegisters(mode: Mode): Partial<Registers> {
   };
 }
 
+/** ES with a limit of 4 GiB, by which a real-mode program reaches the APICs. */
+export const BIG_ES: Partial<Registers> = { es: segment(0, 0xffff_ffff, 0x893) };
+
 /** Put the tables that `startRegisters` points to into guest memory. */
 export function writeTables(vm: Vm): void {
   writeQuads(vm, GDT_AT, GDT);

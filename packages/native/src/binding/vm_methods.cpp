@@ -1,4 +1,6 @@
 // The plain methods of a machine's JavaScript object: thin, each one call of the link. After close() they do nothing.
+#include <algorithm>
+
 #include "arguments.h"
 #include "vm_object.h"
 
@@ -49,9 +51,31 @@ Napi::Value external_buffer(Napi::Env env, void* data, size_t bytes, std::shared
 
 }  // namespace
 
+/// Note a buffer, to take it back when the machine is closed.
+Napi::Value VmObject::lent(Napi::Value buffer) {
+  if (!buffer.IsArrayBuffer()) return buffer;
+  if (lent_.size() >=
+      lent_limit_) {  // views across two windows are made anew each time: forget those that are collected
+    std::erase_if(lent_, [](auto& one) { return one.Value().IsEmpty(); });
+    lent_limit_ = std::max<size_t>(64, 2 * lent_.size());
+  }
+  lent_.push_back(Napi::Weak(buffer.As<Napi::Object>()));
+  return buffer;
+}
+
+/// Detach every buffer that scripts still hold: its owner is let go, and the mappings with it, without waiting for a
+/// collection.
+void VmObject::take_back(Napi::Env env) {
+  for (Napi::ObjectReference& one : lent_) {
+    const Napi::Object buffer = one.Value();
+    if (!buffer.IsEmpty()) napi_detach_arraybuffer(env, buffer);
+  }
+  lent_.clear();
+}
+
 Napi::Value VmObject::get_record(const Napi::CallbackInfo& info) {
   if (!core_) return info.Env().Undefined();
-  return external_buffer(info.Env(), &core_->record, sizeof core_->record, core_);
+  return lent(external_buffer(info.Env(), &core_->record, sizeof core_->record, core_));
 }
 
 Napi::Value VmObject::get_pid(const Napi::CallbackInfo& info) {
@@ -67,7 +91,7 @@ Napi::Value VmObject::ram(const Napi::CallbackInfo& info) {
     Napi::RangeError::New(info.Env(), "outside guest RAM").ThrowAsJavaScriptException();
     return info.Env().Undefined();
   }
-  return external_buffer(info.Env(), ram->data() + offset, bytes, ram);
+  return lent(external_buffer(info.Env(), ram->data() + offset, bytes, ram));
 }
 
 Napi::Value VmObject::touched(const Napi::CallbackInfo& info) {
@@ -182,7 +206,9 @@ Napi::Value VmObject::keep_alive(const Napi::CallbackInfo& info) {
 
 /// (keepMemory)
 Napi::Value VmObject::close(const Napi::CallbackInfo& info) {
-  close_now(number_argument(info, 0) != 0);
+  const bool keep_memory = number_argument(info, 0) != 0;
+  if (core_ && keep_memory) take_back(info.Env());
+  close_now(keep_memory);
   return info.Env().Undefined();
 }
 

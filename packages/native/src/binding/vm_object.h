@@ -6,6 +6,7 @@
 #include <sched.h>
 
 #include <memory>
+#include <vector>
 
 #include "vm_core.h"
 
@@ -27,6 +28,8 @@ class VmObject : public Napi::ObjectWrap<VmObject> {
   };
   bool create(const Napi::CallbackInfo& info);
   void close_now(bool keep_memory);
+  Napi::Value lent(Napi::Value buffer);
+  void take_back(Napi::Env env);
   static void on_queue(napi_env env, napi_value dispatch, void* context, void* data);
   static void on_environment_end(void* self);
 
@@ -56,8 +59,10 @@ class VmObject : public Napi::ObjectWrap<VmObject> {
   Napi::Value close(const Napi::CallbackInfo& info);
   Napi::Value scribble(const Napi::CallbackInfo& info);
 
-  std::shared_ptr<VmCore> core_;  // null once closed
-  Anchor* anchor_ = nullptr;      // freed by the queue's finalizer
+  std::shared_ptr<VmCore> core_;             // null once closed
+  std::vector<Napi::ObjectReference> lent_;  // buffers over native memory that scripts may hold, not kept alive by this
+  size_t lent_limit_ = 64;                   // when to forget those that were collected
+  Anchor* anchor_ = nullptr;                 // freed by the queue's finalizer
   napi_threadsafe_function queue_ = nullptr;
   napi_env env_ = nullptr;
   u64 linger_ns_ = 0;   // how long to wait for the next exit before going back to the event loop

@@ -1,4 +1,4 @@
-// Bits of CR4, EFER and XCR0, named as in the manuals.
+// Bits of CR4, EFER and XCR0, named as in the manuals, and what IA32_MCG_CAP says.
 #pragma once
 
 #include "../shared/types.h"
@@ -13,5 +13,9 @@ inline constexpr u64 kEferSCE = 1, kEferLME = 1 << 8, kEferLMA = 1 << 10, kEferN
                      kEferAIBRSE = 1 << 21;
 
 inline constexpr u64 kXcr0Pkru = 1 << 9;  // in XCR0; this engine's own state, never the host's register
+
+/// Machine check: banks, all empty for ever, and MCG_CTL. The same on every engine, as a guest finds them by MCG_CAP.
+inline constexpr u32 kMceBanks = 10;
+inline constexpr u64 kMcgCap = kMceBanks | 1u << 8;
 
 }  // namespace rz

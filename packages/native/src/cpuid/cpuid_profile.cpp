@@ -84,8 +84,8 @@ void brand_of_host(CpuidProfile& p) {
 }
 
 u64 allowed_cr4(const CpuidProfile& p) {
-  u64 cr4 = kCr4VME | kCr4PVI | kCr4TSD | kCr4DE | kCr4PSE | kCr4PAE | kCr4MCE | kCr4PGE | kCr4PCE | kCr4OSFXSR |
-            kCr4OSXMMEXCPT;
+  u64 cr4 = kCr4TSD | kCr4DE | kCr4PSE | kCr4PAE | kCr4MCE | kCr4PGE | kCr4PCE | kCr4OSFXSR | kCr4OSXMMEXCPT;
+  if (p.f1_edx >> 1 & 1) cr4 |= kCr4VME | kCr4PVI;
   if (p.f7_ecx >> 2 & 1) cr4 |= kCr4UMIP;
   if (p.f7_ecx >> 16 & 1) cr4 |= kCr4LA57;
   if (p.f7_ebx & 1) cr4 |= kCr4FSGSBASE;
@@ -270,7 +270,9 @@ bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
   unsigned n = 0;
   for (; n + 1 < sizeof base && name[n] && name[n] != '+'; ++n) base[n] = name[n];
   Since level;
-  if (equal_text(base, "x86-64-v2"))
+  if (equal_text(base, "x86-64-v1"))
+    level = kV1;
+  else if (equal_text(base, "x86-64-v2"))
     level = kV2;
   else if (equal_text(base, "x86-64-v3"))
     level = kV3;
@@ -289,7 +291,7 @@ bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
       return false;
     rest += taken;
   }
-  static constexpr const char* kNames[] = {"x86-64-v2", "x86-64-v3", "host"};
+  static constexpr const char* kNames[] = {"x86-64-v1", "x86-64-v2", "x86-64-v3", "host"};
 
   out = CpuidProfile{};
   out.name = kNames[level];

@@ -35,10 +35,11 @@ struct CpuidProfile {
   u32 signature() const { return fms; }
 };
 
-/// Fill `out` for a profile name: "x86-64-v2", "x86-64-v3" or "host". "+la57" behind it adds 5-level paging, which no
-/// profile has by itself: kernels that find it use it, and every page walk takes a step more. "+pku" adds protection
-/// keys to a profile with XSAVE. They are emulated; but `host` has them by itself only where the processor does, so
-/// that a machine with that profile may move to KVM, and the named levels never do.
+/// Fill `out` for a profile name: "x86-64-v1", "x86-64-v2", "x86-64-v3" or "host". The first has what every x86-64
+/// processor has and what every KVM adds, for machines that must move to old ones, or to emulated ones. "+la57" behind
+/// it adds 5-level paging, which no profile has by itself: kernels that find it use it, and every page walk takes a
+/// step more. "+pku" adds protection keys to a profile with XSAVE. They are emulated; but `host` has them by itself
+/// only where the processor does, so that a machine with that profile may move to KVM, and the named levels never do.
 /// @param vcpus   processors of the machine, 1..255
 /// @param tsc_hz  see tsc_hz()
 /// @returns false for an unknown name

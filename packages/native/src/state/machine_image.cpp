@@ -8,6 +8,7 @@ namespace rz::state {
 namespace {
 
 constexpr size_t kXsaveLegacyBytes = 576, kXsaveCompactedAt = 520;
+constexpr u64 kTscTolerance = 1000;  // a part in so many: what two measurements of one clock may differ
 
 class Writer {
  public:
@@ -171,6 +172,13 @@ const char* decode(const u8* from, size_t bytes, MachineImage& out) {
     if (count != 1) return "a UART's state is missing";
   }
   return nullptr;
+}
+
+const char* check_tsc_rate(const MachineImage& image, u64 hz) {
+  const u64 apart = hz > image.tsc_hz ? hz - image.tsc_hz : image.tsc_hz - hz;
+  if (image.tsc_hz != 0 && apart <= hz / kTscTolerance) return nullptr;
+  return "the state's time-stamp counter runs at another rate than this host's; the machine can be moved only to a "
+         "host of the same rate";
 }
 
 }  // namespace rz::state

@@ -33,4 +33,8 @@ std::vector<u8> encode(const MachineImage& image);
 /// @returns null when done, else a static sentence that says what is wrong
 const char* decode(const u8* from, size_t bytes, MachineImage& out);
 
+/// Whether the guest's time goes on at the same pace: null, or a static sentence that says no.
+/// @param hz  rate of the TSC that guests have here
+const char* check_tsc_rate(const MachineImage& image, u64 hz);
+
 }  // namespace rz::state

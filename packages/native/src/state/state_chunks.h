@@ -39,7 +39,7 @@ inline constexpr u32 kChunkRegisters = four_cc("REGS");  // RegistersImage, one 
 inline constexpr u32 kChunkVcpu = four_cc("VCPU");       // VcpuImage, one for each vCPU
 inline constexpr u32 kChunkMsrs = four_cc("MSRS");       // MsrImage[], one chunk for each vCPU
 inline constexpr u32 kChunkXsave = four_cc("XSAV");      // XSAVE image in standard format, one for each vCPU
-inline constexpr u32 kChunkIrq = four_cc("IRQC");        // IrqPlatform::save, one
+inline constexpr u32 kChunkIrq = four_cc("IRQC");        // IrqStateHeader, ChipsState, LapicState of each vCPU; one
 inline constexpr u32 kChunkUart = four_cc("UART");       // UartState, one for each UART
 
 /// What is neither a register by name nor an MSR.

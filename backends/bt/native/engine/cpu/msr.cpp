@@ -29,7 +29,6 @@ bool all_types(u64 value, bool (*good)(u64)) {
   return true;
 }
 
-constexpr u64 kMcgCap = kMceBanks | 1u << 8;  // and MCG_CTL
 constexpr u32 kMceFirst = 0x400, kMceLast = kMceFirst + 4 * kMceBanks - 1;
 
 // CTL, STATUS, ADDR and MISC of the machine-check banks: only CTL ever holds anything but 0.

@@ -84,16 +84,13 @@ enum class TrapRule : u8 {
   kNewFlag,  // SYSCALL, SYSRET: if EFLAGS.TF is set when it is through
 };
 
-/// Machine-check banks. Nothing is ever reported in them.
-inline constexpr unsigned kMceBanks = 10;
-
 /// FS/GS base and other MSRs that live outside the segment array.
 struct Msrs {
   u64 efer, star, lstar, cstar, sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, pat, tsc_aux,
       apic_base, misc_enable, spec_ctrl, tsc_offset, tsc_deadline, mtrr_def_type, debugctl, kvm_clock, kvm_wall_clock,
       xss, pkru, mtrr_fixed[11], mtrr_base[16], mtrr_mask[16];
   u64 tsc_adjust, hwcr, syscfg, de_cfg, mcg_status, mcg_ctl, feature_control, microcode, kvm_poll_control;
-  u64 mce_ctl[kMceBanks];
+  u64 mce_ctl[kMceBanks];  // nothing is ever reported in the banks
 };
 
 /// One entry of the flight recorder: a block that the run loop entered (linked blocks follow unseen).

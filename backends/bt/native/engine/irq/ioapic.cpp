@@ -6,7 +6,7 @@ namespace {
 
 constexpr u64 kDeliveryStatus = 1 << 12, kRemoteIrr = 1 << 14, kLevel = 1 << 15, kMasked = 1 << 16;
 constexpr u64 kWritable = 0xFF0000000001AFFFull & ~kDeliveryStatus;  // without delivery status and remote IRR
-constexpr u32 kVersion = 0x20 | (kIoapicPins - 1) << 16;
+constexpr u32 kVersion = 0x11 | (kIoapicPins - 1) << 16;
 
 }  // namespace
 
@@ -83,7 +83,6 @@ u32 Ioapic::mmio_read(u32 offset) const {
 void Ioapic::mmio_write(u32 offset, u32 value) {
   switch (offset & 0xFF) {
     case 0x00: select_ = value & 0xFF; return;
-    case 0x40: eoi(static_cast<u8>(value)); return;
     case 0x10: break;
     default: return;
   }

@@ -1,7 +1,8 @@
-// I/O APIC with 24 inputs at FEC00000h: redirection table, remote IRR, EOI register (version 20h).
+// I/O APIC with 24 inputs at FEC00000h: redirection table, remote IRR. Of version 11h, without an EOI register, as
+// KVM's is: a guest that found one could not move there.
 // Not locked: the caller (IrqPlatform) serialises. A line's level means "asserted": polarity bits are kept but not
 // applied, as KVM does, since devices drive logical levels.
-// Source: Intel 82093AA data sheet; the EOI register from the I/O Controller Hub data sheets, "EOIR".
+// Source: Intel 82093AA data sheet.
 #pragma once
 
 #include "apic_bus.h"

@@ -141,7 +141,7 @@ bool IrqPlatform::mmio_write(Vcpu& vcpu, u64 gpa, unsigned width, u64 value) {
   }
   if ((gpa & kPageMask) != kIoapicBase) return false;
   std::lock_guard guard(chips_lock_);
-  // The select and EOI registers are often written as bytes.
+  // The select register is often written as a byte.
   if (whole || ((offset & 15) == 0 && (offset & 0xFF) != 0x10)) ioapic_.mmio_write(offset, static_cast<u32>(value));
   return true;
 }
@@ -220,46 +220,17 @@ void IrqPlatform::reset() {
   for (auto& v : vcpus_) v->lapic.reset();
 }
 
-size_t IrqPlatform::state_bytes() const {
-  return sizeof(IrqStateHeader) + sizeof(ChipsState) + vcpus_.size() * sizeof(LapicState);
-}
-
-void IrqPlatform::save(u8* into) const {
-  const IrqStateHeader header{kIrqStateMagic, kIrqStateVersion, static_cast<u32>(state_bytes()),
-                              static_cast<u32>(vcpus_.size())};
-  ChipsState chips;
+void IrqPlatform::save(ChipsState& chips, std::span<LapicState> apics) const {
   {
     std::lock_guard guard(chips_lock_);
     pic_.save(chips.pic);
     ioapic_.save(chips.ioapic);
     pit_->save(chips.pit);
   }
-  __builtin_memcpy(into, &header, sizeof header);
-  __builtin_memcpy(into + sizeof header, &chips, sizeof chips);
-  u8* at = into + sizeof header + sizeof chips;
-  for (auto& v : vcpus_) {
-    LapicState state;
-    v->lapic.save(state);
-    __builtin_memcpy(at, &state, sizeof state);
-    at += sizeof state;
-  }
+  for (size_t i = 0; i < vcpus_.size(); ++i) vcpus_[i]->lapic.save(apics[i]);
 }
 
-bool IrqPlatform::load(const u8* from, size_t bytes, const char** why) {
-  IrqStateHeader header;
-  ChipsState chips;
-  if (bytes < sizeof header) return *why = "the interrupt state is truncated", false;
-  __builtin_memcpy(&header, from, sizeof header);
-  if (header.magic != kIrqStateMagic) return *why = "not an interrupt state: wrong magic number", false;
-  if (header.version != kIrqStateVersion)
-    return *why = "the interrupt state has a version that this engine does not read", false;
-  if (header.vcpu_count != vcpus_.size())
-    return *why = "the interrupt state is of a machine with another number of vCPUs", false;
-  if (header.total_bytes != state_bytes() || bytes < state_bytes())
-    return *why = "the interrupt state is truncated", false;
-
-  const u8* at = from + sizeof header + sizeof chips;
-  __builtin_memcpy(&chips, from + sizeof header, sizeof chips);
+void IrqPlatform::load(const ChipsState& chips, std::span<const LapicState> apics) {
   // Chips first: the PIC's output may be announced to the local APICs, whose registers then replace what that left.
   {
     std::lock_guard guard(chips_lock_);
@@ -268,13 +239,7 @@ bool IrqPlatform::load(const u8* from, size_t bytes, const char** why) {
     ioapic_.load(chips.ioapic);
     pit_->load(chips.pit);
   }
-  for (auto& v : vcpus_) {
-    LapicState state;
-    __builtin_memcpy(&state, at, sizeof state);
-    v->lapic.load(state);
-    at += sizeof state;
-  }
-  return true;
+  for (size_t i = 0; i < vcpus_.size(); ++i) vcpus_[i]->lapic.load(apics[i]);
 }
 
 }  // namespace rz

@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "../run/bus.h"
@@ -75,12 +76,9 @@ class IrqPlatform final : public InterruptSource {
   // ---- whole machine; paused -----------------------------------------------------------------------------------
   /// Power-on state of every chip. Lines that devices still assert must be driven again.
   void reset();
-  /// Bytes that save() writes; constant for a machine.
-  size_t state_bytes() const;
-  /// Write the state of every chip; layout in docs/state-format.md.
-  void save(u8* into) const;
-  /// Restore. On false nothing was changed and `why` points at a static sentence.
-  [[nodiscard]] bool load(const u8* from, size_t bytes, const char** why);
+  /// State of every chip; docs/state-format.md says what the fields are. @param apics  one for each vCPU
+  void save(ChipsState& chips, std::span<LapicState> apics) const;
+  void load(const ChipsState& chips, std::span<const LapicState> apics);
 
  private:
   struct PerVcpu {

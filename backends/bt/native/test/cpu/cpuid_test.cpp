@@ -17,13 +17,16 @@ void invariants(const char* name, unsigned vcpus) {
   CHECK_EQ(zero.ebx, host_cpuid(0, 0).ebx);
   CHECK_EQ(zero.edx, host_cpuid(0, 0).edx);
   CHECK(one.ecx >> 31 & 1);  // hypervisor
-  CHECK(one.ecx >> 21 & 1 && one.ecx >> 24 & 1 && one.ecx >> 17 & 1);
-  CHECK(!(one.ecx >> 5 & 1));     // no VMX
-  CHECK(!(one.ecx >> 3 & 1));     // no MONITOR
-  CHECK(seven.ebx >> 20 & 1);     // SMAP
-  CHECK(seven.ecx >> 2 & 1);      // UMIP
-  CHECK(!(seven.ebx >> 16 & 1));  // no AVX-512
-  CHECK(ext.edx >> 29 & 1 && ext.edx >> 11 & 1 && ext.edx >> 20 & 1 && ext.edx >> 26 & 1);
+  CHECK(one.ecx >> 21 & 1 && one.ecx >> 24 & 1);
+  const bool more = std::strcmp(name, "x86-64-v1") != 0;  // what that level is without
+  CHECK_EQ(one.ecx >> 17 & 1, more);                      // PCID
+  CHECK(!(one.ecx >> 5 & 1));                             // no VMX
+  CHECK(!(one.ecx >> 3 & 1));                             // no MONITOR
+  CHECK_EQ(seven.ebx >> 20 & 1, more);                    // SMAP
+  CHECK_EQ(seven.ecx >> 2 & 1, more);                     // UMIP
+  CHECK(!(seven.ebx >> 16 & 1));                          // no AVX-512
+  CHECK(ext.edx >> 29 & 1 && ext.edx >> 11 & 1 && ext.edx >> 20 & 1);
+  CHECK_EQ(ext.edx >> 26 & 1, more);  // 1 GiB pages
   CHECK(leaf(g, 0x80000007).edx >> 8 & 1);
   CHECK_EQ(leaf(g, 0x80000008).eax & 0xff, g.profile.phys_bits);
   CHECK_EQ(one.edx >> 28 & 1, vcpus > 1 ? 1 : 0);
@@ -57,8 +60,8 @@ void invariants(const char* name, unsigned vcpus) {
   CHECK(leaf(g, 0x40000001).eax >> 3 & leaf(g, 0x40000001).eax >> 24 & 1);
   CHECK_EQ(leaf(g, 0x40000010).eax, 2'600'000);
   if (!g.profile.intel) {
-    CHECK(leaf(g, 0x80000021).eax >> 8 & 1);  // automatic IBRS, so EFER must accept it
-    CHECK(msr_write(g.v, 0xc0000080, kEferAIBRSE));
+    CHECK_EQ(leaf(g, 0x80000021).eax >> 8 & 1, more);  // automatic IBRS, so EFER must accept it
+    CHECK_EQ(msr_write(g.v, 0xc0000080, kEferAIBRSE), more);
     CHECK_EQ(leaf(g, 0x8000001e).ebx & 0xff, 0);
     CHECK_EQ(leaf(g, 0x20000000).eax, 0);
   }
@@ -73,6 +76,10 @@ void profiles() {
   CHECK_EQ(low.f1_ecx & ~p.f1_ecx, 0);  // each level holds the one below
   CHECK_EQ(low.f7_ebx & ~p.f7_ebx, 0);
   CHECK(std::strstr(low.brand, "x86-64-v2") != nullptr);
+  CpuidProfile lowest;
+  CHECK(cpuid_profile("x86-64-v1", 2, 1, lowest));
+  CHECK_EQ(lowest.f1_ecx & ~low.f1_ecx, 0);
+  CHECK_EQ(lowest.f1_ecx & (1u << 0 | 1u << 17 | 1u << 26), 0);  // none of SSE3, PCID, XSAVE
 }
 
 void msrs() {
@@ -121,7 +128,7 @@ void msrs() {
 }  // namespace
 
 void cpuid_tests() {
-  for (const char* name : {"x86-64-v2", "x86-64-v3", "host"})
+  for (const char* name : {"x86-64-v1", "x86-64-v2", "x86-64-v3", "host"})
     for (const unsigned vcpus : {1u, 2u, 6u}) invariants(name, vcpus);
   profiles();
   msrs();

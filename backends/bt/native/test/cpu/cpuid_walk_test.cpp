@@ -8,7 +8,7 @@
 namespace rz::test {
 namespace {
 
-constexpr const char* kProfiles[] = {"x86-64-v2", "x86-64-v3", "host", "host+la57", "host+pku"};
+constexpr const char* kProfiles[] = {"x86-64-v1", "x86-64-v2", "x86-64-v3", "host", "host+la57", "host+pku"};
 
 CpuidResult leaf(Guest& g, u32 n, u32 sub = 0) { return cpuid_read(g.v, n, sub); }
 bool any(const CpuidResult& r) { return (r.eax | r.ebx | r.ecx | r.edx) != 0; }

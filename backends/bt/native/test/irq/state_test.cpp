@@ -1,10 +1,11 @@
-// Saved state of all chips: identity, behaviour after a load, refusal of what is not ours.
+// Saved state of all chips: identity, behaviour after a load, and its bytes in a machine's state.
 #include <linux/kvm.h>
 
 #include <cstddef>
 #include <cstring>
 
 #include "irq_test.h"
+#include "state/machine_image.h"
 
 using namespace rz;
 using namespace rz::test;
@@ -57,10 +58,38 @@ static_assert(sizeof(LapicState) - offsetof(LapicState, regs) == sizeof(kvm_lapi
 
 namespace {
 
-std::vector<u8> save(TestMachine& m) {
-  std::vector<u8> bytes(m.irq->state_bytes());
-  m.irq->save(bytes.data());
-  return bytes;
+/// A machine's image of which only the chips matter here.
+state::MachineImage save(TestMachine& m) {
+  state::MachineImage image;
+  image.vcpus.resize(m.machine.vcpus.size());
+  std::vector<LapicState> apics(image.vcpus.size());
+  m.irq->save(image.chips, apics);
+  for (size_t i = 0; i < apics.size(); ++i) {
+    image.vcpus[i].lapic = apics[i];
+    image.vcpus[i].xsave.resize(576);
+  }
+  return image;
+}
+
+void load(TestMachine& m, const state::MachineImage& image) {
+  std::vector<LapicState> apics;
+  for (const state::OneVcpu& one : image.vcpus) apics.push_back(one.lapic);
+  m.irq->load(image.chips, apics);
+}
+
+std::vector<u8> bytes_of(TestMachine& m) { return state::encode(save(m)); }
+
+/// Where the payload of the part IRQC is in a state.
+size_t irq_at(const std::vector<u8>& bytes) {
+  for (size_t at = sizeof(StateHeader); at + sizeof(ChunkHeader) <= bytes.size();) {
+    ChunkHeader chunk;
+    std::memcpy(&chunk, bytes.data() + at, sizeof chunk);
+    at += sizeof chunk;
+    if (chunk.tag == kChunkIrq) return at;
+    at += (chunk.bytes + 7) & ~7u;
+  }
+  CHECK(false);
+  return 0;
 }
 
 // Something in every chip.
@@ -106,10 +135,8 @@ TEST("state loaded into a fresh machine saves to the same bytes") {
   make_busy(a);
   b.time.ns = 77'000'000'000;
   b.time.tsc = a.time.tsc;
-  const std::vector<u8> bytes = save(a);
-  const char* why = nullptr;
-  CHECK(b.irq->load(bytes.data(), bytes.size(), &why));
-  CHECK_EQ(std::memcmp(bytes.data(), save(b).data(), bytes.size()), 0);
+  load(b, save(a));
+  CHECK(bytes_of(a) == bytes_of(b));
 }
 
 TEST("a machine goes on after a load as the original does") {
@@ -117,9 +144,7 @@ TEST("a machine goes on after a load as the original does") {
   make_busy(a);
   b.time.tsc = a.time.tsc;
   b.time.ns = 3'000'000'000;
-  const std::vector<u8> bytes = save(a);
-  const char* why = nullptr;
-  CHECK(b.irq->load(bytes.data(), bytes.size(), &why));
+  load(b, save(a));
   CHECK_EQ(b.attention(1) & (kAttnNmi | kAttnInterrupt), kAttnNmi | kAttnInterrupt);
   CHECK_EQ(b.cpu(1).cr8, 5);
   unsigned taken = 0;
@@ -150,23 +175,40 @@ TEST("a machine goes on after a load as the original does") {
   CHECK(taken > 10);
 }
 
-TEST("state of another version, machine or kind is refused without any change") {
-  TestMachine a(2), b(2), c(1);
+TEST("the chips go through the bytes of a machine's state unchanged") {
+  TestMachine a(2), b(2);
   make_busy(a);
-  const std::vector<u8> bytes = save(a);
-  const std::vector<u8> fresh = save(b);
-  const char* why = nullptr;
-  CHECK(!c.irq->load(bytes.data(), bytes.size(), &why));
-  CHECK(!b.irq->load(bytes.data(), bytes.size() - 1, &why));
-  CHECK(!b.irq->load(bytes.data(), 7, &why));
+  const std::vector<u8> bytes = bytes_of(a);
+  state::MachineImage image = save(b);
+  CHECK(state::decode(bytes.data(), bytes.size(), image) == nullptr);
+  CHECK(state::encode(image) == bytes);
+  CHECK(bytes != bytes_of(b));
+}
+
+TEST("state of another version, machine or kind is refused") {
+  TestMachine a(2);
+  make_busy(a);
+  const std::vector<u8> bytes = bytes_of(a);
+  state::MachineImage two = save(a);
   for (unsigned at : {0u, 4u, 8u, 12u}) {
     std::vector<u8> bad = bytes;
-    bad[at] ^= 0x40;
-    why = nullptr;
-    CHECK(!b.irq->load(bad.data(), bad.size(), &why));
-    CHECK(why != nullptr);
+    bad[irq_at(bytes) + at] ^= 0x40;
+    CHECK(state::decode(bad.data(), bad.size(), two) != nullptr);
   }
-  CHECK_EQ(std::memcmp(fresh.data(), save(b).data(), fresh.size()), 0);
+  for (size_t size : {size_t{0}, size_t{7}, bytes.size() - 1}) CHECK(state::decode(bytes.data(), size, two) != nullptr);
+  state::MachineImage one;
+  one.vcpus.resize(1);
+  CHECK(state::decode(bytes.data(), bytes.size(), one) != nullptr);
+}
+
+TEST("a state is taken where the time-stamp counter runs at its rate, as far as two measurements of it agree") {
+  state::MachineImage image;
+  CHECK(state::check_tsc_rate(image, 2'000'000'000) != nullptr);  // none
+  image.tsc_hz = 2'000'000'000;
+  CHECK(state::check_tsc_rate(image, 2'001'000'000) == nullptr);
+  CHECK(state::check_tsc_rate(image, 1'999'000'000) == nullptr);
+  CHECK(state::check_tsc_rate(image, 2'010'000'000) != nullptr);
+  CHECK(state::check_tsc_rate(image, 1'990'000'000) != nullptr);
 }
 
 TEST("reset brings back the power-on state") {
@@ -174,7 +216,7 @@ TEST("reset brings back the power-on state") {
   make_busy(a);
   a.irq->reset();
   a.cpu(1).attention = 0;
-  CHECK_EQ(std::memcmp(save(a).data(), save(b).data(), a.irq->state_bytes()), 0);
+  CHECK(bytes_of(a) == bytes_of(b));
   CHECK_EQ(a.irq->next_deadline_ns(a.cpu(0)), kNever);
   CHECK_EQ(a.take(0), -1);
 }
@@ -183,11 +225,12 @@ TEST("the saved layout stays where the documents say") {
   TestMachine m;
   m.init_pics(0x50, 0x58);
   m.irq->set_tpr(m.cpu(), 9);
-  const std::vector<u8> bytes = save(m);
-  CHECK_EQ(bytes.size(), 16u + 360 + 1072);
-  CHECK_EQ(std::memcmp(bytes.data(), "RZRQ", 4), 0);
-  CHECK_EQ(bytes[16 + 5], 0x50);  // master's base
-  CHECK_EQ(bytes[32 + 5], 0x58);
-  CHECK_EQ(bytes[16 + 32 + 24 + 2], 0x01);      // redirection entry 0: masked
-  CHECK_EQ(bytes[16 + 360 + 48 + 0x80], 0x90);  // TPR in the register page
+  const std::vector<u8> bytes = bytes_of(m);
+  const size_t irq = irq_at(bytes);
+  CHECK_EQ(std::memcmp(bytes.data() + irq, "RZRQ", 4), 0);
+  CHECK_EQ(bytes[irq + 8] | bytes[irq + 9] << 8, 16 + 360 + 1072);
+  CHECK_EQ(bytes[irq + 16 + 5], 0x50);  // master's base
+  CHECK_EQ(bytes[irq + 32 + 5], 0x58);
+  CHECK_EQ(bytes[irq + 16 + 32 + 24 + 2], 0x01);      // redirection entry 0: masked
+  CHECK_EQ(bytes[irq + 16 + 360 + 48 + 0x80], 0x90);  // TPR in the register page
 }

@@ -90,4 +90,26 @@ export const MMIO_CASES: readonly GuestCase[] = [
     ],
     final: { registers: { rbx: 0xfedcba9876543210n, rcx: 0x80n, rdx: 0xffffffffffff8001n } },
   },
+  {
+    id: "mmio/locked",
+    title: "reads and writes a device once each for locked instructions, XCHG among them",
+    program: program(
+      16,
+      `
+      mov ax, 0xa000
+      mov ds, ax
+      mov al, 5
+      lock add [0x30], al
+      mov bx, 0x1234
+      xchg bx, [0x32]
+      done`,
+    ),
+    exits: [
+      { kind: "mmio-read", at: 0xa0030, size: 1, answer: 0x10n },
+      { kind: "mmio-write", at: 0xa0030, size: 1, value: 0x15n },
+      { kind: "mmio-read", at: 0xa0032, size: 2, answer: 0x5678n },
+      { kind: "mmio-write", at: 0xa0032, size: 2, value: 0x1234n },
+    ],
+    final: { registers: { bx: 0x5678n } },
+  },
 ];

@@ -106,4 +106,68 @@ export const STRING_CASES: readonly GuestCase[] = [
     ],
     final: { memory: [{ at: DATA_AT, bytes: [0x77, 0x88, 0] }] },
   },
+  {
+    id: "strings/words-of-32-bits",
+    title: "reports REP OUTSD, REP INSD and REP STOSD element by element, with elements that cross pages in RAM",
+    uses: ["strings"],
+    program: program(
+      16,
+      `
+      mov dx, 0x510
+      mov si, 0x4ffe
+      mov di, 0x2ffe
+      mov cx, 2
+      cld
+      rep outsd
+      mov cx, 2
+      rep insd
+      mov ax, 0xa000
+      mov es, ax
+      mov di, 0x60
+      mov eax, 0x99887766
+      mov cx, 2
+      rep stosd
+      done`,
+    ),
+    memory: [{ at: 0x4ffe, bytes: [1, 2, 3, 4, 5, 6, 7, 8] }],
+    exits: [
+      { kind: "port-out", port: 0x510, size: 4, value: 0x04030201 },
+      { kind: "port-out", port: 0x510, size: 4, value: 0x08070605 },
+      { kind: "port-in", port: 0x510, size: 4, answer: 0x14131211 },
+      { kind: "port-in", port: 0x510, size: 4, answer: 0x18171615 },
+      { kind: "mmio-write", at: 0xa0060, size: 4, value: 0x99887766n },
+      { kind: "mmio-write", at: 0xa0064, size: 4, value: 0x99887766n },
+    ],
+    final: { memory: [{ at: 0x2ffe, bytes: [0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18] }] },
+  },
+  {
+    id: "strings/search",
+    title: "ends REPNE SCASB and REPE CMPSB over a device at the element that decides, and reads no further",
+    uses: ["strings"],
+    program: program(
+      16,
+      `
+      mov ax, 0xa000
+      mov es, ax
+      mov di, 0x70
+      mov cx, 10
+      mov al, 3
+      cld
+      repne scasb
+      mov bx, cx
+      mov si, 0x4000
+      mov di, 0x80
+      mov cx, 10
+      repe cmpsb
+      done`,
+    ),
+    memory: [{ at: DATA_AT, bytes: [7, 8, 9] }],
+    exits: [
+      { kind: "mmio-read", at: 0xa0070, size: 1, answer: 1n },
+      { kind: "mmio-read", at: 0xa0071, size: 1, answer: 3n },
+      { kind: "mmio-read", at: 0xa0080, size: 1, answer: 7n },
+      { kind: "mmio-read", at: 0xa0081, size: 1, answer: 5n },
+    ],
+    final: { registers: { bx: 8n, cx: 8n, di: 0x82n, si: 0x4002n } },
+  },
 ];

@@ -33,7 +33,7 @@ export const DEBUG_CASES: readonly ContractCase[] = [
   {
     id: "debug/breakpoint",
     title: "leaves the guest before the instruction at a breakpoint and nowhere else, and runs on once it is taken away",
-    uses: ["guest-code", "long-mode"],
+    uses: ["guest-code", "long-mode", "breakpoints"],
     needs: ["debug"],
     async run(stage) {
       const actor = await stage.load(STEPS);

@@ -1,4 +1,4 @@
-// Several vCPUs: start-up by INIT and SIPI, exits of all at once, answers that reach the one that asked, messages as NMI.
+// Several vCPUs: start-up by INIT and SIPI, exits of all at once, answers that reach the one that asked.
 
 import assert from "node:assert/strict";
 import type { ContractCase } from "../contract-case.js";
@@ -43,7 +43,7 @@ wait: mov eax, [rdi + 0x300]
       done`,
 );
 
-export const PROCESSOR_COUNT_CASES: readonly ContractCase[] = [2, 4].map(
+export const PROCESSOR_COUNT_CASES: readonly ContractCase[] = [2, 4, 8].map(
   (vcpus): ContractCase => ({
     id: `vcpus/${vcpus}`,
     title: `starts ${vcpus} vCPUs by INIT and SIPI, and answers each one's exits with its own values`,

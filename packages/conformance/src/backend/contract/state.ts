@@ -12,7 +12,7 @@ const UNSUPPORTED = { code: "VM_UNSUPPORTED" };
 const ROUNDS = 25;
 
 /** Counts in registers of every kind, says each count at port 80h, and keeps an x87 and an SSE register alive. */
-const COMPUTING = program(
+export const COMPUTING = program(
   64,
   `
       fninit
@@ -49,7 +49,7 @@ async function computing(stage: Stage): Promise<Actor> {
 }
 
 /** The counts that a guest said, over all the VMs that it lived in, are 1, 2, 3 … */
-function assertUnbroken(actors: readonly Actor[]): void {
+export function assertUnbroken(actors: readonly Actor[]): void {
   const counts = actors.flatMap(({ exits }) => exits.map((exit) => (exit.kind === "port-out" ? exit.value : -1)));
   assert.deepEqual(
     counts,

@@ -1,0 +1,10 @@
+// Moves between the two engines against the published suite.
+
+import { BtBackend } from "@ringzero/backend-bt";
+import { KvmBackend } from "@ringzero/backend-kvm";
+import { describeMove, missingFeatures } from "@ringzero/conformance";
+
+const kvm = () => new KvmBackend();
+
+// A host's KVM may stand for a processor whose registers the translator does not have, and the other way round.
+describeMove("bt", () => new BtBackend(), "kvm", kvm, { without: await missingFeatures(kvm), mayRefuse: true });
