@@ -369,6 +369,42 @@ describe("a guest of the kvm backend", () => {
     }
   });
 
+  it("goes on from a breakpoint that stays, and stops there again when it comes by again", async () => {
+    const at: bigint[] = [];
+    const values: number[] = [];
+    // again: inc ax; mov dx,510h; out dx,ax; jmp again
+    const vm = await romMachine([0x40, 0xba, 0x10, 0x05, 0xef, 0xeb, 0xf9], (exit) => {
+      if (exit.kind === "debug") at.push(exit.rip);
+      if (exit.kind === "port-out") values.push(Number(exit.value));
+    });
+    try {
+      const { gpr } = await vm.vcpus[0]!.getRegisters();
+      await vm.vcpus[0]!.setRegisters({ gpr: [0n, ...gpr.slice(1)] });
+      await vm.vcpus[0]!.debug({ breakpoints: [0xffff0001n] });
+      vm.run();
+      await until(() => values.length >= 20, "it goes round");
+      await vm.pause();
+      assert.deepEqual(
+        values,
+        Array.from(values, (_, i) => i + 1),
+        "no round was lost or repeated",
+      );
+      assert.ok(at.every((rip) => rip === 0xffff0001n));
+      assert.ok(at.length - values.length <= 1, `${at.length} stops in ${values.length} rounds`);
+      await vm.vcpus[0]!.debug({ singleStep: true, breakpoints: [0xffff0001n] });
+      at.length = 0;
+      vm.run();
+      await until(() => at.length >= 8, "it steps");
+      await vm.pause();
+      // A KVM that emulates ring 0 in software does not stop behind OUT, at 5.
+      const turns = at.map((rip) => Number(rip & 0xfn)).filter((offset) => offset !== 5);
+      const after = new Map([0, 1, 4].map((offset, i, all) => [offset, all[(i + 1) % 3]]));
+      for (const [i, offset] of turns.slice(1).entries()) assert.equal(offset, after.get(turns[i]!), turns.join());
+    } finally {
+      await vm.dispose();
+    }
+  });
+
   it("can be disposed of in any state, and leaves no thread and no descriptor behind", async () => {
     const descriptors = (): number => readdirSync("/proc/self/fd").length;
     await until(() => threadsOf().length === 0, "earlier machines are gone");

@@ -164,7 +164,7 @@ Outcome Engine::debug(Vcpu& vcpu, const u8* from) {
     debug.arch.debugreg[i] = image.at[i];
     debug.arch.debugreg[7] |= 2ull << (2 * i);  // global enable; length and kind 0: execution
   }
-  return call(vcpu.fd(), kSetGuestDebug, &debug);
+  return vcpu.set_debug(debug);
 }
 
 /// Reply: pairs of u64, address and bytes of each run of written pages, sorted.
