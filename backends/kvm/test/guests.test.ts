@@ -335,6 +335,54 @@ describe("a guest of the kvm backend", () => {
     }
   });
 
+  for (const ioeventfd of [true, false]) {
+    it(`rings a doorbell for one value alone, ${ioeventfd ? "in the kernel" : "by exits"}, and loses no ring that came before a pause`, async () => {
+      const others: number[] = [];
+      let rings = 0;
+      let finished = false;
+      // mov cx,2000; mov dx,510h; again: mov al,7; out dx,al; mov al,8; test cl,cl; jnz 1f; out dx,al; 1: loop again; mov dx,511h; out dx,al; hlt
+      const code = [
+        0xb9, 0xd0, 0x07, 0xba, 0x10, 0x05, 0xb0, 7, 0xee, 0xb0, 8, 0x84, 0xc9, 0x75, 1, 0xee, 0xe2, 0xf4, 0xba, 0x11, 0x05, 0xee,
+      ];
+      const vm = await romMachine(
+        [...code, ...HALT],
+        (exit) => {
+          if (exit.kind !== "port-out") return;
+          if (exit.port === 0x511) finished = true;
+          else others.push(Number(exit.value));
+        },
+        { options: { ioeventfd } },
+      );
+      try {
+        const bell = vm.doorbell({ port: 0x510, size: 1, value: 7 }, () => rings++);
+        const before = await vm.inspection.counters();
+        vm.run();
+        await until(() => finished, "it has written 2000 times");
+        await vm.pause();
+        assert.ok(rings > 0);
+        assert.deepEqual(others, Array(7).fill(8)); // cl is 0 for seven of 2000 values of cx
+        const after = await vm.inspection.counters();
+        const exits = after["exits"]! - before["exits"]!;
+        if (after["kernel_doorbell_writes"] === 0) {
+          if (ioeventfd) console.log("      skipped: in the kernel: this KVM has no KVM_IOEVENTFD");
+          assert.ok(exits >= 2000, `${exits} exits`);
+        } else {
+          assert.equal(after["kernel_doorbell_writes"], 2000);
+          assert.ok(exits < 100, `${exits} exits`);
+        }
+        // Gone, its writes are exits again.
+        bell.dispose();
+        await vm.reset();
+        finished = false;
+        vm.run();
+        await until(() => finished, "it has written 2000 times again");
+        assert.equal(others.filter((value) => value === 7).length, 2000);
+      } finally {
+        await vm.dispose();
+      }
+    });
+  }
+
   it("says which pages it wrote", async () => {
     let done = false;
     // mov byte [2000h],1 with ds=0; out

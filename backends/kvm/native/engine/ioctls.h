@@ -35,6 +35,7 @@ struct Ioctl {
   X(SetGsiRouting, _IOC(_IOC_WRITE, KVMIO, 0x6a, 8), "KVM_SET_GSI_ROUTING")                     \
   X(IrqLine, KVM_IRQ_LINE, "KVM_IRQ_LINE")                                                      \
   X(SignalMsi, KVM_SIGNAL_MSI, "KVM_SIGNAL_MSI")                                                \
+  X(Ioeventfd, KVM_IOEVENTFD, "KVM_IOEVENTFD")                                                  \
   X(GetIrqchip, KVM_GET_IRQCHIP, "KVM_GET_IRQCHIP")                                             \
   X(SetIrqchip, KVM_SET_IRQCHIP, "KVM_SET_IRQCHIP")                                             \
   X(GetPit2, KVM_GET_PIT2, "KVM_GET_PIT2")                                                      \

@@ -75,6 +75,7 @@ Stop Vcpu::run(std::string& why) {
       why = describe(ran);
       return Stop::kBroken;
     }
+    exits_.store(exits_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     Stop stop;
     if (!serve(why, stop)) return stop;
   }

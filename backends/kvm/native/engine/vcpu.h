@@ -36,6 +36,9 @@ class Vcpu {
   /// Replace the debug settings. While it does not run.
   Outcome set_debug(const kvm_guest_debug& wanted);
 
+  /// How often KVM came back with something to serve. Any thread.
+  u64 exits() const { return exits_.load(std::memory_order_relaxed); }
+
   u32 index() const { return index_; }
   int fd() const { return fd_.fd(); }
 
@@ -55,6 +58,7 @@ class Vcpu {
   Machine& machine_;
   Devices& devices_;
   peer::EnginePeer& peer_;
+  std::atomic<u64> exits_{0};
   static constexpr u64 kNowhere = ~0ull;
   kvm_guest_debug debug_ = {};     // as the host wants it
   bool stepping_over_ = false;     // KVM has a single step of ours instead
