@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "msrs.h"
+#include "pit_image.h"
 #include "vcpu_image.h"
 
 namespace rz::kvm {
@@ -17,7 +18,7 @@ using state::OneVcpu;
 
 namespace {
 
-constexpr u64 kPitHz = 1'193'182, kNsPerSecond = 1'000'000'000;
+constexpr u64 kNsPerSecond = 1'000'000'000;
 
 u64 host_tsc() { return __builtin_ia32_rdtsc(); }
 
@@ -38,58 +39,6 @@ bool set_tsc(int vcpu, u64 value) {
   attribute.addr = reinterpret_cast<u64>(&offset);
   if (call(vcpu, kSetDeviceAttr, &attribute).ok()) return true;
   return set_msr(vcpu, kMsrTsc, value);
-}
-
-void save_pit(const kvm_pit_state2& from, PitState& to) {
-  const u64 now = monotonic_ns();
-  for (int i = 0; i < 3; ++i) {
-    const kvm_pit_channel_state& c = from.channels[i];
-    PitChannelState& o = to.channels[i];
-    const bool loaded = c.mode <= 5;  // FFh: no mode word yet
-    o = {c.count,
-         c.latched_count,
-         c.count_latched,
-         c.status_latched,
-         c.status,
-         c.read_state,
-         c.write_state,
-         c.write_latch,
-         c.rw_mode,
-         loaded ? c.mode : u8{0},
-         c.bcd,
-         c.gate,
-         -1};
-    if (o.count == 0 || o.count > 65536) o.count = 65536;
-    if (!loaded) continue;
-    const u64 since = now - static_cast<u64>(c.count_load_time);
-    o.elapsed_ticks = static_cast<i64>(static_cast<i64>(since) < 0 ? 0 : scale(since, kPitHz, kNsPerSecond));
-    to.loaded |= 1u << i;
-  }
-  to.flags = from.flags & 2;
-}
-
-void load_pit(const PitState& from, kvm_pit_state2& to) {
-  const u64 now = monotonic_ns();
-  for (int i = 0; i < 3; ++i) {
-    const PitChannelState& o = from.channels[i];
-    kvm_pit_channel_state& c = to.channels[i];
-    c.count = o.count;
-    c.latched_count = o.latched_count;
-    c.count_latched = o.count_latched;
-    c.status_latched = o.status_latched;
-    c.status = o.status;
-    c.read_state = o.read_state;
-    c.write_state = o.write_state;
-    c.write_latch = o.write_latch;
-    c.rw_mode = o.rw_mode;
-    c.mode = o.elapsed_ticks < 0 && (from.loaded >> i & 1) == 0 ? u8{0xff} : o.mode;
-    c.bcd = o.bcd;
-    c.gate = o.gate;
-    c.count_load_time = o.elapsed_ticks < 0
-                            ? 0
-                            : static_cast<i64>(now - scale(static_cast<u64>(o.elapsed_ticks), kNsPerSecond, kPitHz));
-  }
-  to.flags = (to.flags & ~2u) | (from.flags & 2);
 }
 
 std::string hex(u32 value) {
@@ -141,7 +90,7 @@ std::string apply(Machine& machine, const MachineImage& image, std::vector<VcpuS
   memcpy(&chips.pic[0].chip.pic, &image.chips.pic[0], sizeof(PicState));
   memcpy(&chips.pic[1].chip.pic, &image.chips.pic[1], sizeof(PicState));
   memcpy(&chips.ioapic.chip.ioapic, &image.chips.ioapic, sizeof(IoapicState));
-  load_pit(image.chips.pit, chips.pit);
+  load_pit(image.chips.pit, monotonic_ns(), chips.pit);
   for (size_t i = 0; i < vcpus.size(); ++i) {
     const int fd = machine.vcpus()[i]->fd();
     load_vcpu(image.vcpus[i], vcpus[i]);
@@ -169,7 +118,7 @@ Outcome save_machine(Machine& machine, Devices& devices, const std::vector<bool>
   memcpy(&image.chips.pic[0], &chips.pic[0].chip.pic, sizeof(PicState));
   memcpy(&image.chips.pic[1], &chips.pic[1].chip.pic, sizeof(PicState));
   memcpy(&image.chips.ioapic, &chips.ioapic.chip.ioapic, sizeof(IoapicState));
-  save_pit(chips.pit, image.chips.pit);
+  save_pit(chips.pit, monotonic_ns(), image.chips.pit);
   image.vcpus.resize(machine.vcpus().size());
   for (u32 i = 0; i < image.vcpus.size(); ++i) {
     VcpuState state;
