@@ -470,6 +470,18 @@ describe("a guest of the kvm backend", () => {
       inside.run();
       await new Promise((resolve) => setTimeout(resolve, 20));
       await inside.dispose();
+      // With commands under way: each is answered or refused, none waits for ever.
+      const busy = await romMachine(ECHO, () => 1, { vcpus: 2 });
+      busy.doorbell({ port: 0x511, size: 2 }, () => undefined);
+      busy.run();
+      const under = [busy.pause(), busy.takeDirty(), busy.saveState(), busy.inspection.counters(), busy.vcpus[0]!.debug({})];
+      for (let line = 0; line < 200; line++) busy.interrupts.setLine(5, line % 2 === 0);
+      await Promise.all([busy.dispose(), busy.dispose(), ...under.map((one) => one.then(String, String))]);
+      // At a breakpoint, and while it steps over it.
+      const stopped = await romMachine(SPIN, () => undefined);
+      await stopped.vcpus[0]!.debug({ breakpoints: [0xffff0000n] });
+      stopped.run();
+      await stopped.dispose();
     }
     assert.deepEqual(threadsOf(), []);
     assert.ok(descriptors() <= before + 1, `${descriptors()} descriptors, ${before} before`);
