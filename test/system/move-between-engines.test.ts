@@ -51,7 +51,7 @@ describe("a guest in the middle of a computation", function () {
     ["bt", "kvm", 2],
   ] as const) {
     const processors = cpus === 1 ? "one processor" : `${cpus} processors`;
-    it(`in ring 3 of ${processors}, with timers and system calls, moves ${MOVES} times between ${from} and ${to}`, async function () {
+    it(`in ring 3 of ${processors} and ring 0, with timers, moves ${MOVES} times between ${from} and ${to}`, async function () {
       await using sdk = new Ringzero({ discover: import.meta.url });
       const cpuProfile = await commonProfile(this, sdk, [from, to]);
       const boot = { kind: "firmware", image: assembleSums(folder, cpus) } as const;

@@ -7,11 +7,7 @@ import { toBtOptions } from "./vm-config.js";
 
 export class BtVm extends EngineVm {
   readonly inspection: VmInspection = {
-    counters: async () => {
-      const text = Buffer.from(await this.commands.post("read the counters", Command.counters)).toString("latin1");
-      const lines = text.split("\n").filter((line) => line !== "");
-      return Object.fromEntries(lines.map((line) => line.split(" ")).map(([name, value]) => [name, Number(value)]));
-    },
+    counters: () => this.readCounters(),
     listing: async (rip) => {
       const address = new Uint8Array(8);
       new DataView(address.buffer).setBigUint64(0, BigInt.asUintN(64, rip), true);

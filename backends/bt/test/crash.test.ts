@@ -33,6 +33,22 @@ describe("a bt engine that dies", () => {
     }
   });
 
+  it("costs nothing afterwards, until the machine is disposed of", async () => {
+    const vm = await create("tick");
+    try {
+      vm.run();
+      const crash = crashOf(vm);
+      process.kill(vm.enginePid, "SIGKILL");
+      await crash;
+      const before = process.cpuUsage();
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      const { user, system } = process.cpuUsage(before);
+      assert.ok(user + system < 250_000, `${(user + system) / 1000} ms of CPU time in half a second`);
+    } finally {
+      await vm.dispose();
+    }
+  });
+
   it("of SIGSEGV in its own code leaves a report with the place and the vCPU", async () => {
     const vm = await create("rest 5;segv 0x1230");
     vm.run();

@@ -1,15 +1,30 @@
 // One machine on KVM. Its engine is threads of this process (native/engine): the kernel is the wall around the guest.
 
-import { type DebugSettings, type ExitHandler, type MemoryRange, RingzeroError, type VmConfig } from "@ringzero/api";
+import {
+  type DebugSettings,
+  type ExitHandler,
+  type MemoryRange,
+  RingzeroError,
+  type VmConfig,
+  type VmInspection,
+} from "@ringzero/api";
 import { Command, EngineVm, hostCall, toNativeOptions } from "@ringzero/native";
 import { nativeAddon } from "./native-parts.js";
-import { capabilitiesFor } from "./vm-config.js";
+import { capabilitiesFor, ENGINE_OPTIONS } from "./vm-config.js";
 
 const MAX_BREAKPOINTS = 4;
 const DEBUG_BYTES = 8 + 8 * MAX_BREAKPOINTS; // DebugImage in native/engine/commands.cpp
 const DIRTY_ENTRY_BYTES = 16;
 
 export class KvmVm extends EngineVm {
+  /** Counts of exits and rings. Nothing is translated, so there is no code to list. */
+  readonly inspection: VmInspection = {
+    counters: () => this.readCounters(),
+    listing: async () => {
+      throw new RingzeroError("VM_UNSUPPORTED", "KVM runs the guest's own code: there is no translation of it to list");
+    },
+  };
+
   /**
    * Make the memory and the machine, and wait until it serves commands.
    * @throws TypeError, RangeError for what no backend could take
@@ -21,7 +36,7 @@ export class KvmVm extends EngineVm {
     if (probe.failure !== "")
       throw new RingzeroError("VM_HOST_FAILURE", `cannot create the machine ${config.name} on KVM: ${probe.failure}`);
     const capabilities = capabilitiesFor(probe);
-    const options = toNativeOptions(config, { backend: "kvm", capabilities, engineOptions: {} });
+    const options = toNativeOptions(config, { backend: "kvm", capabilities, engineOptions: ENGINE_OPTIONS });
     return EngineVm.ready(new KvmVm("kvm", config, handler, options, nativeAddon));
   }
 

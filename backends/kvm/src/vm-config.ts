@@ -5,6 +5,11 @@ import type { KvmProbe } from "./native-parts.js";
 
 const LINK_MAX_VCPUS = 64; // what the shared structures hold
 
+/** Tuning that the engine takes, by name, and the type of its value. */
+export const ENGINE_OPTIONS: Readonly<Record<string, "number" | "boolean" | "string">> = {
+  ioeventfd: "boolean", // false: a doorbell is an exit to this process, as where KVM has no KVM_IOEVENTFD
+};
+
 /** @param probe  what the host's KVM says */
 export function capabilitiesFor({ maxVcpus, v1, v2, v3 }: KvmProbe): BackendCapabilities {
   return {

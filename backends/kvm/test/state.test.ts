@@ -76,6 +76,43 @@ describe("the saved state of the kvm backend", () => {
     }
   });
 
+  it("keeps what is on its way to the guest: an exception, an NMI, the shadow of STI or MOV SS, a start-up message", async () => {
+    const vm = await romMachine(COUNT, () => undefined, { vcpus: 2 });
+    try {
+      const again = async (change: (found: Map<string, Uint8Array>) => void): Promise<Map<string, Uint8Array>> => {
+        await vm.reset();
+        const state = await vm.saveState();
+        change(parts(state));
+        await vm.loadState(state);
+        return parts(await vm.saveState());
+      };
+      const lapic = (found: Map<string, Uint8Array>, vcpu: number): Uint8Array => found.get("IRQC0")!.subarray(376 + 1072 * vcpu);
+      // #GP(40h); docs/state-format.md, "Further processor state"
+      let found = await again((all) => all.get("VCPU0")!.set([0x40, 0, 0, 0, 13, 1], 112));
+      assert.deepEqual([...found.get("VCPU0")!.subarray(112, 118)], [0x40, 0, 0, 0, 13, 1]);
+      for (const shadow of [1, 2]) {
+        found = await again((all) => all.get("VCPU0")!.set([shadow], 121));
+        assert.equal(
+          found.get("VCPU0")![121]! & shadow,
+          shadow,
+          "the shadow, alone or with the other, as processors do that do not say which",
+        );
+      }
+      found = await again(() => undefined);
+      assert.equal(found.get("VCPU0")![121], 0);
+      found = await again((all) => lapic(all, 0).set([1], 4));
+      assert.equal(lapic(found, 0)[4]! & 1, 1, "an NMI");
+      // INIT and SIPI that the second processor has not looked at: it is about to run at 9000h.
+      found = await again((all) => lapic(all, 1).set([6, 0, 0, 0, 9], 4));
+      const registers = new DataView(found.get("REGS1")!.buffer, found.get("REGS1")!.byteOffset);
+      assert.equal(found.get("VCPU1")![119], 0, "it waits for nothing");
+      assert.equal(registers.getUint16(144 + 16, true), 0x900, "CS");
+      assert.equal(registers.getBigUint64(128, true), 0n, "RIP");
+    } finally {
+      await vm.dispose();
+    }
+  });
+
   it("is refused when it is damaged, newer or of another machine, and then nothing has changed", async () => {
     const vm = await romMachine(COUNT, () => undefined);
     try {

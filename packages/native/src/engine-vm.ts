@@ -168,6 +168,13 @@ export abstract class EngineVm implements Vm {
     throw unclaimed(this.#backend, "log of written pages");
   }
 
+  /** Counts of the engine by name, for `inspection`. Any time. */
+  protected async readCounters(): Promise<Readonly<Record<string, number>>> {
+    const text = Buffer.from(await this.#commands.post("read the counters", Command.counters)).toString("latin1");
+    const lines = text.split("\n").filter((line) => line !== "");
+    return Object.fromEntries(lines.map((line) => line.split(" ")).map(([name, value]) => [name, Number(value)]));
+  }
+
   protected get native(): NativeVm {
     return this.#native;
   }

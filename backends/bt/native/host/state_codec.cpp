@@ -124,7 +124,7 @@ void save_vcpu(Vcpu& v, OneVcpu& one) {
   image.exception_software = v.exception.software;
   image.halted = v.wait_for_sipi ? 2 : v.halted;
   image.nmi_blocked = v.nmi_blocked;
-  image.interrupt_shadow = v.shadow_rip == v.rip;
+  if (v.shadow_rip == v.rip) image.interrupt_shadow = v.shadow_by_ss ? VcpuImage::kShadowMovSs : VcpuImage::kShadowSti;
   image.shut_down = v.shutdown;
   one.msrs = msrs_of(v);
   one.xsave = xsave_image(v);
@@ -167,6 +167,7 @@ void load_vcpu(Vcpu& v, const OneVcpu& one) {
   v.nmi_blocked = image.nmi_blocked != 0;
   v.shutdown = image.shut_down != 0;
   v.shadow_rip = image.interrupt_shadow != 0 ? v.rip : ~0ull;
+  v.shadow_by_ss = image.interrupt_shadow == VcpuImage::kShadowMovSs;
   memset(v.xsave, 0, sizeof v.xsave);
   memcpy(v.xsave, one.xsave.data(), one.xsave.size());
   v.msr.pkru = 0;

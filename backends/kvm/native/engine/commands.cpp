@@ -52,6 +52,15 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
   Outcome done;
   switch (op) {
     case Command::kRun: start_running(); return CommandStatus::kOk;
+    case Command::kCounters: {
+      u64 exits = 0;
+      for (const auto& thread : threads_) exits += thread->vcpu->exits();
+      const std::string text = "exits " + std::to_string(exits) + "\nkernel_doorbell_writes " +
+                               std::to_string(doorbells_ ? doorbells_->writes() : 0) + "\n";
+      memcpy(transfer, text.data(), text.size());
+      reply_bytes = static_cast<u32>(text.size());
+      return CommandStatus::kOk;
+    }
     case Command::kTrackDirty: done = machine_->track_dirty(vcpu == 0 && bytes == 1 && transfer[0] != 0); break;
     case Command::kTakeDirty: {
       if (!machine_->tracking())
@@ -134,6 +143,7 @@ bool Engine::parked() {
 void Engine::finish_pause() {
   if (!parked()) return;
   pause_pending_ = false;
+  if (doorbells_) doorbells_->drain();  // a machine that is paused, perhaps to move, has rung for all its writes
   peer_.answer_command(CommandStatus::kOk, 0);
 }
 
@@ -164,7 +174,7 @@ Outcome Engine::debug(Vcpu& vcpu, const u8* from) {
     debug.arch.debugreg[i] = image.at[i];
     debug.arch.debugreg[7] |= 2ull << (2 * i);  // global enable; length and kind 0: execution
   }
-  return call(vcpu.fd(), kSetGuestDebug, &debug);
+  return vcpu.set_debug(debug);
 }
 
 /// Reply: pairs of u64, address and bytes of each run of written pages, sorted.

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "shared/flight.h"
@@ -19,6 +20,7 @@ std::shared_ptr<Engine> Engine::start(host::EngineLink& link, std::function<void
   link.serve_here([self = engine.get()] {
     if (self->ready_.load(std::memory_order_acquire)) self->devices_->serve_host();
   });
+  link.doorbells_here([self = engine.get()](u32 slot, u64 key, u64 value) { self->place_doorbell(slot, key, value); });
   // Signals are for the embedder's own threads.
   sigset_t all, before;
   sigfillset(&all);
@@ -50,8 +52,17 @@ void Engine::finish() {
   if (control_.joinable()) control_.join();
   ready_.store(false, std::memory_order_release);
   threads_.clear();
+  doorbells_.reset();
   devices_.reset();
   machine_.reset();  // all descriptors, now: this object lives on until what scripts hold of it is collected
+}
+
+/// The host's thread. A port that is a UART's is not the doorbell's: only an exit tells them apart.
+void Engine::place_doorbell(u32 slot, u64 key, u64 value) {
+  if (!ready_.load(std::memory_order_acquire) || !doorbells_) return;
+  const u64 address = key & kDoorbellAddressMask;
+  if (key != 0 && (key & kDoorbellMmio) == 0 && devices_->owns(static_cast<u16>(address))) key = 0;
+  doorbells_->set(slot, key, value);
 }
 
 void Engine::broken(const std::string& why) {
@@ -100,6 +111,8 @@ Outcome Engine::build() {
   machine_ = std::make_unique<Machine>();
   if (Outcome made = machine_->create(peer_.header(), peer_.ram()); !made.ok()) return made;
   devices_ = std::make_unique<Devices>(peer_, *machine_);
+  if (machine_->host().ioeventfd && strstr(peer_.header().options, "ioeventfd=false\n") == nullptr)
+    doorbells_ = std::make_unique<KernelDoorbells>(machine_->vm(), peer_);
   for (u32 i = 0; i < peer_.header().vcpus; ++i) {
     auto thread = std::make_unique<Thread>();
     thread->vcpu = std::make_unique<Vcpu>(i, *machine_->vcpus()[i], *machine_, *devices_, peer_);

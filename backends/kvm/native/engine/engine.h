@@ -12,6 +12,7 @@
 
 #include "host/engine_handle.h"
 #include "host/engine_link.h"
+#include "kernel_doorbells.h"
 #include "vcpu.h"
 
 namespace rz::kvm {
@@ -41,6 +42,7 @@ class Engine final : public host::EngineHandle {
   Outcome build();
   void take_down();
   void vcpu_main(Thread& self);
+  void place_doorbell(u32 slot, u64 key, u64 value);
   void broken(const std::string& why);  // any thread
 
   // Control thread; commands.cpp.
@@ -59,8 +61,9 @@ class Engine final : public host::EngineHandle {
   peer::EnginePeer peer_;
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Devices> devices_;
+  std::unique_ptr<KernelDoorbells> doorbells_;  // null: this KVM has none, or they are switched off
   std::vector<std::unique_ptr<Thread>> threads_;
-  std::atomic<bool> ready_{false};     // devices_ may be used by the host's thread
+  std::atomic<bool> ready_{false};     // devices_ and doorbells_ may be used by the host's thread
   std::atomic<bool> stopping_{false};  // kill() was called, or something broke
   std::function<void()> on_exit_;
   std::thread control_;

@@ -69,6 +69,9 @@ Outcome open_kvm(Fd& out, HostKvm& about) {
     about.xsave2 = true;
     about.xsave_bytes = static_cast<u32>(bytes);
   }
+  about.guest_debug = static_cast<u32>(extension(fd.get(), KVM_CAP_SET_GUEST_DEBUG2));
+  about.ioeventfd = extension(fd.get(), KVM_CAP_IOEVENTFD) > 0;
+  about.sregs2 = extension(fd.get(), KVM_CAP_SREGS2) > 0;
   if (Outcome asked = call(fd.get(), kGetVcpuMmapSize, u64{0}, &value); !asked.ok()) return asked;
   about.run_bytes = static_cast<u32>(value);
   out = std::move(fd);

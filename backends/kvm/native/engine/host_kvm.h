@@ -24,6 +24,9 @@ struct HostKvm {
   u32 max_vcpus = 0;
   u32 xsave_bytes = 4096;  // of KVM_GET_XSAVE2, or 4096
   bool xsave2 = false;
+  u32 guest_debug = 0;  // KVM_GUESTDBG bits that it knows beyond the first ones
+  bool ioeventfd = false;
+  bool sregs2 = false;                      // KVM_GET_SREGS2, which tells PAE page-directory pointers
   bool v1 = false, v2 = false, v3 = false;  // by probe_kvm: it honours the profile x86-64-v1, -v2, -v3
   u32 run_bytes = 0;                        // of a vCPU's shared page
 };

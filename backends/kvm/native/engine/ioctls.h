@@ -35,6 +35,7 @@ struct Ioctl {
   X(SetGsiRouting, _IOC(_IOC_WRITE, KVMIO, 0x6a, 8), "KVM_SET_GSI_ROUTING")                     \
   X(IrqLine, KVM_IRQ_LINE, "KVM_IRQ_LINE")                                                      \
   X(SignalMsi, KVM_SIGNAL_MSI, "KVM_SIGNAL_MSI")                                                \
+  X(Ioeventfd, KVM_IOEVENTFD, "KVM_IOEVENTFD")                                                  \
   X(GetIrqchip, KVM_GET_IRQCHIP, "KVM_GET_IRQCHIP")                                             \
   X(SetIrqchip, KVM_SET_IRQCHIP, "KVM_SET_IRQCHIP")                                             \
   X(GetPit2, KVM_GET_PIT2, "KVM_GET_PIT2")                                                      \
@@ -51,6 +52,8 @@ struct Ioctl {
   X(SetRegs, KVM_SET_REGS, "KVM_SET_REGS")                                                      \
   X(GetSregs, KVM_GET_SREGS, "KVM_GET_SREGS")                                                   \
   X(SetSregs, KVM_SET_SREGS, "KVM_SET_SREGS")                                                   \
+  X(GetSregs2, KVM_GET_SREGS2, "KVM_GET_SREGS2")                                                \
+  X(SetSregs2, KVM_SET_SREGS2, "KVM_SET_SREGS2")                                                \
   X(GetXsave2, _IOC(_IOC_READ, KVMIO, 0xcf, 4096), "KVM_GET_XSAVE2")                            \
   X(GetXsave, _IOC(_IOC_READ, KVMIO, 0xa4, 4096), "KVM_GET_XSAVE")                              \
   X(SetXsave, _IOC(_IOC_WRITE, KVMIO, 0xa5, 4096), "KVM_SET_XSAVE")                             \

@@ -9,6 +9,7 @@
 
 #include "cpuid.h"
 #include "cpuid/control_bits.h"
+#include "registers.h"
 
 namespace rz::kvm {
 
@@ -126,6 +127,17 @@ bool Machine::read_only(u64 gpa) const {
   });
 }
 
+bool Machine::page_directory_pointers(const kvm_sregs& sregs, u64 (&out)[4]) const {
+  if (!pae_paging(sregs.cr0, sregs.cr4, sregs.efer)) return false;
+  const u64 at = sregs.cr3 & 0xffffffe0;
+  for (const Range& range : ranges_) {
+    if (at < range.base || at - range.base + sizeof out > range.bytes) continue;
+    memcpy(out, ram_ + range.ram_offset + (at - range.base), sizeof out);
+    return true;
+  }
+  return false;
+}
+
 void Machine::set_line(u32 gsi, bool level) {
   if (gsi == 0 || gsi == 2 || gsi >= kPins) return;
   kvm_irq_level line = {};
@@ -164,7 +176,7 @@ Outcome Machine::set_chips(const KvmChips& chips) {
 Outcome Machine::reset() {
   if (Outcome set = set_chips(chips_at_power_on_); !set.ok()) return set;
   for (size_t i = 0; i < vcpus_.size(); ++i) {
-    if (Outcome set = set_vcpu_state(vcpus_[i]->fd(), vcpus_at_power_on_[i]); !set.ok()) return set;
+    if (Outcome set = set_vcpu_state(vcpus_[i]->fd(), host_, vcpus_at_power_on_[i]); !set.ok()) return set;
   }
   return set_clock(0);
 }

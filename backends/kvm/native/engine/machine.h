@@ -44,6 +44,10 @@ class Machine {
   /// Whether a guest-physical byte is read-only memory: writes to it come out as MMIO, and are dropped.
   bool read_only(u64 gpa) const;
 
+  /// The PAE page-directory pointers that CR3 names, by a look into memory: for a KVM that does not tell its own.
+  /// False: no PAE paging, or no memory there.
+  bool page_directory_pointers(const kvm_sregs& sregs, u64 (&out)[4]) const;
+
   /// Any thread. Lines 0 and 2 are the chips' own, and ignored.
   void set_line(u32 gsi, bool level);
   void signal_msi(u64 address, u32 data);

@@ -3,11 +3,13 @@
 
 #include <string.h>
 
+#include "cpuid/control_bits.h"
+
 namespace rz::kvm {
 
 namespace {
 
-constexpr u64 kCr0Pe = 1, kFlagVm = 1 << 17;
+constexpr u64 kCr0Pe = 1, kCr0Pg = 1ull << 31, kFlagVm = 1 << 17;
 
 SegmentImage image_of(const kvm_segment& s) {
   const unsigned present = s.unusable ? 0 : s.present;
@@ -85,6 +87,10 @@ void apply_image(const RegistersImage& image, kvm_regs& regs, kvm_sregs& sregs) 
   sregs.cr8 = image.cr8;
   sregs.efer = image.efer;
   memset(sregs.interrupt_bitmap, 0, sizeof sregs.interrupt_bitmap);
+}
+
+bool pae_paging(u64 cr0, u64 cr4, u64 efer) {
+  return (cr0 & kCr0Pg) != 0 && (cr4 & kCr4PAE) != 0 && (efer & kEferLMA) == 0;
 }
 
 Outcome get_registers(int vcpu, RegistersImage& out) {

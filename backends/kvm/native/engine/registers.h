@@ -14,4 +14,7 @@ Outcome set_registers(int vcpu, const RegistersImage& image);
 RegistersImage image_of(const kvm_regs& regs, const kvm_sregs& sregs);
 void apply_image(const RegistersImage& image, kvm_regs& regs, kvm_sregs& sregs);
 
+/// Whether PAE paging is on, whose four directory pointers are the processor's own.
+bool pae_paging(u64 cr0, u64 cr4, u64 efer);
+
 }  // namespace rz::kvm

@@ -62,6 +62,12 @@ void Vcpu::forget_kick() {
 
 Stop Vcpu::run(std::string& why) {
   for (;;) {
+    if (stopped_at_ != kNowhere) {
+      if (Outcome set = step_over_breakpoint(); !set.ok()) {
+        why = describe(set);
+        return Stop::kBroken;
+      }
+    }
     const Outcome ran = call(fd(), kRun, u64{0});
     if (!ran.ok()) {
       if (ran.host_errno == EINTR) return Stop::kKicked;
@@ -69,6 +75,7 @@ Stop Vcpu::run(std::string& why) {
       why = describe(ran);
       return Stop::kBroken;
     }
+    exits_.store(exits_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     Stop stop;
     if (!serve(why, stop)) return stop;
   }
@@ -82,7 +89,7 @@ bool Vcpu::serve(std::string& why, Stop& stop) {
     case KVM_EXIT_INTR:
     case KVM_EXIT_HLT:
     case KVM_EXIT_IRQ_WINDOW_OPEN: return true;
-    case KVM_EXIT_DEBUG: peer_.exit(index_, ExitKind::kDebug, run.debug.arch.pc, 0, 0); return true;
+    case KVM_EXIT_DEBUG: return debug_exit(why, stop);
     case KVM_EXIT_SHUTDOWN:
       peer_.exit(index_, ExitKind::kTripleFault, rip(), 0, 0);
       stop = Stop::kTripleFault;

@@ -33,6 +33,12 @@ class Vcpu {
   void kick();
   void forget_kick();
 
+  /// Replace the debug settings. While it does not run.
+  Outcome set_debug(const kvm_guest_debug& wanted);
+
+  /// How often KVM came back with something to serve. Any thread.
+  u64 exits() const { return exits_.load(std::memory_order_relaxed); }
+
   u32 index() const { return index_; }
   int fd() const { return fd_.fd(); }
 
@@ -42,6 +48,8 @@ class Vcpu {
   void serve_mmio();
   u64 port_read(u16 port, u32 width);
   void port_write(u16 port, u32 width, u64 value);
+  Outcome step_over_breakpoint();
+  bool debug_exit(std::string& why, Stop& stop);
   u64 rip();
   std::string about(const char* what);
 
@@ -50,6 +58,11 @@ class Vcpu {
   Machine& machine_;
   Devices& devices_;
   peer::EnginePeer& peer_;
+  std::atomic<u64> exits_{0};
+  static constexpr u64 kNowhere = ~0ull;
+  kvm_guest_debug debug_ = {};     // as the host wants it
+  bool stepping_over_ = false;     // KVM has a single step of ours instead
+  u64 stopped_at_ = kNowhere;      // linear address of a debug exit that was just reported
   std::atomic<int> thread_id_{0};  // for the kick's signal; 0: not started
 };
 

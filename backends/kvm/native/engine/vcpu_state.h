@@ -10,6 +10,8 @@ namespace rz::kvm {
 struct VcpuState {
   kvm_regs regs;
   kvm_sregs sregs;
+  bool has_pdptrs = false;  // the next is there: PAE paging, and a KVM that tells
+  u64 pdptrs[4] = {};       // PAE page-directory pointers
   std::vector<u8> xsave;
   kvm_xcrs xcrs;
   kvm_debugregs debug;
@@ -21,6 +23,6 @@ struct VcpuState {
 
 /// While the vCPU does not run.
 Outcome get_vcpu_state(int vcpu, const HostKvm& host, VcpuState& out);
-Outcome set_vcpu_state(int vcpu, const VcpuState& state);
+Outcome set_vcpu_state(int vcpu, const HostKvm& host, const VcpuState& state);
 
 }  // namespace rz::kvm

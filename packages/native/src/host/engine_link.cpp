@@ -265,6 +265,7 @@ void EngineLink::set_doorbell(u32 slot, u64 key, u64 value) {
   if (key != 0 && table.limit.load(std::memory_order_relaxed) <= slot) {
     table.limit.store(slot + 1, std::memory_order_release);
   }
+  if (doorbells_here_) doorbells_here_(slot, key, value);
 }
 
 }  // namespace rz::host

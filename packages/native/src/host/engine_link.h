@@ -81,6 +81,10 @@ class EngineLink {
   /// An engine in this process: called on the caller's thread, instead of waking one, when there is work for it other
   /// than a command. Before anything is posted.
   void serve_here(std::function<void()> serve) { serve_here_ = std::move(serve); }
+  /// An engine in this process: called on the host's thread after a slot of the doorbell table changed. Before that.
+  void doorbells_here(std::function<void(u32 slot, u64 key, u64 value)> changed) {
+    doorbells_here_ = std::move(changed);
+  }
   bool engine_ready() const { return area().engine_ready.load(std::memory_order_acquire) != 0; }
 
   // ---- exits ---------------------------------------------------------------------------------------
@@ -126,6 +130,7 @@ class EngineLink {
   std::shared_ptr<SharedRegion> ram_;
   u64 top_ = 0;  // end of the highest range
   std::function<void()> serve_here_;
+  std::function<void(u32 slot, u64 key, u64 value)> doorbells_here_;
   u32 command_sequence_ = 0;
   std::deque<shared::IrqEntry> irq_backlog_;  // what did not fit into the ring, in order
   std::atomic<bool> has_backlog_{false};

@@ -50,6 +50,7 @@ void Waiter::serve() {
     if (stopping_) return;
     armed_ = false;
     lock.unlock();
+    alert_ = false;  // before the call: an alert during it is another one
     on_work_();
     lock.lock();
     changed_.wait(lock, [this] { return armed_ || stopping_; });

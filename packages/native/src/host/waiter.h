@@ -23,10 +23,8 @@ class Waiter {
 
   /// The device thread has nothing left to serve: sleep again. Any thread.
   void rearm();
-  /// Something else than shared memory wants attention (the process died). Any thread.
+  /// Something else than shared memory wants attention (the process died): on_work is called once more. Any thread.
   void alert();
-  /// True once after alert().
-  bool take_alert() { return alert_.exchange(false); }
 
  private:
   void serve();

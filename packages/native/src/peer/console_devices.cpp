@@ -12,6 +12,13 @@ ConsoleDevices::ConsoleDevices(EnginePeer& peer, InterruptInputs inputs) : peer_
   }
 }
 
+bool ConsoleDevices::owns(u16 port) const {
+  for (const auto& uart : uarts_) {
+    if (uart->owns(port)) return true;
+  }
+  return false;
+}
+
 bool ConsoleDevices::io_read(u16 port, unsigned width, u64& value) {
   for (const auto& uart : uarts_) {
     if (!uart->owns(port)) continue;

@@ -22,6 +22,8 @@ class ConsoleDevices {
  public:
   ConsoleDevices(EnginePeer& peer, InterruptInputs inputs);
 
+  /// Any thread.
+  bool owns(u16 port) const;
   /// vCPU threads. False: not ours.
   bool io_read(u16 port, unsigned width, u64& value);
   bool io_write(u16 port, unsigned width, u64 value);

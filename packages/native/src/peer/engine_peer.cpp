@@ -169,13 +169,16 @@ bool EnginePeer::ring_doorbell(u32 vcpu, bool mmio, u64 address, u32 size, u64 v
     const u64 key = entry.key.load(std::memory_order_acquire);
     if (key != any && (key != exact || entry.value.load(std::memory_order_acquire) != value)) continue;
     record(FlightKind::kDoorbell, vcpu, address, value);
-    const u64 bit = 1ull << (slot % 64);
-    if ((area_->host_pending.doorbells[slot / 64].fetch_or(bit, std::memory_order_acq_rel) & bit) == 0) {
-      area_->host_events.notify();
-    }
+    ring_slot(slot);
     return true;
   }
   return false;
+}
+
+void EnginePeer::ring_slot(u32 slot) {
+  const u64 bit = 1ull << (slot % 64);
+  if ((area_->host_pending.doorbells[slot / 64].fetch_or(bit, std::memory_order_acq_rel) & bit) == 0)
+    area_->host_events.notify();
 }
 
 void EnginePeer::notify_uart(u32 index) {

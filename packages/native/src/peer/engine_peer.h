@@ -35,6 +35,9 @@ class EnginePeer {
   /// If a doorbell matches this write, ring it and return true: the write is done. Any vCPU thread.
   bool ring_doorbell(u32 vcpu, bool mmio, u64 address, u32 size, u64 value);
 
+  /// Ring the doorbell of a slot. Any thread.
+  void ring_slot(u32 slot);
+
   /// Guest output is in ring `index`. Any thread.
   void notify_uart(u32 index);
 

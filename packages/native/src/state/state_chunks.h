@@ -44,6 +44,7 @@ inline constexpr u32 kChunkUart = four_cc("UART");       // UartState, one for e
 
 /// What is neither a register by name nor an MSR.
 struct VcpuImage {
+  static constexpr u8 kShadowSti = 1, kShadowMovSs = 2;
   u64 xcr0;
   u64 dr[8];
   u64 pdpte[4];       // PAE page-directory pointers
@@ -54,7 +55,7 @@ struct VcpuImage {
   u8 exception_software;
   u8 halted;  // 1: by HLT; 2: waits for a SIPI
   u8 nmi_blocked;
-  u8 interrupt_shadow;  // 1: the next instruction is shielded by STI or MOV SS
+  u8 interrupt_shadow;  // kShadow bits: what shields the next instruction; both: a processor that does not say which
   u8 shut_down;         // triple fault, waiting for a reset
   u8 pad[5];
 };

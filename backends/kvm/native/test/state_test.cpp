@@ -1,0 +1,184 @@
+// kvm_state_test: conversions of saved state that need no /dev/kvm, with what a host shows rarely: events that were cut
+// short, interrupts acknowledged and not delivered, timers about to fire.
+#include <cstdio>
+#include <cstring>
+
+#include "engine/pit_image.h"
+#include "engine/vcpu_image.h"
+
+using namespace rz;
+using namespace rz::kvm;
+
+namespace {
+
+int passed = 0, failed = 0;
+
+void check(bool good, const char* what, int line) {
+  good ? ++passed : ++failed;
+  if (!good) printf("state_test.cpp:%d: %s\n", line, what);
+}
+#define CHECK(condition) check((condition), #condition, __LINE__)
+
+u32 page(const LapicState& apic, u32 at) { return apic.regs[at / 4]; }
+void put(kvm_lapic_state& apic, u32 at, u32 value) { memcpy(apic.regs + at, &value, 4); }
+
+VcpuState fresh() {
+  VcpuState s = {};
+  s.xsave.resize(4096);
+  return s;
+}
+
+state::OneVcpu saved(const VcpuState& s, PicState (&pic)[2]) {
+  state::OneVcpu one = {};
+  save_vcpu(s, 0, false, 0, pic, one);
+  return one;
+}
+
+/// Taken from the local APIC and not delivered: pending there again, in service no more.
+void apic_interrupt_goes_back() {
+  PicState pic[2] = {};
+  VcpuState s = fresh();
+  s.events.interrupt.injected = 1;
+  s.events.interrupt.nr = 0x41;
+  put(s.lapic, 0x120, 1u << 1);  // ISR of 40h..5Fh
+  const state::OneVcpu one = saved(s, pic);
+  CHECK(page(one.lapic, 0x120) == 0);
+  CHECK(page(one.lapic, 0x220) == 1u << 1);
+}
+
+/// Taken from the slave 8259: both chips have it back.
+void pic_interrupt_goes_back() {
+  PicState pic[2] = {};
+  pic[0].irq_base = 0x20, pic[1].irq_base = 0x28;
+  pic[0].isr = 4, pic[1].isr = 1 << 6;
+  VcpuState s = fresh();
+  s.events.interrupt.injected = 1;
+  s.events.interrupt.nr = 0x2e;
+  (void)saved(s, pic);
+  CHECK(pic[0].isr == 0 && pic[0].irr == 4);
+  CHECK(pic[1].isr == 0 && pic[1].irr == 1 << 6);
+}
+
+/// INT n whose delivery was cut short is executed again: nothing is pending for it.
+void software_interrupt_is_dropped() {
+  PicState pic[2] = {};
+  pic[0].irq_base = 0x20;
+  VcpuState s = fresh();
+  s.events.interrupt.injected = 1;
+  s.events.interrupt.soft = 1;
+  s.events.interrupt.nr = 0x21;
+  const state::OneVcpu one = saved(s, pic);
+  CHECK(pic[0].irr == 0);
+  CHECK(one.vcpu.exception_vector == 0xff);
+}
+
+void exceptions() {
+  PicState pic[2] = {};
+  VcpuState s = fresh();
+  s.sregs.cr2 = 0x1234;
+  s.events.exception.injected = 1;
+  s.events.exception.nr = 14;
+  s.events.exception.has_error_code = 1;
+  s.events.exception.error_code = 2;
+  const state::OneVcpu fault = saved(s, pic);
+  CHECK(fault.vcpu.exception_vector == 14 && fault.vcpu.exception_error == 2 && fault.vcpu.exception_cr2 == 0x1234);
+  VcpuState back = fresh();
+  load_vcpu(fault, back);
+  CHECK(back.events.exception.injected && back.events.exception.nr == 14 && back.sregs.cr2 == 0x1234);
+  s.events.exception.nr = 3;  // INT3, found at RIP again
+  CHECK(saved(s, pic).vcpu.exception_vector == 0xff);
+}
+
+void nmi_cut_short_is_pending() {
+  PicState pic[2] = {};
+  VcpuState s = fresh();
+  s.events.nmi.injected = 1;
+  s.events.nmi.masked = 1;
+  const state::OneVcpu one = saved(s, pic);
+  CHECK(one.lapic.pending == LapicState::kPendingNmi);
+  CHECK(one.vcpu.nmi_blocked == 0);
+}
+
+void shadows() {
+  PicState pic[2] = {};
+  VcpuState s = fresh();
+  s.events.interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS;
+  const state::OneVcpu one = saved(s, pic);
+  CHECK(one.vcpu.interrupt_shadow == VcpuImage::kShadowMovSs);
+  VcpuState back = fresh();
+  load_vcpu(one, back);
+  CHECK(back.events.interrupt.shadow == KVM_X86_SHADOW_INT_MOV_SS);
+}
+
+/// The four pointers of PAE paging come along, and only then are they KVM's affair.
+void page_directory_pointers() {
+  PicState pic[2] = {};
+  VcpuState s = fresh();
+  s.sregs.cr0 = 0x80000011, s.sregs.cr4 = 0x20;
+  s.has_pdptrs = true;
+  for (u64 i = 0; i < 4; ++i) s.pdptrs[i] = (i + 1) << 12 | 1;
+  state::OneVcpu one = saved(s, pic);
+  VcpuState back = fresh();
+  load_vcpu(one, back);
+  CHECK(back.has_pdptrs && memcmp(back.pdptrs, s.pdptrs, sizeof s.pdptrs) == 0);
+  one.registers.efer = 0x500;  // long mode has none
+  load_vcpu(one, back);
+  CHECK(!back.has_pdptrs);
+}
+
+/// An APIC timer that is due has a count to go; one that stands has none.
+void apic_timer() {
+  PicState pic[2] = {};
+  state::OneVcpu one = saved(fresh(), pic);
+  VcpuState back = fresh();
+  u32 count;
+  for (u64 left : {u64{0}, u64{7}, ~u64{0}}) {
+    one.lapic.timer_left_ns = left;
+    one.lapic.regs[0x3e0 / 4] = 0xb;  // divide by 1
+    load_vcpu(one, back);
+    memcpy(&count, back.lapic.regs + 0x390, 4);
+    CHECK(count == (left == 0 ? 1 : left == 7 ? 7 : 0));
+  }
+}
+
+void pit() {
+  kvm_pit_state2 kvm = {};
+  for (auto& c : kvm.channels) c.mode = 0xff;
+  PitState image = {};
+  save_pit(kvm, 5'000'000'000, image);
+  CHECK(image.loaded == 0 && image.channels[0].elapsed_ticks == -1);
+  kvm.channels[0].mode = 2, kvm.channels[0].count = 5966;  // KVM tells no time of it
+  kvm.channels[2].mode = 0, kvm.channels[2].count = 60000, kvm.channels[2].count_load_time = 4'000'000'000;
+  save_pit(kvm, 5'000'000'000, image);
+  CHECK(image.loaded == 5 && image.channels[0].elapsed_ticks == 0 && image.channels[2].elapsed_ticks == 1'193'182);
+  kvm_pit_state2 back = {};
+  load_pit(image, 9'000'000'000, back);
+  CHECK(back.channels[0].count == 5966 && back.channels[0].mode == 2 && back.channels[1].mode == 0xff);
+  CHECK(back.channels[2].count_load_time == 8'000'000'000);
+  // A one-shot goes on with what it has left, and counts on below 0.
+  image.channels[0].mode = 4, image.channels[0].count = 1000;
+  for (const auto& [elapsed, left] : {std::pair{0, 1000u}, {400, 600u}, {1000, 65536u}, {1001, 65535u}}) {
+    image.channels[0].elapsed_ticks = elapsed;
+    load_pit(image, 9'000'000'000, back);
+    CHECK(back.channels[0].count == left);
+  }
+  image.channels[0].mode = 2, image.channels[0].elapsed_ticks = 400;  // a period is the guest's to see
+  load_pit(image, 9'000'000'000, back);
+  CHECK(back.channels[0].count == 1000);
+}
+
+}  // namespace
+
+int main() {
+  apic_interrupt_goes_back();
+  pic_interrupt_goes_back();
+  software_interrupt_is_dropped();
+  exceptions();
+  nmi_cut_short_is_pending();
+  shadows();
+  page_directory_pointers();
+  apic_timer();
+  pit();
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed == 0 ? 0 : 1;
+}
