@@ -64,7 +64,10 @@ describe("the memory of a bt machine under a second VM", () => {
       seen.map((_, i) => i + 1),
     );
     assert.equal(first.length, 0, "views of the first VM went with it");
-    await until(() => mappingsOf("ringzero-ram") <= mapped, "the mappings of VMs that are gone were released, without a collection");
+    await until(
+      () => mappingsOf("ringzero-ram") <= mapped,
+      "the mappings of VMs that are gone were released, without a collection",
+    );
     const last = vm.memory.view(0x500, 2);
     assert.equal(last[0]! + 256 * last[1]!, seen.length);
     await vm.dispose();
