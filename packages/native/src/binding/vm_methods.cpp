@@ -54,7 +54,8 @@ Napi::Value external_buffer(Napi::Env env, void* data, size_t bytes, std::shared
 /// Note a buffer, to take it back when the machine is closed.
 Napi::Value VmObject::lent(Napi::Value buffer) {
   if (!buffer.IsArrayBuffer()) return buffer;
-  if (lent_.size() >= lent_limit_) {  // views across two windows are made anew each time: forget those that are collected
+  if (lent_.size() >=
+      lent_limit_) {  // views across two windows are made anew each time: forget those that are collected
     std::erase_if(lent_, [](auto& one) { return one.Value().IsEmpty(); });
     lent_limit_ = std::max<size_t>(64, 2 * lent_.size());
   }
@@ -62,7 +63,8 @@ Napi::Value VmObject::lent(Napi::Value buffer) {
   return buffer;
 }
 
-/// Detach every buffer that scripts still hold: its owner is let go, and the mappings with it, without waiting for a collection.
+/// Detach every buffer that scripts still hold: its owner is let go, and the mappings with it, without waiting for a
+/// collection.
 void VmObject::take_back(Napi::Env env) {
   for (Napi::ObjectReference& one : lent_) {
     const Napi::Object buffer = one.Value();

@@ -59,10 +59,10 @@ class VmObject : public Napi::ObjectWrap<VmObject> {
   Napi::Value close(const Napi::CallbackInfo& info);
   Napi::Value scribble(const Napi::CallbackInfo& info);
 
-  std::shared_ptr<VmCore> core_;  // null once closed
+  std::shared_ptr<VmCore> core_;             // null once closed
   std::vector<Napi::ObjectReference> lent_;  // buffers over native memory that scripts may hold, not kept alive by this
   size_t lent_limit_ = 64;                   // when to forget those that were collected
-  Anchor* anchor_ = nullptr;      // freed by the queue's finalizer
+  Anchor* anchor_ = nullptr;                 // freed by the queue's finalizer
   napi_threadsafe_function queue_ = nullptr;
   napi_env env_ = nullptr;
   u64 linger_ns_ = 0;   // how long to wait for the next exit before going back to the event loop
