@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   STATE_CONFLICT: "the machine is in a state in which this cannot be done",
   BACKEND_UNKNOWN: "no backend of this name is registered or installed",
   BACKEND_UNAVAILABLE: "no backend can run this machine on this host; the message has each one's reason",
+  MOVE_TIMEOUT: "what had to answer for the machine to move did not in time; the machine goes on where it was",
   PLUGIN_UNKNOWN: "no plugin of this name is registered or installed",
   PLUGIN_API_RANGE: "the plugin was made for another range of the plugin API",
   PLUGIN_DUPLICATE: "two plugins have the same name and kind",

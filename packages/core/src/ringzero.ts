@@ -120,7 +120,8 @@ export class Ringzero implements AsyncDisposable {
       why: check.why,
       hosting,
       serialPorts: plan.uarts.length,
-      planMove: (from, to, move) => planMove({ plan, hosting, from, to, engine: move.engine }, this.#probes),
+      planMove: (from, to, move) =>
+        planMove({ plan, hosting, from, to, engine: move.engine, timeoutMs: move.timeoutMs }, this.#probes),
       open: (receive) => {
         emit = receive;
         return worker

@@ -8,6 +8,7 @@ import {
   fakeBootPlugin,
   fakeGuest,
   type FakeOptions,
+  type FakeVm,
   fakePlatformPlugin,
   FAKE_POWER,
   fakePowerPlugin,
@@ -49,6 +50,38 @@ function held(): { plugin: DevicePlugin; context: () => MachineContext; calls: s
     }),
     context: () => given!,
     calls,
+  };
+}
+
+/** Let a method of every VM that a backend makes never answer. */
+function hangIn(backend: FakeBackend, method: "loadState"): void {
+  const create = backend.createVm.bind(backend);
+  backend.createVm = async (...args) => {
+    const vm = await create(...args);
+    vm[method] = () => new Promise(() => undefined);
+    return vm;
+  };
+}
+
+/** Let the next pause of a VM take its time, during which it runs. */
+function pauseOnceIn(vm: FakeVm, ms: number): void {
+  const pause = vm.pause.bind(vm);
+  vm.pause = async () => {
+    vm.pause = pause;
+    await new Promise((later) => setTimeout(later, ms));
+  };
+}
+
+/** Let the engine of every VM that a backend makes die when a method is called. */
+function dieIn(backend: FakeBackend, method: "loadState" | "doorbell"): void {
+  const create = backend.createVm.bind(backend);
+  backend.createVm = async (...args) => {
+    const vm = await create(...args);
+    vm[method] = (): never => {
+      vm.crash("killed");
+      throw new RingzeroError("VM_CRASHED", "its engine ended");
+    };
+    return vm;
   };
 }
 
@@ -197,6 +230,98 @@ describe("a machine that moves", () => {
     assert.equal(machine.state, "running");
     await machine.stop();
     await assert.rejects(machine.moveTo("two"), coded("STATE_CONFLICT"));
+    await rz.dispose();
+  });
+
+  for (const [what, hang] of [
+    ["the other backend makes no VM", (to: FakeBackend) => void (to.createVm = () => new Promise(() => undefined))],
+    ["the other backend loads no state", (to: FakeBackend) => hangIn(to, "loadState")],
+    ["the engine saves no state", (_: FakeBackend, vm: FakeVm) => void (vm.saveState = () => new Promise(() => undefined))],
+    ["the engine does not stop", (_: FakeBackend, vm: FakeVm) => pauseOnceIn(vm, 200)],
+  ] as const) {
+    it(`goes on where it was when ${what} in time, and says so`, async () => {
+      const { machine, to, vm, engine, rz } = await between([{ do: "spin" }]);
+      hang(to, vm);
+      const began = performance.now();
+      await assert.rejects(
+        machine.moveTo("two", { engine, timeoutMs: 50 }),
+        coded("MOVE_TIMEOUT", /did not answer within 50 ms; the machine goes on where it was/),
+      );
+      assert.ok(performance.now() - began >= 49);
+      assert.deepEqual([machine.backend, machine.state, vm.running], ["one", "running", true]);
+      assert.ok(
+        to.vms.every(({ disposed }) => disposed),
+        "what the other backend made is gone",
+      );
+      vm.uarts[0]!.guestWrite(Buffer.from("still here")); // its console still goes to the embedder
+      await rz.dispose();
+    });
+  }
+
+  it("puts away what the other backend makes too late", async () => {
+    const { machine, to, engine, rz } = await between([{ do: "spin" }]);
+    const create = to.createVm.bind(to);
+    to.createVm = async (...args) => {
+      await new Promise((later) => setTimeout(later, 60));
+      return create(...args);
+    };
+    await assert.rejects(machine.moveTo("two", { engine, timeoutMs: 20 }), coded("MOVE_TIMEOUT"));
+    while (to.vms.length === 0 || !to.vms[0]!.disposed) await new Promise((later) => setTimeout(later, 1));
+    to.createVm = create;
+    await machine.moveTo("two", { engine });
+    assert.equal(machine.backend, "two", "it can still move");
+    await rz.dispose();
+  });
+
+  it("goes on with its devices when one of them does not pause in time", async () => {
+    const calls: string[] = [];
+    const slow = device("slow", () => ({
+      pause: () => new Promise<void>((done) => setTimeout(done, calls.push("pause") === 1 ? 300 : 0)),
+      resume: () => void calls.push("resume"),
+    }));
+    const { machine, to, vm, engine, rz } = await between([{ do: "spin" }], {}, slow);
+    await assert.rejects(
+      machine.moveTo("two", { engine, timeoutMs: 30 }),
+      coded("MOVE_TIMEOUT", /a device that was asked to pause/),
+    );
+    assert.deepEqual([machine.backend, machine.state, vm.running, calls], ["one", "running", true, ["pause", "resume"]]);
+    assert.equal(to.vms[0]!.disposed, true);
+    await machine.moveTo("two", { engine });
+    assert.equal(machine.backend, "two");
+    await rz.dispose();
+  });
+
+  it("goes on where it was when the other engine dies midway, at each step", async () => {
+    for (const [when, code] of [
+      ["doorbell", "VM_CRASHED"],
+      ["loadState", "VM_CRASHED"],
+    ] as const) {
+      const bell = device("bell", (context) => void context.doorbell({ port: 0x600, size: 2 }, () => undefined));
+      const { machine, to, vm, engine, rz } = await between([{ do: "spin" }], {}, bell);
+      dieIn(to, when);
+      await assert.rejects(machine.moveTo("two", { engine }), coded(code, /engine ended/));
+      assert.deepEqual([machine.backend, machine.state, vm.running], ["one", "running", true], when);
+      assert.equal(to.vms[0]!.disposed, true);
+      await rz.dispose();
+    }
+  });
+
+  it("has moved when what it left behind cannot be put away, and warns", async () => {
+    const { machine, vm, engine, rz } = await between([{ do: "spin" }]);
+    const warnings: string[] = [];
+    machine.on("log", ({ level, message }) => level === "warn" && warnings.push(message));
+    vm.dispose = () => new Promise(() => undefined);
+    await machine.moveTo("two", { engine, timeoutMs: 30 });
+    assert.deepEqual([machine.backend, machine.state], ["two", "running"]);
+    assert.match(warnings.join(), /what the machine left behind could not be put away: .* within 30 ms/);
+    await rz.dispose();
+  });
+
+  it("refuses a time limit that is none", async () => {
+    const { machine, engine, rz } = await between([{ do: "spin" }]);
+    for (const timeoutMs of [0, -1, Number.NaN, 2 ** 31])
+      await assert.rejects(machine.moveTo("two", { engine, timeoutMs }), RangeError);
+    assert.equal(machine.state, "running");
     await rz.dispose();
   });
 

@@ -4,6 +4,7 @@
 import { type GuestMemory, type MemoryRange, RingzeroError, type Vm } from "@ringzero/api";
 import type { MovableVm } from "./movable-vm.js";
 import type { MachineMoved, MoveOrder } from "./machine-plan.js";
+import { patience, type Within } from "./patience.js";
 import type { RunControl } from "./run-control.js";
 
 /** Bytes that are copied in one piece. */
@@ -25,44 +26,50 @@ export class MachineMove {
   /**
    * @returns for how long the guest stood still
    * @throws RingzeroError `STATE_CONFLICT` when no guest is there that could go on
+   * @throws RingzeroError `MOVE_TIMEOUT` when a backend or a device does not answer; the machine has not moved then
    * @throws RingzeroError what the other backend throws when it cannot have this machine; the machine has not moved then
    */
   async to(order: MoveOrder): Promise<MachineMoved> {
     const { vm, run } = this.parts;
-    const next = await this.#create(order);
+    const within = patience(order.timeoutMs, "the machine goes on where it was");
+    const shortly = patience(order.timeoutMs, "it is left to the garbage collector");
+    const putAway = (left: Vm, what: string): Promise<void> =>
+      shortly(what, left.dispose({ keepMemory: order.shareMemory })).catch((error: unknown) => {
+        this.parts.warn(`${what} could not be put away: ${said(error)}`);
+      });
+    const next = await this.#create(order, within, (late) => void putAway(late, "what the other backend made too late"));
     try {
       vm.stage(next);
     } catch (error) {
-      await next.dispose({ keepMemory: order.shareMemory });
+      await putAway(next, "what the other backend had made");
       throw error;
     }
     let left: Vm | null = null;
     let pausedMs = 0;
     try {
-      await run.whileHeld("move", async () => {
+      await run.whileHeld("move", within, async () => {
         const began = performance.now();
-        await vm.transfer(order.shareMemory ? null : (from, to) => this.#copy(from, to));
+        await vm.transfer(order.shareMemory ? null : (from, to) => this.#copy(from, to), within);
         left = vm.commit();
         pausedMs = performance.now() - began;
       });
     } catch (error) {
       if (!left) {
         const unused = vm.giveUp();
-        await unused?.dispose({ keepMemory: order.shareMemory });
+        if (unused) await putAway(unused, "what the other backend had made");
         throw error;
       }
       this.parts.warn(`the machine has moved, but its devices did not all go on: ${said(error)}`);
     }
-    await (left as Vm | null)?.dispose({ keepMemory: order.shareMemory }).catch((error: unknown) => {
-      this.parts.warn(`the machine has moved, but what it left behind could not be put away: ${said(error)}`);
-    });
+    if (left) await putAway(left, "what the machine left behind");
     return { pausedMs };
   }
 
-  async #create(order: MoveOrder): Promise<Vm> {
+  async #create(order: MoveOrder, within: Within, late: (vm: Vm) => void): Promise<Vm> {
     const { vm, create } = this.parts;
     try {
-      return await create(order, order.shareMemory ? vm.shareMemory() : undefined);
+      const made = create(order, order.shareMemory ? vm.shareMemory() : undefined);
+      return await within(`backend ${order.backend.name}`, made, late);
     } catch (error) {
       if (error instanceof RingzeroError || error instanceof RangeError || error instanceof TypeError) throw error;
       throw new RingzeroError("VM_PLUGIN_FAILED", `backend ${order.backend.name} could not take the machine: ${said(error)}`, {

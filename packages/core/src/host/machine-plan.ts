@@ -37,6 +37,8 @@ export interface MoveOrder {
   readonly engine: Readonly<Record<string, string | number | boolean>>;
   /** Both backends can share guest memory; else it is copied while the guest stands still. */
   readonly shareMemory: boolean;
+  /** How long each thing may take that a backend or a device must answer, milliseconds. */
+  readonly timeoutMs: number;
 }
 
 export interface MachineMoved {

@@ -15,6 +15,7 @@ import type {
   VmInspection,
 } from "@ringzero/api";
 import { MovableUart } from "./movable-uart.js";
+import type { Within } from "./patience.js";
 
 interface Bell {
   readonly match: DoorbellMatch;
@@ -152,16 +153,17 @@ export class MovableVm implements Vm {
   /**
    * Carry the guest over to the staged VM. Only while paused. Devices may go on to drive interrupts and to write to serial ports: it waits.
    * @param copyMemory  when the two VMs have memory of their own each
+   * @param within  how long to wait for the two
    * @throws what `saveState` and `loadState` throw; `giveUp` undoes it all then
    */
-  async transfer(copyMemory: ((from: GuestMemory, to: GuestMemory) => void) | null): Promise<void> {
+  async transfer(copyMemory: ((from: GuestMemory, to: GuestMemory) => void) | null, within: Within): Promise<void> {
     for (const uart of this.uarts) uart.hold();
     this.#heldInterrupts = [];
     this.#assertedThen = [...this.#asserted];
-    const state = await this.#now.saveState();
+    const state = await within("the engine that the machine is on", this.#now.saveState());
     for (const uart of this.uarts) uart.collect(); // what the saving still pushed out of the transmitter
     copyMemory?.(this.#now.memory, this.#next!.memory);
-    await this.#next!.loadState(state);
+    await within("the backend that it was to move to", this.#next!.loadState(state));
   }
 
   /** From here on the machine is on the staged VM. @returns the one that it was on, paused and to be disposed of */

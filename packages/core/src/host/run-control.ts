@@ -3,6 +3,7 @@
 
 import { type Backend, type BootImage, type MachineExit, type PowerControl, RingzeroError, type Vm } from "@ringzero/api";
 import type { HostEvent } from "./machine-plan.js";
+import type { Within } from "./patience.js";
 
 /** What RunControl works on, known once the VM is made and the devices are attached. */
 export interface RunParts {
@@ -74,19 +75,22 @@ export class RunControl {
   }
 
   /**
-   * Hold guest and devices still for `work`, then let them go on as before, also when it throws.
+   * Hold guest and devices still for `work`, then let them go on as before, also when it throws or they do not come to a rest.
+   * @param within  how long to wait for them
    * @throws RingzeroError `STATE_CONFLICT` when the run is over
    */
-  whileHeld<T>(what: string, work: () => Promise<T>): Promise<T> {
+  whileHeld<T>(what: string, within: Within, work: () => Promise<T>): Promise<T> {
     return this.#serial(async ({ vm, pauseDevices, resumeDevices }) => {
       const ran = this.#wantsRun;
-      if (ran && !this.#dead) await vm.pause();
-      if (this.#ended) throw new RingzeroError("STATE_CONFLICT", `cannot ${what} the machine: its run has just ended`);
-      if (ran) await pauseDevices();
+      let rest = false;
       try {
+        if (ran && !this.#dead) await within("the engine that the machine is on", vm.pause());
+        if (this.#ended) throw new RingzeroError("STATE_CONFLICT", `cannot ${what} the machine: its run has just ended`);
+        rest = ran;
+        if (ran) await within("a device that was asked to pause", pauseDevices());
         return await work();
       } finally {
-        if (ran) await resumeDevices();
+        if (rest) await resumeDevices();
         // A guest that asked for a reset runs again after it.
         if (ran && !this.#ended && !this.#dead && this.#resetsDue === 0) vm.run();
       }

@@ -9,8 +9,12 @@ import { type FromWorker, fromWire, type HostCall, NO_ANSWER, type Request } fro
 /** How long a worker may take over an operation before it is given up for hung. */
 export const ANSWER_TIMEOUT_MS = 15_000;
 
-/** Operations whose length is not bounded: files are read, memory is copied, or the guest decides. */
-const UNBOUNDED: ReadonlySet<HostCall> = new Set(["build", "start", "writeConsole", "moveTo"]);
+/** Operations whose length is not bounded: files are read, or the guest decides. */
+const UNBOUNDED: ReadonlySet<HostCall> = new Set(["build", "start", "writeConsole"]);
+/** Things that a move waits for one after the other, each as long as its order says; what is over these is a worker that hangs. */
+const STEPS_OF_A_MOVE = 8;
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 interface Pending {
   readonly timer: NodeJS.Timeout | null;
@@ -83,7 +87,9 @@ export class WorkerHost implements MachineHost {
     return this.#ask("command", device, name, argument);
   }
   moveTo(order: MoveOrder): Promise<MachineMoved> {
-    return this.#ask("moveTo", order);
+    // Memory that is copied takes as long as it takes.
+    const limitMs = order.shareMemory ? STEPS_OF_A_MOVE * order.timeoutMs + this.answerTimeoutMs : null;
+    return this.#askWithin(limitMs, "moveTo", order);
   }
   counters(): Promise<Readonly<Record<string, number>>> {
     return this.#ask("counters");
@@ -106,10 +112,15 @@ export class WorkerHost implements MachineHost {
   }
 
   #ask<T = void>(call: HostCall, ...args: unknown[]): Promise<T> {
+    return this.#askWithin(UNBOUNDED.has(call) ? null : this.answerTimeoutMs, call, ...args);
+  }
+
+  /** @param limitMs  null: however long it takes */
+  #askWithin<T>(limitMs: number | null, call: HostCall, ...args: unknown[]): Promise<T> {
     if (this.#gone) return Promise.reject(this.#gone);
     return new Promise<unknown>((resolve, reject) => {
       const id = this.#nextId++;
-      const timer = UNBOUNDED.has(call) ? null : setTimeout(() => this.#giveUp(call), this.answerTimeoutMs);
+      const timer = limitMs === null ? null : setTimeout(() => this.#giveUp(call, limitMs), Math.min(limitMs, MAX_TIMER_MS));
       this.#pending.set(id, { resolve, reject, timer });
       this.#hold();
       this.#worker.postMessage({ id, call, args } satisfies Request);
@@ -137,8 +148,8 @@ export class WorkerHost implements MachineHost {
   }
 
   /** A device holds the worker's thread and does not let go. */
-  #giveUp(call: HostCall): void {
-    this.#lost(`the device worker did not answer ${call} within ${this.answerTimeoutMs} ms`);
+  #giveUp(call: HostCall, limitMs: number): void {
+    this.#lost(`the device worker did not answer ${call} within ${limitMs} ms`);
     void this.#worker.terminate();
   }
 

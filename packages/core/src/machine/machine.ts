@@ -14,6 +14,11 @@ export interface StartOptions {
 export interface MoveOptions {
   /** Engine options of the backend that it moves to. Default: those of the specification on the backend that it was made for, else none. */
   readonly engine?: Readonly<Record<string, string | number | boolean>>;
+  /**
+   * How long each thing may take that the other backend, the engine or a device must answer, milliseconds. After that the machine goes on
+   * where it was. Default: 30 s.
+   */
+  readonly timeoutMs?: number;
 }
 
 /** What a Machine is made of. */
@@ -179,6 +184,7 @@ export class Machine implements AsyncDisposable {
    * @throws RingzeroError `VM_UNSUPPORTED` before the machine stops when the backend claims too little for it, or the state cannot be saved;
    *   else when the backend refuses the state
    * @throws RingzeroError `VM_HOST_FAILURE`, `VM_PLUGIN_FAILED` when the other backend fails
+   * @throws RingzeroError `MOVE_TIMEOUT` when something does not answer
    * @throws RingzeroError `STATE_CONFLICT` unless the machine runs or is paused
    */
   moveTo(backend: string, options: MoveOptions = {}): Promise<{ readonly pausedMs: number }> {

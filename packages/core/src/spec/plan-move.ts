@@ -11,13 +11,23 @@ export interface MoveWish {
   readonly from: string;
   readonly to: string;
   readonly engine: MoveOrder["engine"] | undefined;
+  readonly timeoutMs: number | undefined;
 }
 
+const DEFAULT_TIMEOUT_MS = 30_000;
+const MAX_TIMEOUT_MS = 2 ** 31 - 1; // what a timer takes
+
 /**
+ * @throws RangeError for a time limit that is none
  * @throws RingzeroError `BACKEND_UNKNOWN`, `BACKEND_UNAVAILABLE`
  * @throws RingzeroError `VM_UNSUPPORTED` with what the backend lacks
  */
-export async function planMove({ plan, hosting, from, to, engine }: MoveWish, probes: BackendProbes): Promise<MoveOrder> {
+export async function planMove(
+  { plan, hosting, from, to, engine, timeoutMs = DEFAULT_TIMEOUT_MS }: MoveWish,
+  probes: BackendProbes,
+): Promise<MoveOrder> {
+  if (!(timeoutMs > 0 && timeoutMs <= MAX_TIMEOUT_MS))
+    throw new RangeError(`timeoutMs is ${timeoutMs}; it must be a number of milliseconds, at most ${MAX_TIMEOUT_MS}`);
   const needs = { cpus: plan.cpus, memoryBytes: plan.memoryBytes, cpuProfile: plan.cpuProfile };
   const { problems } = await chooseBackend(to, needs, probes);
   const [problem] = problems;
@@ -50,5 +60,6 @@ export async function planMove({ plan, hosting, from, to, engine }: MoveWish, pr
     backend,
     engine: engine ?? (to === plan.backend.name ? plan.engine : {}),
     shareMemory: source.memorySharing && target.memorySharing,
+    timeoutMs,
   };
 }
