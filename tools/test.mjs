@@ -1,5 +1,5 @@
-// npm test: sets up, then runs lint, every mocha suite and every C++ test program, and prints the sum as its last line.
-// `node tools/test.mjs NAME…` runs only those parts: lint, mocha, native.
+// npm test: sets up, then runs lint, every mocha suite, every C++ test program, and the native parts built with sanitizers, and prints
+// the sum as its last line. `node tools/test.mjs NAME…` runs only those parts: lint, mocha, native, sanitized.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -48,6 +48,7 @@ const parts = {
     }
     return sumCounts(counts);
   },
+  sanitized: () => counted("tests with sanitizers", [process.execPath, "tools/sanitized.mjs"]),
 };
 const wanted = process.argv.slice(2);
 const counts = [];
