@@ -1,9 +1,11 @@
 // npm run test:sanitized: builds the engine and its tests with AddressSanitizer and UndefinedBehaviorSanitizer, and what threads share
-// with ThreadSanitizer, in folders of their own, and runs the tests, each for a bounded time. What a sanitizer finds ends the program,
-// which fails the test. Last line: "N passed, N failed". Why so: docs/decisions/0017-which-sanitizer-sees-what.md.
+// with ThreadSanitizer, in folders of their own, and runs the tests, each for a bounded time; then the SDK's tests and a stock kernel on
+// the engine with AddressSanitizer. What a sanitizer finds ends the program, which fails the test. Last line: "N passed, N failed". Why so:
+// docs/decisions/0017-which-sanitizer-sees-what.md. A part of `npm test`, behind set-up: it needs the addon and compiled tests.
 
+import { existsSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT, run } from "./process.mjs";
+import { bin, ROOT, run } from "./process.mjs";
 import { countLine, printTotals, sumCounts } from "./test-counts.mjs";
 
 /** The folder that `npm run fuzz -- --sanitize` uses too. */
@@ -26,6 +28,10 @@ const TESTS = [
 /** Likewise with ThreadSanitizer. */
 const THREADED = join(ROOT, "build/thread-sanitized");
 const THREAD_TESTS = [["engine_irq_test"], ["transport_test"]];
+
+/** What runs on the engine program, by the names of suites: whatever the backend promises, and stock kernels on one and two processors. */
+const ENGINE = "ringzero-engine";
+const SDK_SUITES = "bt (machine|backend|guest|engine)|stock Debian kernel on the binary translator|Linux on 2 processors [a-z]";
 
 /** Configure and build `targets`. @returns null, or what went wrong */
 export async function buildSanitized(targets, folder = SANITIZED, option = "RINGZERO_SANITIZE") {
@@ -55,8 +61,33 @@ async function main() {
     return;
   }
   const counts = await suite(SANITIZED, "RINGZERO_SANITIZE", TESTS);
+  counts.push(await sdkSuites());
   counts.push(...(await suite(THREADED, "RINGZERO_TSAN", THREAD_TESTS)));
   printTotals(sumCounts(counts));
+}
+
+/** The SDK with the engine program that has sanitizers, and its own addon, for Node has none. */
+async function sdkSuites() {
+  const addon = "ringzero_bt.node";
+  const made = join(ROOT, "backends/bt/build/native", addon);
+  if (!existsSync(made)) {
+    console.log(`no ${made}: npm run setup builds it`);
+    return { passed: 0, failed: 1 };
+  }
+  const failure = await buildSanitized([ENGINE]);
+  if (failure !== null) {
+    console.log(`${failure}\nthe build of ${ENGINE} with sanitizers failed`);
+    return { passed: 0, failed: 1 };
+  }
+  rmSync(join(SANITIZED, addon), { force: true });
+  symlinkSync(made, join(SANITIZED, addon));
+  console.log(`\n${ENGINE} under the SDK, with RINGZERO_SANITIZE`);
+  const began = Date.now();
+  const mocha = [bin("mocha"), "--config", ".mocharc.json", "--grep", SDK_SUITES];
+  const { code, output } = await run(mocha, { collect: true, env: { RINGZERO_BT_NATIVE: SANITIZED } });
+  console.log(`(${((Date.now() - began) / 1000).toFixed(1)} s)`);
+  const count = countLine(output) ?? { passed: 0, failed: 0 };
+  return code !== 0 && count.failed === 0 ? { passed: count.passed, failed: 1 } : count;
 }
 
 async function suite(folder, option, tests) {

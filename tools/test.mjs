@@ -1,5 +1,6 @@
-// npm test: sets up, then runs lint, every mocha suite and every C++ test program, and prints the sum as its last line.
-// `node tools/test.mjs NAME…` runs only those parts: lint, mocha, native, lab.
+// npm test: sets up, then runs lint, every mocha suite, every C++ test program, the native parts built with sanitizers, and the short
+// form of the KVM lab, and prints the sum as its last line. `node tools/test.mjs NAME…` runs only those parts: lint, mocha, native,
+// sanitized, lab.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -48,6 +49,7 @@ const parts = {
     }
     return sumCounts(counts);
   },
+  sanitized: () => counted("tests with sanitizers", [process.execPath, "tools/sanitized.mjs"]),
   lab: () => counted("KVM lab", [process.execPath, "test/build/kvm-lab/main.js", "--quick", "--minutes", "12"]),
 };
 const wanted = process.argv.slice(2);

@@ -111,20 +111,22 @@ constexpr Inst blank() {
   return out;
 }
 
-/// The row of an opcode that is an instruction by itself, without prefix, ModRM or immediate; null: none.
-constexpr const Row* row_alone(bool is64, unsigned byte) {
-  if (kPrefixes.kind[byte] != kNotPrefix && (is64 || kPrefixes.kind[byte] != kRexPrefix)) return nullptr;
+constexpr int kNoRow = -1;
+
+/// Position in isa::kRows of an opcode that is an instruction by itself, without prefix, ModRM or immediate, or kNoRow.
+/// (Not its address: to GCC with UndefinedBehaviorSanitizer, comparing that with null is no constant.)
+constexpr int row_alone(bool is64, unsigned byte) {
+  if (kPrefixes.kind[byte] != kNotPrefix && (is64 || kPrefixes.kind[byte] != kRexPrefix)) return kNoRow;
   const Entry e = kBuilt.entry[0][0][byte];
-  if (e.has_modrm) return nullptr;
+  if (e.has_modrm) return kNoRow;
   const u32 query = 1u << kPrefixShift | 1u << kExtShift | 1u << kModShift | 1u << (kWModeShift + (is64 ? 0 : 2)) |
                     1u << kLShift | 1u << kBShift;
   for (unsigned i = 0; i < e.count; i++) {
     const Candidate& c = kBuilt.candidates[e.first + i];
     if ((query & ~c.mask) != 0) continue;
-    const Row& row = isa::kRows[c.row];
-    return row.imm == Imm::kNone ? &row : nullptr;
+    return isa::kRows[c.row].imm == Imm::kNone ? c.row : kNoRow;
   }
-  return nullptr;
+  return kNoRow;
 }
 
 constexpr OneByte one_byte() {
@@ -134,16 +136,17 @@ constexpr OneByte one_byte() {
   for (const CodeSize size : {CodeSize::k32, CodeSize::k64}) {
     const bool is64 = size == CodeSize::k64;
     for (unsigned byte = 0; byte < 256; byte++) {
-      const Row* row = row_alone(is64, byte);
-      if (row == nullptr) continue;
+      const int number = row_alone(is64, byte);
+      if (number == kNoRow) continue;
+      const Row& row = isa::kRows[static_cast<unsigned>(number)];
       Inst& out = t.inst[count];
       out = blank();
-      out.row = row;
+      out.row = &row;
       out.opcode = static_cast<u8>(byte);
       out.length = 1;
       out.address_bytes = is64 ? 8 : 4;
-      out.operand_bytes = operand_size(*row, out, size);
-      if (row->attrs & kOpcodeReg) out.rm = byte & 7;
+      out.operand_bytes = operand_size(row, out, size);
+      if (row.attrs & kOpcodeReg) out.rm = byte & 7;
       t.number[is64][byte] = static_cast<u8>(count++);
     }
   }
