@@ -10,8 +10,8 @@ struct workload {
   double scale;          // units per iteration
   int (*prepare)(void);  // returns 0, or -1 when this machine cannot run it; may be null
   void (*run)(uint64_t iterations);
-  int pieces;  // each timing is cut into so many, and the best counts, where whatever else the host does takes from it at
-               // once, because the work needs as many processors as the host has; 0: not cut
+  int pieces;  // each timing is cut into so many, and the best counts, where whatever else the host does takes from it
+               // at once, because the work needs as many processors as the host has; 0: not cut
 };
 
 extern const struct workload compute_workloads[], memory_workloads[], vector_workloads[], hash_workloads[],

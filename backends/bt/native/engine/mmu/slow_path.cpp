@@ -26,8 +26,7 @@ SlowResult crossing_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access
   if (access != Access::kRead && access != Access::kWrite) return {nullptr, SlowAccess::kBounce};
   if (u8* host = neighbours(vcpu, linear, access)) return {host, SlowAccess::kHost};
   Spans spans;
-  if (!resolve_spans(vcpu, linear, bytes, access, current_class(vcpu), spans))
-    return {nullptr, SlowAccess::kFault};
+  if (!resolve_spans(vcpu, linear, bytes, access, current_class(vcpu), spans)) return {nullptr, SlowAccess::kFault};
   const Vcpu::BounceSpan &first = spans.part[0], &second = spans.part[1];
   if (!first.host || !second.host) return {nullptr, SlowAccess::kBounce};
   if (vcpu.watch_data && data_breakpoints(vcpu, linear, bytes, access)) return {nullptr, SlowAccess::kBounce};
@@ -62,8 +61,7 @@ SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
   vcpu.second_left = kSecondHits;
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
   if (alignment_fault(vcpu, linear, bytes)) return {nullptr, SlowAccess::kFault};
-  if ((linear & (kPageBytes - 1)) + bytes > kPageBytes)
-    return crossing_access(vcpu, linear, bytes, access);
+  if ((linear & (kPageBytes - 1)) + bytes > kPageBytes) return crossing_access(vcpu, linear, bytes, access);
   const PrivClass cls = current_class(vcpu);
   SlowResult beside;
   if (writes(access) && store_beside_code(vcpu, cls, linear, bytes, beside)) return beside;
