@@ -14,8 +14,9 @@ using state::OneVcpu;
 
 namespace {
 
-constexpr u32 kApicId = 0x20, kApicVersion = 0x30, kApicIsr = 0x100, kApicIrr = 0x200, kApicCurrentCount = 0x390,
-              kApicDivide = 0x3e0;
+constexpr u32 kApicId = 0x20, kApicVersion = 0x30, kApicIsr = 0x100, kApicIrr = 0x200, kApicLvtTimer = 0x320,
+              kApicInitialCount = 0x380, kApicCurrentCount = 0x390, kApicDivide = 0x3e0;
+constexpr u32 kTimerMode = 3 << 17, kTimerPeriodic = 1 << 17;
 constexpr u32 kApicVersionValue = 0x14 | 5 << 16;
 constexpr u64 kApicBaseX2 = 1 << 10;
 
@@ -74,7 +75,10 @@ void save_lapic(const VcpuState& s, u64 deadline, u32 index, OneVcpu& one) {
   out.apic_base = s.sregs.apic_base;
   out.tsc_deadline = deadline;
   const u32 left = page_read(page, kApicCurrentCount);
-  out.timer_left_ns = left == 0 ? ~0ull : u64{left} * apic_divider(page);  // KVM counts at 1 GHz
+  // A periodic timer never stands while it has something to count: 0 is the moment between two periods.
+  const bool counts = left != 0 || (page_read(page, kApicInitialCount) != 0 &&
+                                    (page_read(page, kApicLvtTimer) & kTimerMode) == kTimerPeriodic);
+  out.timer_left_ns = counts ? u64{left} * apic_divider(page) : ~0ull;  // KVM counts at 1 GHz
   page_write(page, kApicVersion, kApicVersionValue);
   if ((s.sregs.apic_base & kApicBaseX2) != 0) page_write(page, kApicId, page_read(page, kApicId) >> 24);
   memcpy(out.regs, page.regs, sizeof out.regs);

@@ -139,6 +139,14 @@ void apic_timer() {
     memcpy(&count, back.lapic.regs + 0x390, 4);
     CHECK(count == (left == 0 ? 1 : left == 7 ? 7 : 0));
   }
+  // KVM's count is 0 between two periods too, and where a one-shot has fired.
+  for (const bool periodic : {false, true}) {
+    VcpuState now = fresh();
+    const u32 mode = periodic ? 1u << 17 : 0, initial = 3'000'000;
+    memcpy(now.lapic.regs + 0x320, &mode, 4);
+    memcpy(now.lapic.regs + 0x380, &initial, 4);
+    CHECK(saved(now, pic).lapic.timer_left_ns == (periodic ? 0 : ~u64{0}));
+  }
 }
 
 void pit() {
