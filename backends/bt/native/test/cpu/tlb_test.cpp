@@ -32,13 +32,21 @@ void filling() {
   CHECK(hits(g, kA1, Access::kWrite));
   CHECK_EQ(g.pte(kA1) & kD, kD);
   CHECK(!touch(g, kA1 + 0x40000000, Access::kRead));
-  // A load across a page end gets its operand; stores there, MMIO and ROM writes do not.
+  // Loads and stores across a page end get their operand; stores to frames that are apart, accesses that read and
+  // write, MMIO and ROM writes do not.
   g.pte(kA1 + 0x1000) = (kA1 + 0x1000) | kP | kRw;
   const u64 across = 0x1122334455667788;
   __builtin_memcpy(g.ram(kA1 + 0xffc), &across, 8);
   const SlowResult crossing = slow_access(g.v, kA1 + 0xffc, 8, Access::kRead);
   CHECK(crossing.kind == SlowAccess::kHost && __builtin_memcmp(crossing.host, &across, 8) == 0);
+  CHECK(slow_access(g.v, kA1 + 0xffc, 8, Access::kReadWrite).kind == SlowAccess::kBounce);
+  const SlowResult store = slow_access(g.v, kA1 + 0xffc, 8, Access::kWrite);
+  CHECK(store.kind == SlowAccess::kHost && store.host == g.ram(kA1 + 0xffc));
+  CHECK_EQ(g.pte(kA1 + 0x1000) & kD, kD);
+  g.pte(kA1 + 0x1000) = (kA1 + 0x3000) | kP | kRw;
+  tlb_flush_page(g.v, kA1 + 0x1000);
   CHECK(slow_access(g.v, kA1 + 0xffc, 8, Access::kWrite).kind == SlowAccess::kBounce);
+  CHECK(slow_access(g.v, kA1 + 0xffc, 8, Access::kRead).kind == SlowAccess::kHost);
   g.map(0x7000000000, 0xfee00000 | kP | kRw);
   CHECK(slow_access(g.v, 0x7000000000, 4, Access::kRead).kind == SlowAccess::kBounce);
   CHECK(!hits(g, 0x7000000000, Access::kRead));
