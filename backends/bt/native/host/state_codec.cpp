@@ -73,9 +73,10 @@ u64* msr_slot(Msrs& msr, u32 index) {
   return nullptr;
 }
 
-std::vector<MsrImage> msrs_of(Vcpu& v) {
+/// @param now  host_tsc(), the same for all vCPUs, whose counters then keep their distances
+std::vector<MsrImage> msrs_of(Vcpu& v, u64 now) {
   std::vector<MsrImage> list;
-  list.push_back({kMsrTsc, 0, guest_tsc(v)});
+  list.push_back({kMsrTsc, 0, now + v.msr.tsc_offset});
   for (const MsrField& known : kMsrFields) list.push_back({known.index, 0, v.msr.*known.field});
   for (u32 index = 0x200; index < 0x270; ++index) {
     if (const u64* slot = msr_slot(v.msr, index)) list.push_back({index, 0, *slot});
@@ -110,7 +111,7 @@ std::vector<u8> xsave_image(const Vcpu& v) {
   return image;
 }
 
-void save_vcpu(Vcpu& v, OneVcpu& one) {
+void save_vcpu(Vcpu& v, u64 now, OneVcpu& one) {
   one.registers = registers_of(v);
   VcpuImage& image = one.vcpu;
   image = {};
@@ -126,7 +127,7 @@ void save_vcpu(Vcpu& v, OneVcpu& one) {
   image.nmi_blocked = v.nmi_blocked;
   if (v.shadow_rip == v.rip) image.interrupt_shadow = v.shadow_by_ss ? VcpuImage::kShadowMovSs : VcpuImage::kShadowSti;
   image.shut_down = v.shutdown;
-  one.msrs = msrs_of(v);
+  one.msrs = msrs_of(v, now);
   one.xsave = xsave_image(v);
 }
 
@@ -150,7 +151,8 @@ const char* check_vcpu(const OneVcpu& one, const CpuidProfile& cpuid) {
   return nullptr;
 }
 
-void load_vcpu(Vcpu& v, const OneVcpu& one) {
+/// @param now  host_tsc(), the same for all vCPUs
+void load_vcpu(Vcpu& v, u64 now, const OneVcpu& one) {
   const VcpuImage& image = one.vcpu;
   (void)put_registers(v, one.registers);  // without the pointers of a PAE directory, which the state has itself
   v.xcr0 = image.xcr0;
@@ -178,7 +180,7 @@ void load_vcpu(Vcpu& v, const OneVcpu& one) {
   memset(v.xsave + kXsaveHeaderAt + 8, 0, 56);  // XRSTOR faults on anything else in the rest of the header
   for (const MsrImage& msr : one.msrs) {
     if (msr.index == kMsrTsc)
-      v.msr.tsc_offset = msr.value - host_tsc();
+      v.msr.tsc_offset = msr.value - now;
     else
       *msr_slot(v.msr, msr.index) = msr.value;
   }
@@ -190,9 +192,10 @@ void load_vcpu(Vcpu& v, const OneVcpu& one) {
 std::vector<u8> save_machine(Machine& machine, NativeDevices& devices) {
   MachineImage image;
   image.tsc_hz = machine.tsc_hz;
-  image.uptime_ticks = host_tsc() - machine.vcpus[0]->boot_tsc;
+  const u64 now = host_tsc();
+  image.uptime_ticks = now - machine.vcpus[0]->boot_tsc;
   image.vcpus.resize(machine.vcpus.size());
-  for (Vcpu* vcpu : machine.vcpus) save_vcpu(*vcpu, image.vcpus[vcpu->index]);
+  for (Vcpu* vcpu : machine.vcpus) save_vcpu(*vcpu, now, image.vcpus[vcpu->index]);
   std::vector<LapicState> apics(image.vcpus.size());
   devices.irq().save(image.chips, apics);
   for (size_t i = 0; i < apics.size(); ++i) image.vcpus[i].lapic = apics[i];
@@ -213,13 +216,14 @@ const char* load_machine(Machine& machine, NativeDevices& devices, const u8* fro
     apics.push_back(one.lapic);
   }
   devices.irq().load(image.chips, apics);
-  for (Vcpu* vcpu : machine.vcpus) load_vcpu(*vcpu, image.vcpus[vcpu->index]);
+  const u64 now = host_tsc();
+  for (Vcpu* vcpu : machine.vcpus) load_vcpu(*vcpu, now, image.vcpus[vcpu->index]);
   for (size_t i = 0; i < image.uarts.size(); ++i) {
     if (!devices.uarts()[i]->chip().load(image.uarts[i])) return "a UART's state is impossible";
   }
   drop_all_code(machine);
   set_tsc_rate(machine, image.tsc_hz);  // what the guest was told
-  const u64 boot_tsc = host_tsc() - image.uptime_ticks;
+  const u64 boot_tsc = now - image.uptime_ticks;
   for (Vcpu* vcpu : machine.vcpus) vcpu->boot_tsc = boot_tsc;
   // The TSC's distance to the host's changed: what was computed from it is computed again.
   for (Vcpu* vcpu : machine.vcpus) {
