@@ -5,14 +5,7 @@
 
 namespace rz {
 
-enum ThunkSlot : u8 {
-  kThunkSlowAccess,
-  kThunkBouncePrepare,
-  kThunkBounceCommit,
-  kThunkHelper,
-  kThunkRaise,
-  kThunkPageChanges
-};
+enum ThunkSlot : u8 { kThunkSlowAccess, kThunkBouncePrepare, kThunkBounceCommit, kThunkHelper, kThunkRaise };
 
 /// Fill Vcpu::thunks and Vcpu::self.
 void install_callbacks(Vcpu& vcpu);

@@ -7,17 +7,8 @@
 
 namespace rz::verify {
 
-enum class Needs : u8 {
-  kNothing,
-  kLinkInT1,
-  kBlockInT1,
-  kAccessInMeta,
-  kInstInScratch,
-  kExceptionInT1,
-  kReadMemo,
-  kWriteMemo
-};
-enum class After : u8 { kLeaves, kAllUnknown, kHostInT0, kGuestKept };
+enum class Needs : u8 { kNothing, kLinkInT1, kBlockInT1, kAccessInMeta, kInstInScratch, kExceptionInT1 };
+enum class After : u8 { kLeaves, kAllUnknown, kHostInT0 };
 
 struct ThunkRule {
   const char* name;
