@@ -60,11 +60,7 @@ bool KernelDoorbells::start() {
 void KernelDoorbells::set(u32 slot, u64 key, u64 value) {
   std::lock_guard guard(lock_);
   Bell& bell = bells_[slot];
-  if (bell.event.get() >= 0) {
-    bell.match.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
-    (void)call(vm_, kIoeventfd, &bell.match).ok();  // it was assigned just so
-    bell.event.reset();                             // leaves the epoll set with its last descriptor
-  }
+  if (bell.event.get() >= 0) take_away(bell);
   if (key == 0) return;
   Fd event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (event.get() < 0 || !start()) return;
@@ -72,11 +68,13 @@ void KernelDoorbells::set(u32 slot, u64 key, u64 value) {
   if (!call(vm_, kIoeventfd, &bell.match).ok()) return;
   bell.event = std::move(event);
   // Unheard, it would swallow writes.
-  if (!listen(poll_.get(), bell.event.get(), slot)) {
-    bell.match.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
-    (void)call(vm_, kIoeventfd, &bell.match).ok();
-    bell.event.reset();
-  }
+  if (!listen(poll_.get(), bell.event.get(), slot)) take_away(bell);
+}
+
+void KernelDoorbells::take_away(Bell& bell) {
+  bell.match.flags |= KVM_IOEVENTFD_FLAG_DEASSIGN;
+  (void)call(vm_, kIoeventfd, &bell.match).ok();  // it was assigned just so
+  bell.event.reset();                             // leaves the epoll set with its last descriptor
 }
 
 void KernelDoorbells::ring(u32 slot) {

@@ -34,7 +34,8 @@ class KernelDoorbells {
   };
   bool start();
   void serve();
-  void ring(u32 slot);  // lock_ held
+  void ring(u32 slot);         // lock_ held
+  void take_away(Bell& bell);  // lock_ held; it is assigned
 
   const int vm_;
   peer::EnginePeer& peer_;
