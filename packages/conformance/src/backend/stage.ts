@@ -3,9 +3,7 @@
 import type { Backend, BackendReport, ExitHandler, Vm, VmConfig, VmExit } from "@ringzero/api";
 import { CODE_AT, DONE_PORT, type GuestProgram, programBytes } from "./program.js";
 import { MEMORY, startRegisters, writeTables } from "./start-state.js";
-
-/** How long a case waits for something that takes a real machine microseconds. */
-export const PATIENCE_MS = 60_000;
+import { PATIENCE_MS, waitUntil } from "../waiting.js";
 
 /** A VM of the stage, and what it did. */
 export interface Actor {
@@ -71,13 +69,11 @@ export class Stage {
 
   /** @throws Error when `check` is not true in time, or an engine crashed meanwhile */
   async until(check: () => boolean, what: string, actor?: Actor): Promise<void> {
-    const endMs = Date.now() + this.patienceMs;
-    for (;;) {
+    const checked = (): boolean => {
       if (this.#failure) throw this.#failure;
-      if (check()) return;
-      if (Date.now() > endMs) throw new Error(`waited ${this.patienceMs} ms in vain until ${what}${actor ? seen(actor) : ""}`);
-      await sleep(1);
-    }
+      return check();
+    };
+    await waitUntil(checked, () => `${what}${actor ? seen(actor) : ""}`, this.patienceMs);
   }
 
   async close(): Promise<void> {
@@ -91,10 +87,6 @@ export async function place(vm: Vm, guest: GuestProgram): Promise<void> {
   if (guest.mode !== 16) writeTables(vm);
   vm.memory.write(CODE_AT, programBytes(guest));
   await vm.vcpus[0]!.setRegisters(startRegisters(guest.mode));
-}
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function seen({ exits }: Actor): string {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type BlockDevice, RingzeroError } from "@ringzero/api";
+import { PATIENCE_MS, waitUntil } from "../waiting.js";
 
 export type MakeDisk = () => BlockDevice | Promise<BlockDevice>;
 
@@ -17,8 +18,6 @@ export interface DiskSuiteOptions {
   /** How long one operation may take. Default: a minute. */
   readonly patienceMs?: number;
 }
-
-const PATIENCE_MS = 60_000;
 
 export class DiskStage {
   readonly #open: BlockDevice[] = [];
@@ -51,12 +50,7 @@ export class DiskStage {
 
   /** @throws Error when `check` is not true in time */
   async until(check: () => boolean, what: string): Promise<void> {
-    const patienceMs = this.options.patienceMs ?? PATIENCE_MS;
-    const endMs = Date.now() + patienceMs;
-    while (!check()) {
-      if (Date.now() > endMs) throw new Error(`waited ${patienceMs} ms in vain until ${what}`);
-      await new Promise((later) => setTimeout(later, 1));
-    }
+    await waitUntil(check, () => what, this.options.patienceMs ?? PATIENCE_MS);
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { longestFrameBytes, type NetworkLink } from "@ringzero/api";
+import { PATIENCE_MS, waitUntil } from "../waiting.js";
 
 export type MakeLink = () => NetworkLink | Promise<NetworkLink>;
 
@@ -18,8 +19,6 @@ export interface NicSuiteOptions {
   /** How long one thing may take. Default: a minute. */
   readonly patienceMs?: number;
 }
-
-const PATIENCE_MS = 60_000;
 
 export class NicStage {
   readonly #open: NetworkLink[] = [];
@@ -45,12 +44,7 @@ export class NicStage {
 
   /** @throws Error when `check` is not true in time */
   async until(check: () => boolean, what: string): Promise<void> {
-    const patienceMs = this.options.patienceMs ?? PATIENCE_MS;
-    const endMs = Date.now() + patienceMs;
-    while (!check()) {
-      if (Date.now() > endMs) throw new Error(`waited ${patienceMs} ms in vain until ${what}`);
-      await new Promise((later) => setTimeout(later, 1));
-    }
+    await waitUntil(check, () => what, this.options.patienceMs ?? PATIENCE_MS);
   }
 
   /** Send all frames, waiting for room as often as need be. */

@@ -1,22 +1,13 @@
 // Interrupts through the 8259A in real mode, as firmware sets it up: the window that STI opens, HLT, lines held and dropped.
 
 import type { GuestCase } from "../guest-case.js";
+import { picSetup } from "../guest-setup.js";
 import { program } from "../program.js";
 import { DATA_AT } from "../start-state.js";
 
 /** 8259A master: vectors from 20h, all inputs masked but line 5, whose handler writes its port 81h, ends the interrupt and returns. */
 export const PIC_SETUP = `
-      cli
-      mov al, 0x11
-      out 0x20, al
-      mov al, 0x20
-      out 0x21, al
-      mov al, 4
-      out 0x21, al
-      mov al, 1
-      out 0x21, al
-      mov al, 0xdf
-      out 0x21, al
+      cli${picSetup(0xdf)}
       mov word ptr [0x25 * 4], offset handler
       mov word ptr [0x25 * 4 + 2], 0
       jmp begin

@@ -2,17 +2,12 @@
 // In real mode with a large ES, so that engines without protected mode in ring 0 can run them too.
 
 import type { GuestCase } from "../guest-case.js";
+import { NMI_SETUP } from "../guest-setup.js";
 import { program } from "../program.js";
 import { BIG_ES, DATA_AT } from "../start-state.js";
 
 const MESSAGE_AT = 0xfee00000; // to the local APIC with ID 0
 const NMI_MESSAGE = { at: MESSAGE_AT, data: 0x400 };
-/** The gate of vector 2, and the local APIC enabled: KVM drops messages to one that never was, non-maskable ones too. */
-const NMI_SETUP = `
-      mov word ptr [2 * 4], offset handler
-      mov word ptr [2 * 4 + 2], 0
-      mov edi, 0xfee00000
-      mov dword ptr es:[edi + 0xf0], 0x1ff`;
 
 export const MESSAGE_CASES: readonly GuestCase[] = [
   {

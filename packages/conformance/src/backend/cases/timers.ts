@@ -1,6 +1,7 @@
 // Timers of the machine: they interrupt, and wake a vCPU that halts. How exact they are is no matter of conformance.
 
 import type { GuestCase } from "../guest-case.js";
+import { picSetup } from "../guest-setup.js";
 import { program } from "../program.js";
 import { BIG_ES, DATA_AT } from "../start-state.js";
 
@@ -12,17 +13,7 @@ export const TIMER_CASES: readonly GuestCase[] = [
     program: program(
       16,
       `
-      cli
-      mov al, 0x11
-      out 0x20, al
-      mov al, 0x20
-      out 0x21, al
-      mov al, 4
-      out 0x21, al
-      mov al, 1
-      out 0x21, al
-      mov al, 0xfe
-      out 0x21, al
+      cli${picSetup(0xfe)}
       mov word ptr [0x20 * 4], offset handler
       mov word ptr [0x20 * 4 + 2], 0
       mov al, 0x34            # channel 0, both bytes, rate generator

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import type { Registers } from "@ringzero/api";
 import type { ContractCase } from "../contract-case.js";
 import { program } from "../program.js";
-import { type Actor, sleep } from "../stage.js";
+import { sleep } from "../../waiting.js";
+import type { Actor } from "../stage.js";
 import { DATA_AT } from "../start-state.js";
 
 /** Counts in memory, with an exit now and then. */

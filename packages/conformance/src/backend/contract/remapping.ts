@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { ContractCase } from "../contract-case.js";
 import { CODE_AT, program } from "../program.js";
-import { sleep } from "../stage.js";
+import { sleep } from "../../waiting.js";
 import { DATA_AT } from "../start-state.js";
 
 const ROUNDS = 200;

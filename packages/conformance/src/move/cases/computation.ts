@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { assertUnbroken, COMPUTING as FLOATING } from "../../backend/contract/state.js";
 import { AVX_SETUP, withAvx } from "../../backend/contract/vectors.js";
 import { type GuestProgram, program } from "../../backend/program.js";
-import { type Actor, sleep } from "../../backend/stage.js";
+import type { Actor } from "../../backend/stage.js";
+import { BIG_ES } from "../../backend/start-state.js";
+import { sleep } from "../../waiting.js";
 import type { MoveCase } from "../move-case.js";
 import type { MoveStage } from "../move-stage.js";
 
@@ -193,7 +195,7 @@ export const COMPUTATION_CASES: readonly MoveCase[] = [
       const more = { vcpus: 2 };
       const actor = await stage.load(TWO, more);
       const { vm } = actor;
-      await vm.vcpus[0]!.setRegisters({ es: { selector: 0, base: 0n, limit: 0xffff_ffff, attributes: 0x893 } });
+      await vm.vcpus[0]!.setRegisters(BIG_ES);
       vm.memory.write(0x2000, Uint8Array.of(0xea, 0x10, 0x10, 0, 0)); // where the start-up IPI leads: jmp 0:1010h
       const second = ({ memory } = vm): number => new DataView(memory.read(0x4004, 4).slice().buffer).getUint32(0, true);
       vm.run();

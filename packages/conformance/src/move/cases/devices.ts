@@ -1,25 +1,17 @@
 // Timers and serial ports of the engine: they go on where they were.
 
 import assert from "node:assert/strict";
+import { picSetup } from "../../backend/guest-setup.js";
 import { program } from "../../backend/program.js";
 import type { Actor } from "../../backend/stage.js";
+import { BIG_ES } from "../../backend/start-state.js";
 import type { MoveCase } from "../move-case.js";
 
 /** Ticks by the 8254 at line 0 and by the local APIC's timer, periodic both, each said at a port: 81h and 82h. */
 const TICKING = program(
   16,
   `
-      cli
-      mov al, 0x11
-      out 0x20, al
-      mov al, 0x20
-      out 0x21, al
-      mov al, 4
-      out 0x21, al
-      mov al, 1
-      out 0x21, al
-      mov al, 0xfe
-      out 0x21, al
+      cli${picSetup(0xfe)}
       mov word ptr [0x20 * 4], offset first
       mov word ptr [0x20 * 4 + 2], 0
       mov word ptr [0x40 * 4], offset second
@@ -111,7 +103,7 @@ export const DEVICE_CASES: readonly MoveCase[] = [
     uses: ["guest-code", "interrupts", "apic", "timers"],
     async run(stage) {
       let actor = await stage.load(TICKING);
-      await actor.vm.vcpus[0]!.setRegisters({ es: { selector: 0, base: 0n, limit: 0xffff_ffff, attributes: 0x893 } });
+      await actor.vm.vcpus[0]!.setRegisters(BIG_ES);
       for (let round = 0; round < 6; round += 1) {
         const now = actor;
         now.vm.run();

@@ -2,8 +2,11 @@
 
 import assert from "node:assert/strict";
 import { PIC_SETUP } from "../../backend/cases/interrupts.js";
+import { NMI_SETUP, picSetup } from "../../backend/guest-setup.js";
 import { program } from "../../backend/program.js";
-import { type Actor, sleep } from "../../backend/stage.js";
+import type { Actor } from "../../backend/stage.js";
+import { BIG_ES } from "../../backend/start-state.js";
+import { sleep } from "../../waiting.js";
 import type { MoveCase } from "../move-case.js";
 
 const FLAG_AT = 0x4001;
@@ -46,17 +49,7 @@ seen: cmp byte ptr [0x4000], 0
 const SERVING = program(
   16,
   `
-      cli
-      mov al, 0x11
-      out 0x20, al
-      mov al, 0x20
-      out 0x21, al
-      mov al, 4
-      out 0x21, al
-      mov al, 1
-      out 0x21, al
-      mov al, 0xdf
-      out 0x21, al
+      cli${picSetup(0xdf)}
       mov word ptr [0x25 * 4], offset handler
       mov word ptr [0x25 * 4 + 2], 0
       mov al, 1
@@ -84,11 +77,7 @@ spin: cmp byte ptr [0x4001], 1
 const BLOCKING = program(
   16,
   `
-      cli
-      mov word ptr [2 * 4], offset handler
-      mov word ptr [2 * 4 + 2], 0
-      mov edi, 0xfee00000
-      mov dword ptr es:[edi + 0xf0], 0x1ff
+      cli${NMI_SETUP}
       mov al, 1
       out 0x80, al
 wait: cmp byte ptr [0x4000], 2
@@ -194,7 +183,7 @@ export const INTERRUPTION_CASES: readonly MoveCase[] = [
       const actor: Actor = await stage.load(BLOCKING, {}, (exit) => {
         if (exit.kind === "port-out" && exit.port === 0x80) actor.vm.interrupts.msi(NMI.at, NMI.data);
       });
-      await actor.vm.vcpus[0]!.setRegisters({ es: { selector: 0, base: 0n, limit: 0xffff_ffff, attributes: 0x893 } });
+      await actor.vm.vcpus[0]!.setRegisters(BIG_ES);
       actor.vm.run();
       await stage.from.until(() => actor.exits.length >= 2, "the handler ran", actor);
       await actor.vm.pause();
