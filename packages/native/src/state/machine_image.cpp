@@ -61,7 +61,7 @@ const char* read_xsave(OneVcpu& one, const u8* from, size_t bytes) {
 const char* read_msrs(OneVcpu& one, const u8* from, size_t bytes) {
   if (bytes % sizeof(MsrImage) != 0) return "the MSRs are cut off";
   one.msrs.resize(bytes / sizeof(MsrImage));
-  memcpy(one.msrs.data(), from, bytes);
+  if (bytes > 0) memcpy(one.msrs.data(), from, bytes);  // an empty vector has no address
   return nullptr;
 }
 
