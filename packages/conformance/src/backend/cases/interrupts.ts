@@ -27,7 +27,7 @@ export const INTERRUPT_CASES: readonly GuestCase[] = [
   {
     id: "interrupts/window",
     title: "holds an interrupt back while IF is clear and in the shadow of STI, and delivers it then",
-    uses: ["interrupts"],
+    uses: ["interrupts", "interrupt-shadow"],
     program: program(
       16,
       `${PIC_SETUP}
