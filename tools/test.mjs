@@ -1,9 +1,10 @@
 // npm test: sets up, then runs lint, every mocha suite, every C++ test program, the native parts built with sanitizers, and the short
-// form of the KVM lab, and prints the sum as its last line. `node tools/test.mjs NAME…` runs only those parts: lint, mocha, native,
-// sanitized, lab.
+// form of the KVM lab. At the end it says once more what failed, and prints the sum as its last line.
+// `node tools/test.mjs NAME…` runs only those parts: lint, mocha, native, sanitized, lab.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { failuresIn } from "./failures.mjs";
 import { bin, ROOT, run } from "./process.mjs";
 import { countLine, printTotals, sumCounts } from "./test-counts.mjs";
 
@@ -14,16 +15,16 @@ if (setup.code !== 0) {
   process.exit(1);
 }
 
+const failures = [];
+
 /** One program whose output ends in a count; one that says nothing counts as failed. */
 async function counted(name, command, cwd = ROOT) {
   console.log(`\n== ${name}`);
   const { code, output } = await run(command, { collect: true, cwd });
   const count = countLine(output) ?? { passed: 0, failed: 0 };
-  if (code !== 0 && count.failed === 0) {
-    console.log(`${name} ended with exit code ${code}`);
-    return { passed: count.passed, failed: 1 };
-  }
-  return count;
+  if (code === 0 && count.failed === 0) return count;
+  failures.push(`== ${name} ended with exit code ${code}; what failed:`, ...failuresIn(output));
+  return { passed: count.passed, failed: Math.max(count.failed, 1) };
 }
 
 function nativeTestFolders() {
@@ -57,5 +58,5 @@ const counts = [];
 for (const [name, part] of Object.entries(parts)) {
   if (wanted.length === 0 || wanted.includes(name)) counts.push(await part());
 }
-console.log("");
+console.log(`\n${failures.join("\n")}`);
 printTotals(sumCounts(counts));
