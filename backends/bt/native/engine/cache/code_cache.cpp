@@ -205,9 +205,17 @@ void CodeCache::flush() {
   used_ = thunks_end_;
   block_count_ = link_count_ = map_count_ = start_count_ = 1;
   inst_count_ = 0;
+  for (u64& word : wanderers_) word = 0;
   generation_++;
   invalidations_++;
   for (Vcpu* vcpu : machine_->vcpus) jump_flush_all(*vcpu);
+}
+
+void CodeCache::note_wanderer(u32 index, unsigned at) {
+  CodeGuard guard(machine_->sync);
+  const unsigned bit = wanderer(rip_in_page(blocks_[index], at));
+  wanderers_[bit / 64] |= 1ull << (bit % 64);
+  remove(index);  // its granules stay marked, for what takes its place
 }
 
 u32 CodeCache::hash(u64 gpa, u64 rip, u64 mode) {

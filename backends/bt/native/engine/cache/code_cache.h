@@ -121,6 +121,9 @@ class CodeCache {
   bool nearly_full() const;
   /// Drop every block; thunks stay. Only in an exclusive section, or while no vCPU runs: see flush_code().
   void flush();
+  /// The instruction `at` bytes from the start of the block's page wanders: the block is dropped, to be made again.
+  /// Only in C++ called from the block.
+  void note_wanderer(u32 index, unsigned at);
   /// Drop the blocks made from these guest-physical bytes. Only in C++ called from a block or between blocks.
   void invalidate(u64 gpa, unsigned bytes);
   /// False for addresses beyond all memory, from which no code can be cached.
@@ -159,6 +162,10 @@ class CodeCache {
     return start_count_++;
   }
   const InstStart& start(u32 index) const { return starts_[index]; }
+  /// Numbers for memos of last pages (mmu/last_page.h), by turns: neighbours in code shall not share them.
+  unsigned next_memo() { return memos_++; }
+  /// The instruction at this RIP changes pages too often for a memo. Until the next flush, and a few others with it.
+  bool wanders(u64 rip) const { return (wanderers_[wanderer(rip) / 64] >> (wanderer(rip) % 64) & 1) != 0; }
   /// Copy kept as long as the block's code.
   const Inst* keep(const Inst& inst);
   /// True for the address of a kept instruction.
@@ -204,6 +211,10 @@ class CodeCache {
   void unlink_page(u32 index, unsigned which);
   /// Drops the blocks made from these bytes of one page; true when there were any.
   bool invalidate_page(u64 gpa, unsigned bytes);
+  static constexpr unsigned kWandererBits = 14;
+  static unsigned wanderer(u64 rip) {
+    return static_cast<unsigned>(rip * 0x9e3779b97f4a7c15ull >> (64 - kWandererBits));
+  }
   static u32 hash(u64 gpa, u64 rip, u64 mode);
 
   Machine* machine_ = nullptr;
@@ -222,6 +233,8 @@ class CodeCache {
   u32 start_count_ = 1;
   Inst* insts_ = nullptr;
   u32 inst_count_ = 0;
+  u32 memos_ = 0;
+  u64 wanderers_[(1u << kWandererBits) / 64] = {};
   u32* hash_ = nullptr;
   PageCode* pages_ = nullptr;
   u64 pages_count_ = 0;

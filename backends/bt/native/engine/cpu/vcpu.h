@@ -8,6 +8,7 @@
 
 #include "../debug/counters.h"
 #include "../decode/inst.h"
+#include "../mmu/last_page.h"
 #include "../mmu/tlb.h"
 #include "cpuid/control_bits.h"
 #include "types.h"
@@ -119,7 +120,12 @@ struct alignas(64) Vcpu {
   u32 branch_block;            // the block that last jumped through the table to an unchecked target, or 0
   u32 second_left;             // hits of the second chance for reads until one walks (mmu/tlb.h)
   u64 exit_meta;               // what the leaving stub wants to tell the run loop
+  u32 last_page_at;            // what the last-page thunks fill: a memo's offset in the vCPU; above 16 bits its room
+  u32 last_pages_used;         // 1: some memo may hold a page
+  i32 last_page_left;          // memos that may still change pages until C++ looks how often they do
+  u64 last_page_tsc;           // host TSC when it last looked
   alignas(64) u8 bounce[128];  // operand of a page-crossing or MMIO access
+  LastPage last_page[kLastPages];  // of user mode
 
   // ---- the rest of the architecture ---------------------------------------------------------------
   u64 cr0, cr2, cr3, cr4, cr8, xcr0;

@@ -90,6 +90,58 @@ class ThunkWriter {
     a_.bind(not_here);
   }
 
+  /// The memo at last_page_at := the page of T0, if the soft TLB holds it. Clobbers T0 and T1 only. Flags are parked or
+  /// dead, as wherever a check was.
+  void remember_page(bool write) {
+    const i32 tag = write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag);
+    const i32 addend = write ? offsetof(TlbEntry, write_add) : offsetof(TlbEntry, read_add);
+    constexpr u32 kSaved = offsetof(Vcpu, scratch) + 48;
+    const auto memo = [&](u8 opcode, Host reg, u64 field) {  // opcode reg, gs:[rax + field]
+      a_.b(0x65);
+      a_.rm(true, opcode, reg, hRax, static_cast<i32>(field));
+    };
+    a_.gs_store(kT1, kReturn);
+    a_.gs_store(hRax, kSaved);
+    a_.mov32(hRax, kT0);
+    a_.shift(false, 5, hRax, 12 - kTlbEntryShift);
+    a_.op_imm(false, 4, hRax, static_cast<i32>((kTlbEntries - 1) << kTlbEntryShift));
+    a_.gs(true, 0x03, hRax, offsetof(Vcpu, tlb));
+    a_.rm(true, 0x8b, kT1, hRax, tag);  // once: another vCPU may take it away
+    a_.rr(true, 0x33, kT0, kT1);
+    a_.op_imm(true, 7, kT0, static_cast<i32>(kPageBytes - 1));
+    u8* unknown = a_.jcc(cA);
+    a_.rm(true, 0x8b, kT0, hRax, addend);
+    a_.gs_load32(hRax, offsetof(Vcpu, last_page_at));
+    a_.movzx16(hRax, hRax);
+    // Another page that is forgotten for this one counts.
+    memo(0x83, static_cast<Host>(7), offsetof(LastPage, room));
+    a_.b(0);
+    u8* was_empty = a_.jcc(cE);
+    memo(0x3b, kT1, offsetof(LastPage, base));
+    u8* same = a_.jcc(cE);
+    a_.b(0x65);  // sub dword gs:[last_page_left], 1
+    a_.b(0x83);
+    a_.gs_mem(5, offsetof(Vcpu, last_page_left));
+    a_.b(1);
+    a_.bind(was_empty);
+    a_.bind(same);
+    memo(0x89, kT1, offsetof(LastPage, base));
+    memo(0x89, kT0, offsetof(LastPage, add));
+    a_.gs_load32(kT0, offsetof(Vcpu, last_page_at));
+    a_.shift(false, 5, kT0, 16);
+    memo(0x89, kT0, offsetof(LastPage, room));
+    a_.gs_store_imm32(offsetof(Vcpu, last_pages_used), 1);
+    a_.bind(unknown);
+    a_.gs_load(hRax, kSaved);
+    a_.gs_cmp_imm8(offsetof(Vcpu, last_page_left), 0);
+    u8* look = a_.jcc(cLE);
+    a_.gs_jmp(kReturn);
+    a_.bind(look);
+    a_.gs_load(kT1, kReturn);
+    call_cpp(kThunkPageChanges);
+    come_back();
+  }
+
   CodeCache& code_;
   Assembler a_;
 };
@@ -154,6 +206,10 @@ void emit_thunks(CodeCache& code) {
   out.slow_access = t.here();
   t.second_chance();
   access(kThunkSlowAccess);
+  for (bool write : {false, true}) {
+    out.last_page[write] = t.here();
+    t.remember_page(write);
+  }
   out.bounce_prepare = t.here();
   access(kThunkBouncePrepare);
 

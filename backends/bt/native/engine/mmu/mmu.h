@@ -78,6 +78,8 @@ void tlb_select(Vcpu& vcpu);
 /// logging restarted). Another vCPU's thread may call it (`own` false): the owner then may be storing through an entry
 /// still, and re-checks entries that it is just filling. True: there was an entry with write permission.
 bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own);
+/// Empty the memos of last_page.h. Whoever takes entries of the soft TLB away does so too.
+void forget_last_pages(Vcpu& vcpu);
 /// Say that a store to this host page may come that no write tag shows, before looking whether the page is code. Holds
 /// until the vCPU's next safe point. Any bit of Vcpu::recent_writes may stand for several pages.
 inline u64 recent_write_bit(const u8* host) {

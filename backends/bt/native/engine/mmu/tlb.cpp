@@ -55,6 +55,16 @@ void put_tag(TlbTable& t, unsigned side, unsigned i, u64 tag) {
   __atomic_store_n(&tag_of(t, side, i), tag, __ATOMIC_RELAXED);
 }
 
+}  // namespace
+
+void forget_last_pages(Vcpu& vcpu) {
+  if (!vcpu.last_pages_used) return;
+  vcpu.last_pages_used = 0;
+  for (LastPage& memo : vcpu.last_page) __atomic_store_n(&memo.room, 0, __ATOMIC_RELAXED);
+}
+
+namespace {
+
 void drop_side(TlbTable& t, unsigned side, unsigned i) {
   put_tag(t, side, i, tlb_invalid(i));
   clear_bit(t.side[side].filled, i);
@@ -98,6 +108,7 @@ void empty_jump(Vcpu& vcpu, Context& c, unsigned cls) {
 }
 
 void flush_context(Vcpu& vcpu, Context& c) {
+  forget_last_pages(vcpu);
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
     drop_second(t);
@@ -115,6 +126,7 @@ void flush_context(Vcpu& vcpu, Context& c) {
 }
 
 void flush_context_non_global(Vcpu& vcpu, Context& c) {
+  forget_last_pages(vcpu);
   vcpu.count(Counter::kTlbFlushSpace);
   if (tracing(*vcpu.machine, Trace::kTlb)) TraceLine(vcpu, Trace::kTlb, "flush-space").hex("cr3", c.cr3);
   if (c.stale) return flush_context(vcpu, c);
@@ -160,6 +172,7 @@ bool flush_large_page(TlbTable& t, u64 linear) {
 // INVLPG drops every entry of the page that holds `linear`, whatever the page's size. The jump table is emptied only
 // when the page's code may be in it: it is in its slot, or something in the same half was pushed out of that slot.
 void flush_page_in(Vcpu& vcpu, Context& c, u64 linear) {
+  forget_last_pages(vcpu);
   vcpu.count(Counter::kTlbFlushPage);
   if (tracing(*vcpu.machine, Trace::kTlb)) TraceLine(vcpu, Trace::kTlb, "flush-page").hex("linear", linear);
   const unsigned index = tlb_index(linear), code_index = exec_index(linear);
@@ -251,7 +264,10 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
   const bool smp = vcpu.machine->smp();
   const u64 none = tlb_invalid(index);
   const bool writing = writes(access);
-  if (e.write_tag == page && !may_write) drop_side(table, kWriteSide, index);
+  if (e.write_tag == page && !may_write) {
+    drop_side(table, kWriteSide, index);
+    forget_last_pages(vcpu);
+  }
   if (may_write && (writing || e.write_tag == none || e.write_tag == page || e.write_tag == e.read_tag)) {
     put_tag(table, kWriteSide, index, page);
     e.write_add = host - page;
@@ -305,6 +321,7 @@ void tlb_fill_exec(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t) 
 }
 
 void tlb_flush_all(Vcpu& vcpu) {
+  forget_last_pages(vcpu);
   vcpu.count(Counter::kTlbFlushAll);
   if (tracing(*vcpu.machine, Trace::kTlb)) TraceLine(vcpu, Trace::kTlb, "flush-all");
   for (unsigned i = 0; i < kContexts; ++i) vcpu.contexts[i].stale = true;
@@ -333,6 +350,7 @@ void tlb_flush_page_pcid(Vcpu& vcpu, u16 pcid, u64 linear) {
 }
 
 void tlb_flush_pcid(Vcpu& vcpu, u16 pcid) {
+  forget_last_pages(vcpu);
   Context* c = pcid_on(vcpu) ? find_context(vcpu, pcid) : vcpu.context;
   if (!c) return;
   if (c == vcpu.context)
@@ -342,6 +360,7 @@ void tlb_flush_pcid(Vcpu& vcpu, u16 pcid) {
 }
 
 void set_pkru(Vcpu& vcpu, u32 value) {
+  forget_last_pages(vcpu);
   const u64 changed = vcpu.msr.pkru ^ value;
   vcpu.msr.pkru = value;
   if (changed == 0 || !(vcpu.cr4 & kCr4PKE)) return;
@@ -363,6 +382,7 @@ void set_pkru(Vcpu& vcpu, u32 value) {
 }
 
 void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries) {
+  forget_last_pages(vcpu);
   vcpu.count(Counter::kSpaceSwitches);
   if (!pcid_on(vcpu)) {
     vcpu.context->cr3 = cr3 & ~kPcidMask;
@@ -414,6 +434,14 @@ bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own) {
   const u8* host = vcpu.machine->memory->host(gpa_page & kPageMask);
   if (!host) return false;
   bool held = false;
+  for (unsigned i = kLastPages / 2; i < kLastPages; ++i) {
+    LastPage& memo = vcpu.last_page[i];
+    // What is being filled now, by the vCPU itself, is in an entry too, and void at the safe point.
+    const u64 page = __atomic_load_n(&memo.base, __ATOMIC_RELAXED) + __atomic_load_n(&memo.add, __ATOMIC_RELAXED);
+    if (page != reinterpret_cast<u64>(host) || __atomic_load_n(&memo.room, __ATOMIC_RELAXED) == 0) continue;
+    __atomic_store_n(&memo.room, 0, __ATOMIC_RELAXED);
+    held = true;
+  }
   for (unsigned n = 0; n < kContexts; ++n) {
     Context& c = vcpu.contexts[n];
     if (c.cr3 == kNoSpace) continue;

@@ -2,6 +2,7 @@
 #include "callbacks.h"
 
 #include "../cache/code_cache.h"
+#include "../cpu/tsc.h"
 #include "../mmu/mmu.h"
 #include "../ops/ops.h"
 #include "../translate/mode.h"
@@ -134,6 +135,20 @@ extern "C" void rz_raise(Vcpu* vcpu, u32 descriptor) {
   vcpu->exit_meta = kExitFault;
 }
 
+/// Memos of last pages were overwritten many times, now by the access that `descriptor` tells of. If that happens
+/// often, it is one for which they do not pay.
+extern "C" void rz_page_changes(Vcpu* vcpu, u64, u64 descriptor) {
+  constexpr u64 kOftenCycles = 1024;  // from one change to the next; a change costs some fifty
+  Vcpu& v = *vcpu;
+  const u64 now = host_tsc(), spent = now - v.last_page_tsc;
+  v.last_page_left = kLastPageChanges;
+  v.last_page_tsc = now;
+  if (spent > kLastPageChanges * kOftenCycles) return;
+  v.count(Counter::kWanderers);
+  v.machine->code->note_wanderer(static_cast<u32>(descriptor >> 32),
+                                 AccessMeta::guest_offset(static_cast<u32>(descriptor)));
+}
+
 void install_callbacks(Vcpu& v) {
   v.self = &v;
   if (!v.flight) v.flight = v.flight_own;
@@ -142,6 +157,7 @@ void install_callbacks(Vcpu& v) {
   v.thunks[kThunkBounceCommit] = reinterpret_cast<void*>(rz_bounce_commit);
   v.thunks[kThunkHelper] = reinterpret_cast<void*>(rz_call_helper);
   v.thunks[kThunkRaise] = reinterpret_cast<void*>(rz_raise);
+  v.thunks[kThunkPageChanges] = reinterpret_cast<void*>(rz_page_changes);
 }
 
 }  // namespace rz

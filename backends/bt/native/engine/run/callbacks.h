@@ -5,7 +5,14 @@
 
 namespace rz {
 
-enum ThunkSlot : u8 { kThunkSlowAccess, kThunkBouncePrepare, kThunkBounceCommit, kThunkHelper, kThunkRaise };
+enum ThunkSlot : u8 {
+  kThunkSlowAccess,
+  kThunkBouncePrepare,
+  kThunkBounceCommit,
+  kThunkHelper,
+  kThunkRaise,
+  kThunkPageChanges
+};
 
 /// Fill Vcpu::thunks and Vcpu::self.
 void install_callbacks(Vcpu& vcpu);

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../mmu/mmu.h"
 #include "machine.h"
 
 namespace rz {
@@ -114,6 +115,7 @@ void VcpuSync::resume(Vcpu& v) {
 }
 
 void VcpuSync::pass_safe_point(Vcpu& v) {
+  forget_last_pages(v);  // one may have been filled from an entry that was taken away meanwhile
   v.recent_writes.store(0, std::memory_order_relaxed);
   v.safe_points.fetch_add(1, std::memory_order_seq_cst);
   arrived();

@@ -231,6 +231,15 @@ void Translator::add_slow(const SlowStub& stub) {
 void Translator::check_group(u8 group) {
   const MergeGroup& m = groups_[group];
   may_clobber_flags();
+  if (all_mapped(m.base, m.index)) {
+    const Mem linear{m.base == kNoReg ? hNone : kRegMap[m.base], m.index == kNoReg ? hNone : kRegMap[m.index], m.scale,
+                     static_cast<i32>(m.lo - m.moved)};
+    const unsigned bytes = static_cast<unsigned>(m.hi - m.lo);
+    if (recall_page(linear, bytes, m.write, access_meta(kDS, 1, m.write ? Access::kWrite : Access::kRead), true)) {
+      a_.gs_store(kT0, merged_slot(group));
+      return;
+    }
+  }
   const Host base = m.base == kNoReg ? hNone : read_reg(m.base, kT0);
   const Host index = m.index == kNoReg ? hNone : read_reg(m.index, kT1);
   a_.lea(true, kT0, base, index, m.scale, static_cast<i32>(m.lo - m.moved));
@@ -270,12 +279,17 @@ Mem Translator::add_to_t0(u8 base, u8 index, u8 scale, i32 disp, bool plain) {
   return out;
 }
 
-/// T0 = what turns the linear address `linear` into a host address, or the slow path.
-void Translator::addend_to_t0(const Mem& linear, u32 meta, unsigned bytes, bool write) {
+void Translator::linear_to_t0(const Mem& linear) {
   if (linear.disp || linear.index != hNone)
     a_.lea(kT0, linear);
   else
     a_.mov(kT0, linear.base);
+}
+
+/// T0 = what turns the linear address `linear` into a host address, or the slow path.
+void Translator::addend_to_t0(const Mem& linear, u32 meta, unsigned bytes, bool write) {
+  if (recall_page(linear, bytes, write, meta, vcpu_.machine->smp() && merged_store_ahead())) return;
+  linear_to_t0(linear);
   u8* miss = check_tlb(bytes, write);
   a_.rm(true, 0x8b, kT0, kT1, addend_offset(write));
   add_slow({miss, a_.at(), meta, write, SlowStub::kAddend, linear, 0});

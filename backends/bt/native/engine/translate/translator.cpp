@@ -415,6 +415,7 @@ void Translator::emit_out_of_line() {
     inst_rip_ = bad_target_[i].rip;
     emit_raise(kGP, true);
   }
+  emit_forgotten_pages();
   emit_slow_stubs();
   for (unsigned i = 0; i < careful_count_; i++) {
     a_.bind(careful_[i].from);

@@ -55,6 +55,7 @@ struct Thunks {
   u32 exit_saved;   // registers already saved, exit_meta set; also entered from the signal handler
   // Entered by a jump with the address to come back to in T1 (translated code has no stack).
   u32 slow_access;     // T0 = linear, exit_meta = AccessMeta | block << 32; comes back with T0 = host address
+  u32 last_page[2];    // T0 = linear, exit_meta likewise, last_page_at set: the memo of a read, a write learns the page
   u32 bounce_prepare;  // T0 = offset, exit_meta likewise; comes back with T0 = bounce buffer
   u32 bounce_commit;   // after the instruction; flags must be parked
   u32 helper;          // T0 = RIP, scratch[2] = Inst*; flags must be parked
@@ -128,10 +129,17 @@ class Translator {
   Mem constant_operand(u64 linear, u32 meta, Access access);
   Mem merged_operand(u8 group, u8 base, u8 index, u8 scale, i32 disp, bool plain);
   Mem add_to_t0(u8 base, u8 index, u8 scale, i32 disp, bool plain);
+  void linear_to_t0(const Mem& linear);
   void addend_to_t0(const Mem& linear, u32 meta, unsigned bytes, bool write);
   void check_group(u8 group);
   void add_slow(const SlowStub& stub);
   bool merged_store_ahead() const;
+  /// last_page.cpp: T0 = what turns the linear address into a host address, by a memo and else by the soft TLB. False:
+  /// accesses like this one have no memo.
+  /// @param careful  where a miss of the TLB goes: to a careful block, or to the slow path
+  bool recall_page(const Mem& linear, unsigned bytes, bool write, u32 meta, bool careful);
+  bool has_memo(unsigned bytes) const;
+  void emit_forgotten_pages();
   /// The check of `bytes` at linear address T0; T1 is left at the entry. @returns the jump to take on a miss
   u8* check_tlb(unsigned bytes, bool write);
 
@@ -232,6 +240,15 @@ class Translator {
   };
   void leave_for(u32 thunk, u8* back = nullptr);  // T1 = back (or what follows), jump to the thunk
   void set_access(u32 meta);                      // exit_meta = meta | block << 32
+  struct ForgottenPage {
+    u8* from;
+    u8* back;
+    Mem linear;
+    u64 rip;
+    u32 meta;
+    u16 bytes, memo;
+    bool write, careful, unpark;  // the last two: where a miss of the TLB goes
+  };
   struct SideExit {
     u8* from;
     u64 target;
@@ -292,6 +309,8 @@ class Translator {
 
   SlowStub slow_[kMaxInsts * 3];  // at most three accesses an instruction
   unsigned slow_count_ = 0;
+  ForgottenPage forgotten_[kMaxInsts * 3];
+  unsigned forgotten_count_ = 0;
   SideExit side_[kMaxInsts];
   unsigned side_count_ = 0;
   BadTarget bad_target_[kMaxInsts];

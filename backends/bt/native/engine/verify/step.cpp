@@ -10,7 +10,8 @@
 namespace rz::verify {
 namespace {
 
-constexpr u64 kScratchAt = offsetof(Vcpu, scratch), kMetaAt = offsetof(Vcpu, exit_meta);
+constexpr u64 kScratchAt = offsetof(Vcpu, scratch), kMetaAt = offsetof(Vcpu, exit_meta),
+              kMemoAt = offsetof(Vcpu, last_page_at);
 
 struct FieldRange {
   u64 first, bytes;
@@ -190,8 +191,8 @@ class Stepper {
       }
       case 0x8d: return lea();
       case 0x33: return plain_rm ? false : xor_tag();
-      case 0x2b: return plain_rm && subtract_linear();
-      case 0x3b: return plain_rm ? false : compare_tag();
+      case 0x2b: return plain_rm ? subtract_linear() : subtract_page();
+      case 0x3b: return plain_rm ? false : compare_memory();
       case 0xff: return plain_rm && count();
       case 0x03: return plain_rm ? false : add_memory();
       case 0x81:
@@ -240,6 +241,14 @@ class Stepper {
       } else if (memory_.field == offsetof(Vcpu, tlb) || memory_.field == offsetof(Vcpu, tlb_by_ac[0]) ||
                  memory_.field == offsetof(Vcpu, tlb_by_ac[1])) {
         v.kind = Kind::kTlb;
+      } else if (const i64 memo = memo_at(memory_.field, offsetof(LastPage, add)); memo >= 0) {
+        for (const Value& x : s_.slot)
+          if (x.kind == Kind::kRecalled && static_cast<i64>(x.of) == memo && x.hi == 0 && x.known) {
+            v.kind = Kind::kHost;
+            v.take_terms(x);
+            v.write = last_page_writes(x.of);
+            v.hi = last_page_bytes(x.of);
+          }
       } else if (memory_.field == offsetof(Vcpu, jump)) {
         v.kind = Kind::kJump;
         v.zeros = 63;
@@ -303,6 +312,10 @@ class Stepper {
       s_.define(kMetaSlot + i, at_);
       if (v && field == at && bytes == 4) s_.slot[kMetaSlot + i] = *v;
     }
+    if (field < kMemoAt + 4 && field + bytes > kMemoAt) {
+      s_.define(kMemoSlot, at_);
+      if (v && field == kMemoAt && bytes == 4) s_.slot[kMemoSlot] = *v;
+    }
   }
 
   bool lea() {
@@ -363,10 +376,36 @@ class Stepper {
     return true;
   }
 
-  /// CMP of a known page with a tag of the TLB.
-  bool compare_tag() {
+  /// The memo of a last page that has `field` of the vCPU at `part` of LastPage, or -1.
+  static i64 memo_at(u64 field, u64 part) {
+    const u64 offset = field - offsetof(Vcpu, last_page) - part;
+    return offset % sizeof(LastPage) == 0 && offset / sizeof(LastPage) < kLastPages
+               ? static_cast<i64>(offset / sizeof(LastPage))
+               : -1;
+  }
+
+  /// A linear address less the page in a memo.
+  bool subtract_page() {
+    if (memory_.place != Place::kField || inst_.operand_bytes != 8) return false;
+    const i64 memo = memo_at(memory_.field, offsetof(LastPage, base));
+    const Value v = s_.slot[inst_.reg];
+    if (memo < 0 || v.kind != Kind::kNumber || !v.known) return false;
+    Value& r = s_.define(inst_.reg, at_);
+    s_.compared = Compared{};
+    if (v.base == r.id || v.index == r.id) return true;
+    r.kind = Kind::kRecalled;
+    r.take_terms(v);
+    r.of = static_cast<u32>(memo);
+    return true;
+  }
+
+  /// CMP of a known page with a tag of the TLB, or of what is left of an address with the room of a memo.
+  bool compare_memory() {
     s_.compared = Compared{};
     const Value& page = s_.slot[inst_.reg];
+    if (memory_.place == Place::kField && inst_.operand_bytes == 8 && page.kind == Kind::kRecalled)
+      if (const i64 memo = memo_at(memory_.field, offsetof(LastPage, room)); memo == static_cast<i64>(page.of))
+        s_.compared = {.slot = inst_.reg, .wide = true, .with = page.of, .room = true};
     if (memory_.place == Place::kTable && inst_.operand_bytes == 8 && page.is_constant())
       s_.compared = {inst_.base, true, page.lo, true, static_cast<u32>(inst_.disp)};
     return true;

@@ -10,6 +10,26 @@ namespace {
 constexpr unsigned kT0Slot = kT0, kT1Slot = kT1;
 constexpr unsigned kMaxAccessBytes = 64;
 
+const char* check_access(const EmittedCode& piece, const State& state) {
+  const Value &lo = state.slot[kMetaSlot], &hi = state.slot[kMetaSlot + 1];
+  if (!lo.is_constant() || !hi.is_constant() || hi.lo != piece.block) return "no access descriptor";
+  const u32 meta = static_cast<u32>(lo.lo);
+  const unsigned access = static_cast<unsigned>(AccessMeta::access(meta)), bytes = AccessMeta::bytes(meta);
+  if (access < 1 || access > 3 || bytes < 1 || bytes > kMaxAccessBytes || AccessMeta::seg(meta) >= kSegCount)
+    return "a wrong access descriptor";
+  return nullptr;
+}
+
+const char* check_memo(const State& state, bool write) {
+  const Value& at = state.slot[kMemoSlot];
+  if (!at.is_constant()) return "no memo for a last page";
+  const u64 offset = (at.lo & 0xffff) - offsetof(Vcpu, last_page), index = offset / sizeof(LastPage);
+  if (offset % sizeof(LastPage) || index >= kLastPages) return "no memo for a last page";
+  const unsigned memo = static_cast<unsigned>(index);
+  if (last_page_writes(memo) != write) return "a memo for the other kind of access";
+  return at.lo >> 16 == last_page_room(memo) ? nullptr : "more room than a memo has";
+}
+
 }  // namespace
 
 const ThunkRule* find_thunk(u32 offset, ThunkRule& space) {
@@ -33,14 +53,11 @@ const char* check_thunk(const CodeCache& code, const EmittedCode& piece, const S
       return code.link(static_cast<u32>(t1.lo)).source == piece.block ? nullptr : "a link of another block";
     case Needs::kBlockInT1:
       return t1.is_constant() && t1.lo == piece.block ? nullptr : "another block's number for the poll thunk";
-    case Needs::kAccessInMeta: {
-      const Value &lo = state.slot[kMetaSlot], &hi = state.slot[kMetaSlot + 1];
-      if (!lo.is_constant() || !hi.is_constant() || hi.lo != piece.block) return "no access descriptor";
-      const u32 meta = static_cast<u32>(lo.lo);
-      const unsigned access = static_cast<unsigned>(AccessMeta::access(meta)), bytes = AccessMeta::bytes(meta);
-      if (access < 1 || access > 3 || bytes < 1 || bytes > kMaxAccessBytes || AccessMeta::seg(meta) >= kSegCount)
-        return "a wrong access descriptor";
-      return nullptr;
+    case Needs::kAccessInMeta: return check_access(piece, state);
+    case Needs::kReadMemo:
+    case Needs::kWriteMemo: {
+      const char* why = check_memo(state, rule.needs == Needs::kWriteMemo);
+      return why ? why : check_access(piece, state);
     }
     case Needs::kInstInScratch: {
       const Value& inst = state.slot[kScratchSlot + 2];
@@ -56,17 +73,19 @@ void come_back(State& state, const ThunkRule& rule, u32 at) {
   const u32 meta = static_cast<u32>(state.slot[kMetaSlot].lo);
   const State before = state;
   state.forget_all(at);
-  if (rule.after != After::kHostInT0) return;
+  if (rule.after == After::kAllUnknown) return;
   // C++ behind the access thunks leaves guest registers, the spill slots but for the thunks' own, and the addends
   // alone.
   for (unsigned i = 0; i < kSlots; i++) {
     const Value& v = before.slot[i];
-    if (i == kT0Slot || i == kT1Slot || i == kScratchSlot + 7 || (i >= kMetaSlot && i < kMergedSlot)) continue;
+    if (i == kT0Slot || i == kT1Slot || i >= kMemoSlot) continue;
+    if (i == kScratchSlot + 6 || i == kScratchSlot + 7 || (i >= kMetaSlot && i < kMergedSlot)) continue;
     if (v.kind != Kind::kNumber && (v.kind != Kind::kHost || i < kMergedSlot || i >= kHomeSlot)) continue;
     state.slot[i] = v;
     state.slot[i].from = From::kNothing;
     state.slot[i].of = 0;
   }
+  if (rule.after == After::kGuestKept) return;
   Value& t0 = state.slot[kT0Slot];
   t0.kind = Kind::kHost;
   t0.base = 0;

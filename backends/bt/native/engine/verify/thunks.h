@@ -7,8 +7,17 @@
 
 namespace rz::verify {
 
-enum class Needs : u8 { kNothing, kLinkInT1, kBlockInT1, kAccessInMeta, kInstInScratch, kExceptionInT1 };
-enum class After : u8 { kLeaves, kAllUnknown, kHostInT0 };
+enum class Needs : u8 {
+  kNothing,
+  kLinkInT1,
+  kBlockInT1,
+  kAccessInMeta,
+  kInstInScratch,
+  kExceptionInT1,
+  kReadMemo,
+  kWriteMemo
+};
+enum class After : u8 { kLeaves, kAllUnknown, kHostInT0, kGuestKept };
 
 struct ThunkRule {
   const char* name;

@@ -97,7 +97,7 @@ bool State::merge(const State& other, u32 at, bool widen) {
   if (compared.slot != 0xff) {
     const Compared& c = other.compared;
     if (c.slot != compared.slot || c.wide != compared.wide || c.with != compared.with || c.tag != compared.tag ||
-        c.at != compared.at) {
+        c.at != compared.at || c.room != compared.room) {
       compared = Compared{};
       changed = true;
     }

@@ -8,15 +8,17 @@
 namespace rz::verify {
 
 enum class Kind : u8 {
-  kNumber,  // lo..hi, unsigned; a multiple of 1 << zeros
-  kEntry,   // &tlb->entries[index of the value named by `of`]
-  kXor,     // the value named by `of`, XOR a tag of its own entry; at most hi. Below 4096: its offset in the page
-  kLinear,  // such an offset with the tag added again: the value named by `of`, known to be in the entry's page
-  kHost,    // with the sum of its terms, a host address; the `hi` bytes from there on, and the `lo` bytes before, are
-            // guest memory or bounce buffer. Without terms it is a host address less `offset`.
-  kTlb,     // vcpu.tlb; after a compare, `known`: the entry at byte `base` has the tag `offset`
-  kJump,    // inside vcpu.jump, lo..hi from its start, likewise a multiple
-  kCode,    // address of the code at offset lo
+  kNumber,    // lo..hi, unsigned; a multiple of 1 << zeros
+  kEntry,     // &tlb->entries[index of the value named by `of`]
+  kXor,       // the value named by `of`, XOR a tag of its own entry; at most hi. Below 4096: its offset in the page
+  kLinear,    // such an offset with the tag added again: the value named by `of`, known to be in the entry's page
+  kHost,      // with the sum of its terms, a host address; the `hi` bytes from there on, and the `lo` bytes before, are
+              // guest memory or bounce buffer. Without terms it is a host address less `offset`.
+  kTlb,       // vcpu.tlb; after a compare, `known`: the entry at byte `base` has the tag `offset`
+  kJump,      // inside vcpu.jump, lo..hi from its start, likewise a multiple
+  kCode,      // address of the code at offset lo
+  kRecalled,  // a linear address, as the terms say, less the base of the memo number `of`; hi is 0 once it is known to
+              // be in the memo's room
 };
 
 /// How a number was made from another on the way to a TLB index.
@@ -55,8 +57,9 @@ struct Value {
 };
 
 // Slots of a State: the host's registers, the spill slots, the two halves of exit_meta, the addends of merged
-// accesses, and the homes of guest R14 and R15, which live nowhere else.
-inline constexpr unsigned kScratchSlot = 16, kMetaSlot = 24, kMergedSlot = 26, kHomeSlot = 42, kSlots = 44;
+// accesses, the homes of guest R14 and R15, which live nowhere else, and last_page_at.
+inline constexpr unsigned kScratchSlot = 16, kMetaSlot = 24, kMergedSlot = 26, kHomeSlot = 42, kMemoSlot = 44,
+                          kSlots = 45;
 
 /// The last comparison of a register (or of a tag of the soft TLB, whose address is in a register) with a constant, as
 /// long as both still stand.
@@ -66,6 +69,7 @@ struct Compared {
   u64 with = 0;
   bool tag = false;  // compared was the quadword `at` bytes behind the register
   u32 at = 0;
+  bool room = false;  // compared with was the room of the memo number `with`
 };
 
 struct State {

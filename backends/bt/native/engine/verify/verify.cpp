@@ -15,7 +15,7 @@ namespace rz {
 namespace verify {
 namespace {
 
-constexpr unsigned kPatience = 8;  // merges at one place before what differs is given up
+constexpr unsigned kPatience = 64;  // merges at one place before what differs is given up
 
 class Walker {
  public:
@@ -99,6 +99,11 @@ class Walker {
       table.write = field == offsetof(TlbEntry, write_tag);
       table.base = c.at - field;
       table.offset = c.with;
+      return;
+    }
+    if (c.room) {
+      Value& v = s.slot[c.slot];
+      if (condition == cB && v.kind == Kind::kRecalled && v.of == c.with) v.hi = 0;
       return;
     }
     u64 most;

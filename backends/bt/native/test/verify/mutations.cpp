@@ -239,6 +239,43 @@ bool address_changed(const Site& s, u8* bytes, Rng&) {
   std::memcpy(bytes, other, 4);
   return true;
 }
+bool is_memo(const Site& s) {
+  const u32 at = static_cast<u32>(s.inst.disp) - static_cast<u32>(offsetof(Vcpu, last_page));
+  return is_field(s) && at < sizeof(Vcpu::last_page);
+}
+bool other_memo(const Site& s, u8* bytes, Rng& rng) {
+  if (!is_memo(s)) return false;
+  const u32 by = static_cast<u32>(sizeof(LastPage)) * (1 + rng() % 7);
+  const u32 first = static_cast<u32>(offsetof(Vcpu, last_page));
+  const u32 at = static_cast<u32>(s.inst.disp);
+  put32(bytes + s.inst.length - 4, at - first >= by ? at - by : at + by);
+  return true;
+}
+bool other_part(const Site& s, u8* bytes, Rng& rng) {
+  if (!is_memo(s)) return false;
+  put32(bytes + s.inst.length - 4, static_cast<u32>(s.inst.disp) ^ (rng() % 2 ? 8 : 16));
+  return true;
+}
+bool other_room(const Site& s, u8* bytes, Rng& rng) {
+  if (!is_field(s) || s.inst.opcode != 0xc7 || static_cast<u32>(s.inst.disp) != offsetof(Vcpu, last_page_at))
+    return false;
+  constexpr u32 kOthers[] = {1u << 16, 8, sizeof(LastPage) * kLastPages, sizeof(LastPage) * kLastPages / 2};
+  u8* const at = bytes + s.inst.length - 4;
+  u32 by = kOthers[rng() % std::size(kOthers)];
+  const u32 memo = ((get32(at) & 0xffff) - static_cast<u32>(offsetof(Vcpu, last_page))) / sizeof(LastPage);
+  if (by == kOthers[3] && last_page_writes(memo)) by = 0u - by;  // the memo of the other kind of access
+  put32(at, get32(at) + by);
+  return true;
+}
+bool any_room(const Site& s, u8* bytes, Rng& rng) {
+  if (s.inst.row->sem != Sem::kJcc || (s.inst.opcode & 15) != cAE || s.inst.length != 6) return false;
+  if (s.next.opcode != 0x8b || s.next.seg_override != kGS || s.next.reg != kT0) return false;  // behind a memo's check
+  u8 other;
+  do other = rng() & 15;
+  while (other == cAE);
+  bytes[1] = 0x80 | other;
+  return true;
+}
 
 }  // namespace
 
@@ -265,6 +302,10 @@ const std::vector<Mutation>& mutations() {
       {"another instruction for a helper", other_instruction},
       {"another return address for a thunk", return_astray},
       {"a checked address replaced", address_changed},
+      {"another memo of a last page", other_memo},
+      {"another part of a memo", other_part},
+      {"a memo filled with too much", other_room},
+      {"a memo used whatever its check says", any_room},
   };
   return kAll;
 }

@@ -1,0 +1,44 @@
+// What user-mode code remembers of the page that an access last went to: a range test against two words, with the
+// soft TLB behind it (translate/last_page.cpp). A few accesses share each memo. It holds a translation that the soft
+// TLB of the user's class held when it was taken, and is void from the moment at which any entry may be taken away:
+// forget_last_pages(). Layout is part of the code generator's contract.
+#pragma once
+
+#include "../cpu/types.h"
+
+namespace rz {
+
+struct alignas(32) LastPage {
+  u64 base;  // linear page address
+  u64 room;  // an access may begin in so many bytes of the page; 0: the memo is empty
+  u64 add;   // host minus linear address
+};
+inline constexpr unsigned kLastPageShift = 5;
+static_assert(sizeof(LastPage) == 1u << kLastPageShift);
+
+/// Accesses that share a memo are checked as if they were as wide as the widest of their class, so that what a memo
+/// says holds for all of them.
+inline constexpr unsigned kLastPageClasses = 5, kLastPagesPerClass = 64;
+inline constexpr u16 kLastPageBytes[kLastPageClasses] = {8, 16, 32, 64, 512};
+/// Memos for reads, then as many for writes; each half by class.
+inline constexpr unsigned kLastPages = 2 * kLastPageClasses * kLastPagesPerClass;
+
+/// So many memos in a row that change pages make C++ look.
+inline constexpr i32 kLastPageChanges = 64;
+
+constexpr unsigned last_page_class(unsigned bytes) {
+  unsigned cls = 0;
+  while (cls < kLastPageClasses && bytes > kLastPageBytes[cls]) cls++;
+  return cls;  // kLastPageClasses: none
+}
+constexpr unsigned last_page_index(unsigned cls, bool write, unsigned number) {
+  return ((write ? kLastPageClasses : 0) + cls) * kLastPagesPerClass + number % kLastPagesPerClass;
+}
+constexpr bool last_page_writes(unsigned index) { return index >= kLastPages / 2; }
+constexpr unsigned last_page_bytes(unsigned index) {
+  return kLastPageBytes[index / kLastPagesPerClass % kLastPageClasses];
+}
+/// LastPage::room of a memo that holds a page.
+constexpr u32 last_page_room(unsigned index) { return 4096 + 1 - last_page_bytes(index); }
+
+}  // namespace rz

@@ -1,0 +1,145 @@
+# Ring 3 goes through the same instructions again and again while the page that they used last is mapped elsewhere, made
+# read-only, made absent, swapped by MOV CR3, or becomes code; and while they keep changing pages, up to a page's end.
+#! start:  long64
+#! expect: done
+.include "guest.inc"
+.include "catch64.inc"
+.include "user64.inc"
+.include "pages.inc"
+.set AT, 0x201000
+.set ONE, 0x202000              # frames for AT
+.set TWO, 0x203000
+.set CODE, 0x204000
+.set FAR, 0x206000              # pages to wander about
+.set ROUNDS, 200
+
+# Ring 0 does this. Spoils RAX.
+.macro in_kernel instructions:vararg
+        .set in_user, 0
+        catch0  7781f
+        ud2
+7781:   \instructions
+        enter_ring3 7782f
+7782:   .set in_user, 1
+.endm
+.macro reload_cr3
+        mov     rax, cr3
+        mov     cr3, rax
+.endm
+
+.globl start
+start:  install_idt
+        load_tss
+        small_pages
+        mov     dword ptr [ONE], 0x11
+        mov     dword ptr [TWO], 0x22
+        map     AT, (ONE | P | W | U)
+        enter_ring3 user
+user:
+        .set in_user, 1
+        # The accesses are made by `look` and `put`, called through a register, so that all go through the same code;
+        # more than once, for a page may only be remembered the second time.
+        lea     r14, [look]
+        lea     r15, [put]
+        # Another frame, by INVLPG and by MOV CR3.
+        mov     ebx, AT
+        mov     r12d, ROUNDS
+1:      in_kernel map AT, (ONE | P | W | U)
+        call    r14
+        call    r14
+        check_eq eax, 0x11
+        mov     eax, r12d
+        call    r15
+        call    r15
+        call    r14
+        in_kernel map AT, (TWO | P | W | U)
+        call    r14
+        call    r14
+        check_eq eax, 0x22
+        mov     eax, r12d
+        call    r15
+        call    r15
+        call    r14
+        in_kernel set_pte AT, (ONE | P | W | U)
+        in_kernel reload_cr3
+        call    r14
+        call    r14
+        check_eq eax, 0x11
+        dec     r12d
+        jnz     1b
+        check_eq "dword ptr [ONE + 1]", 1
+        check_eq "dword ptr [TWO + 1]", 1
+
+        # Writable or not, there or not.
+        mov     r12d, ROUNDS
+2:      in_kernel map AT, (ONE | P | W | U)
+        call    r14
+        call    r15
+        call    r15
+        call    r14
+        in_kernel map AT, (ONE | P | U)
+        call    r14
+        catch   3f
+        call    r15
+        fail
+3:      check_eq "dword ptr [caught_vector]", 14
+        check_eq "dword ptr [caught_error]", 7
+        pop     rax                             # the call's
+        in_kernel map AT, 0
+        catch   4f
+        call    r14
+        fail
+4:      check_eq "dword ptr [caught_vector]", 14
+        check_eq "dword ptr [caught_error]", 4
+        pop     rax
+        dec     r12d
+        jnz     2b
+
+        # Data that becomes code, and is written as before.
+        mov     ebx, CODE
+        mov     byte ptr [rbx], 0xb8            # MOV EAX, imm32; RET
+        mov     byte ptr [rbx + 5], 0xc3
+        mov     r12d, ROUNDS
+5:      mov     eax, r12d
+        call    r15
+        dec     r12d
+        jnz     5b
+        mov     r12d, ROUNDS
+6:      lea     eax, [r12 + 1000]
+        call    r15
+        call    rbx
+        lea     ecx, [r12 + 1000]
+        check_eq eax, ecx
+        dec     r12d
+        jnz     6b
+
+        # One instruction, page after page, each time at the last bytes of one, or across its end.
+        xor     r12d, r12d
+7:      mov     eax, r12d
+        and     eax, 3
+        shl     eax, 12
+        lea     rsi, [rax + FAR + 0xff0]
+        mov     ecx, r12d
+        shr     ecx, 2
+        and     ecx, 15
+        mov     [rsi + rcx], r12                # in the page up to 8, then across
+        cmp     [rsi + rcx], r12
+        check_if e
+        mov     [rsi + 15], r12b                # the page's last byte
+        movzx   eax, byte ptr [rsi + 15]
+        movzx   edx, r12b
+        cmp     eax, edx
+        check_if e
+        movdqu  [rsi - 32 + rcx], xmm0
+        inc     r12d
+        cmp     r12d, 20000
+        jne     7b
+        .set in_user, 0
+        catch0  8f
+        ud2
+8:      done
+
+look:   movzx   eax, byte ptr [rbx]
+        ret
+put:    mov     [rbx + 1], eax
+        ret
