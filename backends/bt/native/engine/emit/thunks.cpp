@@ -139,6 +139,8 @@ class ThunkWriter {
     a_.bind(look);
     a_.gs_load(kT1, kReturn);
     call_cpp(kThunkPageChanges);
+    a_.test(true, hRax, hRax);
+    a_.jcc_to(cE, code_.rw(g_thunks_layout.exit_saved));
     come_back();
   }
 

@@ -136,17 +136,22 @@ extern "C" void rz_raise(Vcpu* vcpu, u32 descriptor) {
 }
 
 /// Memos of last pages were overwritten many times, now by the access that `descriptor` tells of. If that happens
-/// often, it is one for which they do not pay.
-extern "C" void rz_page_changes(Vcpu* vcpu, u64, u64 descriptor) {
+/// often, it is one for which they do not pay. Null: leave the block.
+extern "C" u8* rz_page_changes(Vcpu* vcpu, u64, u64 descriptor) {
   constexpr u64 kOftenCycles = 1024;  // from one change to the next; a change costs some fifty
   Vcpu& v = *vcpu;
+  const u32 meta = static_cast<u32>(descriptor), block = static_cast<u32>(descriptor >> 32);
   const u64 now = host_tsc(), spent = now - v.last_page_tsc;
   v.last_page_left = kLastPageChanges;
   v.last_page_tsc = now;
-  if (spent > kLastPageChanges * kOftenCycles) return;
+  if (spent > kLastPageChanges * kOftenCycles) return v.bounce;
   v.count(Counter::kWanderers);
-  v.machine->code->note_wanderer(static_cast<u32>(descriptor >> 32),
-                                 AccessMeta::guest_offset(static_cast<u32>(descriptor)));
+  const u32 waits = v.waits;
+  v.machine->code->note_wanderer(block, AccessMeta::guest_offset(meta));
+  if (v.waits == waits) return v.bounce;
+  v.rip = rip_of(v, meta, block);
+  v.exit_meta = kExitLookup;  // a safe point, as in rz_slow_access()
+  return nullptr;
 }
 
 void install_callbacks(Vcpu& v) {
