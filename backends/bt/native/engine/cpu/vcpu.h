@@ -121,8 +121,8 @@ struct alignas(64) Vcpu {
   u32 second_left;             // hits of the second chance for reads until one walks (mmu/tlb.h)
   u64 exit_meta;               // what the leaving stub wants to tell the run loop
   u32 last_page_at;            // what the last-page thunks fill: a memo's offset in the vCPU; above 16 bits its room
-  u32 last_pages_used;         // 1: some memo may hold a page
   i32 last_page_left;          // memos that may still change pages until C++ looks how often they do
+  u64 last_pages_used;         // bit a group of memos that may hold a page
   u64 last_page_tsc;           // host TSC when it last looked
   alignas(64) u8 bounce[128];  // operand of a page-crossing or MMIO access
   LastPage last_page[kLastPages];  // of user mode

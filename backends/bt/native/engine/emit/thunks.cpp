@@ -130,7 +130,10 @@ class ThunkWriter {
     a_.gs_load32(kT0, offsetof(Vcpu, last_page_at));
     a_.shift(false, 5, kT0, 16);
     memo(0x89, kT0, offsetof(LastPage, room));
-    a_.gs_store_imm32(offsetof(Vcpu, last_pages_used), 1);
+    a_.op_imm(false, 5, hRax, static_cast<i32>(offsetof(Vcpu, last_page)));
+    a_.shift(false, 5, hRax, kLastPageShift + kLastPageGroupShift);
+    for (u8 byte : {0x65, 0x48, 0x0f, 0xab}) a_.b(byte);  // bts gs:[last_pages_used], rax
+    a_.gs_mem(hRax, offsetof(Vcpu, last_pages_used));
     a_.bind(unknown);
     a_.gs_load(hRax, kSaved);
     a_.gs_cmp_imm8(offsetof(Vcpu, last_page_left), 0);

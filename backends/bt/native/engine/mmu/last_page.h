@@ -23,6 +23,10 @@ inline constexpr u16 kLastPageBytes[kLastPageClasses] = {8, 16, 32, 64, 512};
 /// Memos for reads, then as many for writes; each half by class.
 inline constexpr unsigned kLastPages = 2 * kLastPageClasses * kLastPagesPerClass;
 
+/// Memos are emptied by groups, so that it costs what was filled.
+inline constexpr unsigned kLastPageGroupShift = 4;
+static_assert(kLastPages >> kLastPageGroupShift <= 64 && kLastPages % (1u << kLastPageGroupShift) == 0);
+
 /// So many memos in a row that change pages make C++ look.
 inline constexpr i32 kLastPageChanges = 64;
 

@@ -55,12 +55,18 @@ void put_tag(TlbTable& t, unsigned side, unsigned i, u64 tag) {
   __atomic_store_n(&tag_of(t, side, i), tag, __ATOMIC_RELAXED);
 }
 
+using LastPageGroup = LastPage[1u << kLastPageGroupShift];
+LastPageGroup& last_page_group(Vcpu& vcpu, unsigned group) {
+  return *reinterpret_cast<LastPageGroup*>(&vcpu.last_page[group << kLastPageGroupShift]);
+}
+
 }  // namespace
 
 void forget_last_pages(Vcpu& vcpu) {
-  if (!vcpu.last_pages_used) return;
+  for_each_bit(vcpu.last_pages_used, 0, [&](unsigned group) {
+    for (LastPage& memo : last_page_group(vcpu, group)) __atomic_store_n(&memo.room, 0, __ATOMIC_RELAXED);
+  });
   vcpu.last_pages_used = 0;
-  for (LastPage& memo : vcpu.last_page) __atomic_store_n(&memo.room, 0, __ATOMIC_RELAXED);
 }
 
 namespace {
@@ -434,14 +440,6 @@ bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own) {
   const u8* host = vcpu.machine->memory->host(gpa_page & kPageMask);
   if (!host) return false;
   bool held = false;
-  for (unsigned i = kLastPages / 2; i < kLastPages; ++i) {
-    LastPage& memo = vcpu.last_page[i];
-    // What is being filled now, by the vCPU itself, is in an entry too, and void at the safe point.
-    const u64 page = __atomic_load_n(&memo.base, __ATOMIC_RELAXED) + __atomic_load_n(&memo.add, __ATOMIC_RELAXED);
-    if (page != reinterpret_cast<u64>(host) || __atomic_load_n(&memo.room, __ATOMIC_RELAXED) == 0) continue;
-    __atomic_store_n(&memo.room, 0, __ATOMIC_RELAXED);
-    held = true;
-  }
   for (unsigned n = 0; n < kContexts; ++n) {
     Context& c = vcpu.contexts[n];
     if (c.cr3 == kNoSpace) continue;
@@ -459,6 +457,15 @@ bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own) {
         });
       });
     }
+  }
+  // Memos after tags. One that the vCPU is filling right now comes from a tag that was seen above, and is void at the
+  // safe point that is waited for because of it; one whose tag went since is complete, and seen here.
+  for (unsigned i = kLastPages / 2; i < kLastPages; ++i) {
+    LastPage& memo = vcpu.last_page[i];
+    const u64 page = __atomic_load_n(&memo.base, __ATOMIC_RELAXED) + __atomic_load_n(&memo.add, __ATOMIC_RELAXED);
+    if (page != reinterpret_cast<u64>(host) || __atomic_load_n(&memo.room, __ATOMIC_RELAXED) == 0) continue;
+    __atomic_store_n(&memo.room, 0, __ATOMIC_RELAXED);
+    held = true;
   }
   return held;
 }

@@ -126,8 +126,8 @@ void VcpuSync::pass_safe_point(Vcpu& v) {
 
 void VcpuSync::wait_for_safe_point(Vcpu& other) {
   const u32 before = other.safe_points.load(std::memory_order_seq_cst);
+  other.request(kAttnSafePoint);  // also when it is not inside: before its next block it forgets what it remembers
   if (other.presence.load(std::memory_order_seq_cst) != kInside) return;
-  other.request(kAttnSafePoint);
   await([&] {
     return other.presence.load(std::memory_order_seq_cst) != kInside ||
            other.safe_points.load(std::memory_order_seq_cst) != before;
