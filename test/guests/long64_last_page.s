@@ -95,6 +95,26 @@ user:
         dec     r12d
         jnz     2b
 
+        # A store faults and its page gets another frame, without INVLPG: the fault took along what was known of it.
+        mov     r12d, ROUNDS
+9:      in_kernel map AT, (ONE | P | U)
+        call    r14
+        call    r14
+        check_eq eax, 0x11
+        catch   10f
+        call    r15
+        fail
+10:     check_eq "dword ptr [caught_error]", 7
+        pop     rax
+        in_kernel set_pte AT, (TWO | P | W | U)
+        call    r14
+        check_eq eax, 0x22
+        call    r15
+        call    r14
+        check_eq eax, 0x22
+        dec     r12d
+        jnz     9b
+
         # Data that becomes code, and is written as before.
         mov     ebx, CODE
         mov     byte ptr [rbx], 0xb8            # MOV EAX, imm32; RET

@@ -148,6 +148,12 @@ bool deliver_protected(Vcpu& v, const Event& e) {
   return true;
 }
 
+void note_page_fault(Vcpu& v, const PendingException& e) {
+  v.cr2 = e.cr2;
+  const bool says_fetch = (v.msr.efer & kEferNXE) || (v.cr4 & kCr4SMEP);
+  tlb_page_fault(v, e.cr2, !says_fetch || (e.error & 16));
+}
+
 bool contributory(u8 vector) { return vector == kDE || (vector >= kTS && vector <= kGP) || vector == 21; }
 
 }  // namespace
@@ -216,7 +222,7 @@ void deliver_exception(Vcpu& v) {
   v.trap_rule = TrapRule::kNormal;
   while (now.vector != PendingException::kNone) {
     v.exception = PendingException{};
-    if (now.vector == kPFx) v.cr2 = now.cr2;
+    if (now.vector == kPFx) note_page_fault(v, now);
     if (now.vector == kDB) v.dr[7] &= ~(1ull << 13);  // general detect
     const bool fault = !now.software && now.vector != kDB && now.vector != kBP && now.vector != kOFx;
     const Event event{.vector = now.vector,
@@ -239,7 +245,7 @@ void deliver_exception(Vcpu& v) {
     }
     const PendingException second = v.exception;
     v.exception = PendingException{};
-    if (second.vector == kPFx) v.cr2 = second.cr2;  // also when it becomes #DF
+    if (second.vector == kPFx) note_page_fault(v, second);  // also when it becomes #DF
     if (now.vector == kDF) {
       v.shutdown = true;
       return;

@@ -72,6 +72,10 @@ void tlb_flush_all(Vcpu& vcpu);                                   // CR0/CR4 cha
 void tlb_flush_non_global(Vcpu& vcpu);                            // MOV CR3
 void tlb_flush_page(Vcpu& vcpu, u64 linear);                      // INVLPG: in all contexts
 void tlb_switch_context(Vcpu& vcpu, u64 cr3, bool keep_entries);  // CR3 write, with PCID bit 63
+/// A page fault takes along what the current address space's entries say of the page.
+/// @param fetch  it may have been an instruction fetch
+/// Source: SDM vol. 3, "Operations that Invalidate TLBs and Paging-Structure Caches".
+void tlb_page_fault(Vcpu& vcpu, u64 linear, bool fetch);
 /// vcpu.tlb and vcpu.jump for the current context, CPL and mode; call after any change of CPL or mode.
 void tlb_select(Vcpu& vcpu);
 /// Drop write permission for a physical page in every table of every context (it now holds translated code, or dirty

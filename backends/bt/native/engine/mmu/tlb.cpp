@@ -196,6 +196,15 @@ void flush_page_in(Vcpu& vcpu, Context& c, u64 linear) {
   }
 }
 
+// A memo may know a page that its TLB entry lost to another.
+bool remembered(Vcpu& vcpu, u64 page) {
+  bool found = false;
+  for_each_bit(vcpu.last_pages_used, 0, [&](unsigned group) {
+    for (const LastPage& memo : last_page_group(vcpu, group)) found |= memo.base == page && memo.room != 0;
+  });
+  return found;
+}
+
 Context* find_context(Vcpu& vcpu, u64 pcid) {
   for (unsigned i = 0; i < kContexts; ++i)
     if (vcpu.contexts[i].cr3 != kNoSpace && (vcpu.contexts[i].cr3 & kPcidMask) == pcid) return &vcpu.contexts[i];
@@ -348,6 +357,28 @@ void tlb_flush_page(Vcpu& vcpu, u64 linear) {
     Context& c = vcpu.contexts[i];
     if (c.cr3 != kNoSpace && !c.stale) flush_page_in(vcpu, c, linear);
   }
+}
+
+void tlb_page_fault(Vcpu& vcpu, u64 linear, bool fetch) {
+  if (!vcpu.long_mode()) linear = static_cast<u32>(linear);
+  Context& c = *vcpu.context;
+  const unsigned index = tlb_index(linear), code_index = exec_index(linear);
+  const u64 page = linear & kPageMask;
+  bool known = false;
+  for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
+    TlbTable& t = c.tlb[cls];
+    for (unsigned side = 0; side < 2; ++side)
+      if (tag_of(t, side, index) == page) drop_side(t, side, index), known = true;
+    SecondEntry& second = t.second[second_index(linear)];
+    if (second.read_tag == page) second.read_tag = second_invalid(second_index(linear)), known = true;
+    bool code = t.exec_tag[code_index] == page;
+    if (code) drop_exec(t, code_index);
+    code |= fetch && t.exec_half[half_of(linear)] && test_bit(t.exec_lost, code_index);
+    known |= t.large_half[half_of(linear)];
+    code |= flush_large_page(t, linear);
+    if (code) empty_jump(vcpu, c, cls);
+  }
+  if (known || remembered(vcpu, page)) forget_last_pages(vcpu);
 }
 
 void tlb_flush_page_pcid(Vcpu& vcpu, u16 pcid, u64 linear) {

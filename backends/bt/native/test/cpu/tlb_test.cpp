@@ -103,6 +103,43 @@ void flushes() {
   CHECK(!hits(g, kB1, Access::kRead));
 }
 
+// A page fault drops its page, from this address space only, and what user code remembers of it; other pages stay.
+void page_fault_flush() {
+  Guest g;
+  g.long_mode();
+  const auto forgets = [&](u64 linear) {
+    g.v.last_page[17] = {.base = linear, .room = last_page_room(17), .add = 0};
+    g.v.last_pages_used = 1 << (17 >> kLastPageGroupShift);
+    tlb_page_fault(g.v, linear + 5, false);
+    return g.v.last_page[17].room == 0;
+  };
+  CHECK(touch(g, kA1, Access::kWrite));
+  CHECK(touch(g, kB1, Access::kRead));
+  CHECK(hits(g, kA1, Access::kRead) && hits(g, kA1, Access::kWrite));
+  CHECK(forgets(kA1));
+  CHECK(!hits(g, kA1, Access::kRead) && !hits(g, kA1, Access::kWrite));
+  CHECK(hits(g, kB1, Access::kRead));
+  CHECK(forgets(kA1));  // although no entry knows it any more
+  // The entry pushed out by one that shares its index.
+  const u64 alias = kB1 + (u64{kTlbEntries} << 12);
+  g.map(alias, kA1 | kP | kRw);
+  CHECK(touch(g, kB1, Access::kRead));
+  CHECK(touch(g, alias, Access::kRead));
+  CHECK(!hits(g, kB1, Access::kRead));
+  const SecondEntry& second = g.v.tlb->second[second_index(kB1)];
+  CHECK_EQ(second.read_tag, kB1);
+  tlb_page_fault(g.v, kB1, false);
+  CHECK(second.read_tag != kB1);
+  CHECK(hits(g, alias, Access::kRead));
+  // Code only with faults of fetches, or in its own slot.
+  u64 gpa;
+  CHECK(fetch_translate(g.v, kA1, gpa));
+  tlb_page_fault(g.v, kB1, true);
+  CHECK(executed(g, kA1));
+  tlb_page_fault(g.v, kA1, true);
+  CHECK(!executed(g, kA1));
+}
+
 // INVLPG of any address in a large page drops all of it.
 void large_page_flush() {
   Guest g;
@@ -278,6 +315,7 @@ void tlb_tests() {
   code_pages();
   aliases();
   flushes();
+  page_fault_flush();
   large_page_flush();
   jump_tables();
   contexts();
