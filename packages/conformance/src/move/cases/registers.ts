@@ -5,11 +5,14 @@ import { program } from "../../backend/program.js";
 import { DATA_AT } from "../../backend/start-state.js";
 import type { MoveCase } from "../move-case.js";
 
-/** MSRs that 64-bit guests live by, each with a value that it takes. */
+/**
+ * MSRs that 64-bit guests live by, each with a value that every processor keeps: of IA32_SYSENTER_ESP and _EIP AMD's have 32 bits, for there
+ * SYSENTER is an instruction of legacy mode ("SYSENTER and SYSEXIT MSRs", AMD64 Architecture Programmer's Manual, vol. 2).
+ */
 const MSRS = [
   [0x174, 0x0018n], // IA32_SYSENTER_CS
-  [0x175, 0x0000_7f00_1234_5000n],
-  [0x176, 0x0000_7f00_1234_6000n],
+  [0x175, 0x1234_5000n],
+  [0x176, 0x1234_6000n],
   [0x277, 0x0007_0406_0007_0401n], // IA32_PAT
   [0xc000_0081, 0x0023_0010_0000_0000n], // STAR
   [0xc000_0082, 0x0000_7f00_1234_7000n], // LSTAR
