@@ -44,6 +44,7 @@ struct Ioctl {
   X(GetClock, KVM_GET_CLOCK, "KVM_GET_CLOCK")                                                   \
   X(GetTscKhz, KVM_GET_TSC_KHZ, "KVM_GET_TSC_KHZ")                                              \
   X(SetDeviceAttr, KVM_SET_DEVICE_ATTR, "KVM_SET_DEVICE_ATTR")                                  \
+  X(GetDeviceAttr, KVM_GET_DEVICE_ATTR, "KVM_GET_DEVICE_ATTR")                                  \
   X(CreateVcpu, KVM_CREATE_VCPU, "KVM_CREATE_VCPU")                                             \
   X(SetCpuid2, _IOC(_IOC_WRITE, KVMIO, 0x90, 8), "KVM_SET_CPUID2")                              \
   X(SetSignalMask, _IOC(_IOC_WRITE, KVMIO, 0x8b, 4), "KVM_SET_SIGNAL_MASK")                     \

@@ -10,6 +10,7 @@
 #include "cpuid.h"
 #include "cpuid/control_bits.h"
 #include "registers.h"
+#include "tsc.h"
 
 namespace rz::kvm {
 
@@ -175,16 +176,26 @@ Outcome Machine::set_chips(const KvmChips& chips) {
 
 Outcome Machine::reset() {
   if (Outcome set = set_chips(chips_at_power_on_); !set.ok()) return set;
+  const u64 now = host_tsc();
   for (size_t i = 0; i < vcpus_.size(); ++i) {
+    (void)set_tsc_distance(vcpus_[i]->fd(), 0 - now);  // 0 at power-on, where KVM lets it be set
     if (Outcome set = set_vcpu_state(vcpus_[i]->fd(), host_, vcpus_at_power_on_[i]); !set.ok()) return set;
   }
   return set_clock(0);
 }
 
-Outcome Machine::get_clock(u64& ns) {
+std::vector<int> Machine::vcpu_fds() const {
+  std::vector<int> fds;
+  for (const auto& vcpu : vcpus_) fds.push_back(vcpu->fd());
+  return fds;
+}
+
+Outcome Machine::get_clock(u64& ns, u64& tsc) {
   kvm_clock_data clock = {};
+  const u64 before = host_tsc();
   const Outcome got = call(vm_.get(), kGetClock, &clock);
   ns = clock.clock;
+  tsc = (clock.flags & KVM_CLOCK_HOST_TSC) != 0 ? clock.host_tsc : before + (host_tsc() - before) / 2;
   return got;
 }
 

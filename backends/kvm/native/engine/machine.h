@@ -41,6 +41,7 @@ class Machine {
   int vm() const { return vm_.get(); }
   const HostKvm& host() const { return host_; }
   std::vector<std::unique_ptr<VcpuFd>>& vcpus() { return vcpus_; }
+  std::vector<int> vcpu_fds() const;
   /// Whether a guest-physical byte is read-only memory: writes to it come out as MMIO, and are dropped.
   bool read_only(u64 gpa) const;
 
@@ -58,7 +59,8 @@ class Machine {
   /// All that the kernel knows of the machine, and the kernel's clock. While no vCPU runs.
   Outcome get_chips(KvmChips& chips);
   Outcome set_chips(const KvmChips& chips);
-  Outcome get_clock(u64& ns);
+  /// @param tsc  the host's counter at the moment at which the clock was read
+  Outcome get_clock(u64& ns, u64& tsc);
   Outcome set_clock(u64 ns);
   /// Rate of the guests' TSC, Hz.
   Outcome tsc_hz(u64& hz);

@@ -9,6 +9,7 @@
 
 #include "msrs.h"
 #include "pit_image.h"
+#include "tsc.h"
 #include "vcpu_image.h"
 
 namespace rz::kvm {
@@ -20,8 +21,6 @@ namespace {
 
 constexpr u64 kNsPerSecond = 1'000'000'000;
 
-u64 host_tsc() { return __builtin_ia32_rdtsc(); }
-
 u64 monotonic_ns() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
@@ -30,31 +29,21 @@ u64 monotonic_ns() {
 
 u64 scale(u64 value, u64 to, u64 from) { return static_cast<u64>(static_cast<unsigned __int128>(value) * to / from); }
 
-/// Exactly where KVM takes the offset; else by the MSR, whose writes KVM may round together among vCPUs.
-bool set_tsc(int vcpu, u64 value) {
-  u64 offset = value - host_tsc();
-  kvm_device_attr attribute = {};
-  attribute.group = 0;  // KVM_VCPU_TSC_CTRL
-  attribute.attr = 0;   // KVM_VCPU_TSC_OFFSET
-  attribute.addr = reinterpret_cast<u64>(&offset);
-  if (call(vcpu, kSetDeviceAttr, &attribute).ok()) return true;
-  return set_msr(vcpu, kMsrTsc, value);
-}
-
 std::string hex(u32 value) {
   char text[16];
   snprintf(text, sizeof text, "%xh", value);
   return text;
 }
 
-void save_msrs(int fd, OneVcpu& one) {
+void save_msrs(int fd, u64 tsc, OneVcpu& one) {
   u64 value = 0;
-  one.msrs.push_back({kMsrTsc, 0, get_msr(fd, kMsrTsc, value) ? value : 0});
+  one.msrs.push_back({kMsrTsc, 0, tsc});
   for (const MsrRow& row : msr_rows())
     one.msrs.push_back({row.index, 0, get_msr(fd, row.index, value) ? value : row.absent});
 }
 
-std::string load_msrs(int fd, const OneVcpu& one) {
+/// @param host_now  host_tsc(), the same for all vCPUs, whose counters then keep their distances
+std::string load_msrs(int fd, u64 host_now, const OneVcpu& one) {
   const std::vector<MsrRow>& rows = msr_rows();
   u64 tsc = 0, now;
   for (const MsrImage& msr : one.msrs) {
@@ -73,7 +62,7 @@ std::string load_msrs(int fd, const OneVcpu& one) {
       return "this host's KVM refuses the state's value of MSR " + hex(msr.index);
   }
   (void)set_msr(fd, kMsrTscDeadline, 0);
-  if (!set_tsc(fd, tsc)) return "this host's KVM refuses the state's time-stamp counter";
+  if (!set_tsc_distance(fd, tsc - host_now)) return "this host's KVM refuses the state's time-stamp counter";
   if (one.lapic.tsc_deadline != 0) (void)set_msr(fd, kMsrTscDeadline, one.lapic.tsc_deadline);
   return {};
 }
@@ -91,16 +80,18 @@ std::string apply(Machine& machine, const MachineImage& image, std::vector<VcpuS
   memcpy(&chips.pic[1].chip.pic, &image.chips.pic[1], sizeof(PicState));
   memcpy(&chips.ioapic.chip.ioapic, &image.chips.ioapic, sizeof(IoapicState));
   load_pit(image.chips.pit, monotonic_ns(), chips.pit);
+  const u64 host_now = host_tsc();
   for (size_t i = 0; i < vcpus.size(); ++i) {
     const int fd = machine.vcpus()[i]->fd();
     load_vcpu(image.vcpus[i], vcpus[i]);
     if (Outcome set = set_vcpu_state(fd, machine.host(), vcpus[i]); !set.ok()) return describe(set);
-    if (std::string why = load_msrs(fd, image.vcpus[i]); !why.empty()) return why;
+    if (std::string why = load_msrs(fd, host_now, image.vcpus[i]); !why.empty()) return why;
   }
   if (Outcome set = machine.set_chips(chips); !set.ok()) return describe(set);
   for (const OneVcpu& one : image.vcpus) start_up(machine, one.lapic);
-  if (Outcome set = machine.set_clock(scale(image.uptime_ticks, kNsPerSecond, image.tsc_hz)); !set.ok())
-    return describe(set);
+  // The clock goes on from the same moment as the counters.
+  const u64 uptime_ticks = image.uptime_ticks + (host_tsc() - host_now);
+  if (Outcome set = machine.set_clock(scale(uptime_ticks, kNsPerSecond, image.tsc_hz)); !set.ok()) return describe(set);
   return {};
 }
 
@@ -110,9 +101,10 @@ Outcome save_machine(Machine& machine, Devices& devices, const std::vector<bool>
   static_assert(sizeof(kvm_pic_state) == sizeof(PicState) && sizeof(kvm_ioapic_state) == sizeof(IoapicState));
   MachineImage image;
   KvmChips chips;
-  u64 clock_ns = 0;
+  u64 clock_ns = 0, host_now = 0;
+  const std::vector<u64> tsc = tsc_distances(machine.vcpu_fds());
   if (Outcome got = machine.tsc_hz(image.tsc_hz); !got.ok()) return got;
-  if (Outcome got = machine.get_clock(clock_ns); !got.ok()) return got;
+  if (Outcome got = machine.get_clock(clock_ns, host_now); !got.ok()) return got;
   if (Outcome got = machine.get_chips(chips); !got.ok()) return got;
   image.uptime_ticks = scale(clock_ns, image.tsc_hz, kNsPerSecond);
   memcpy(&image.chips.pic[0], &chips.pic[0].chip.pic, sizeof(PicState));
@@ -131,7 +123,7 @@ Outcome save_machine(Machine& machine, Devices& devices, const std::vector<bool>
     u64 deadline = 0;
     if (!get_msr(fd, kMsrTscDeadline, deadline)) deadline = 0;
     save_vcpu(std::move(state), i, shut_down[i], deadline, image.chips.pic, image.vcpus[i]);
-    save_msrs(fd, image.vcpus[i]);
+    save_msrs(fd, host_now + tsc[i], image.vcpus[i]);
   }
   for (const auto& uart : devices.uarts()) {
     UartState state = {};
@@ -158,14 +150,18 @@ std::string load_machine(Machine& machine, Devices& devices, const u8* from, siz
   // Kept to go back to: what a processor cannot hold is known only when KVM refuses it.
   KvmChips chips;
   std::vector<VcpuState> before(image.vcpus.size());
+  const std::vector<u64> tsc_before = tsc_distances(machine.vcpu_fds());
   if (Outcome got = machine.get_chips(chips); !got.ok()) return describe(got);
   for (size_t i = 0; i < before.size(); ++i) {
     if (Outcome got = get_vcpu_state(machine.vcpus()[i]->fd(), machine.host(), before[i]); !got.ok())
       return describe(got);
   }
   if (std::string why = apply(machine, image, before, chips); !why.empty()) {
-    for (size_t i = 0; i < before.size(); ++i)
-      (void)set_vcpu_state(machine.vcpus()[i]->fd(), machine.host(), before[i]).ok();
+    for (size_t i = 0; i < before.size(); ++i) {
+      const int fd = machine.vcpus()[i]->fd();
+      (void)set_tsc_distance(fd, tsc_before[i]);
+      (void)set_vcpu_state(fd, machine.host(), before[i]).ok();
+    }
     (void)machine.set_chips(chips).ok();
     return why;
   }

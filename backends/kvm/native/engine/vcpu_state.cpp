@@ -56,7 +56,6 @@ Outcome get_vcpu_state(int vcpu, const HostKvm& host, VcpuState& s) {
   const auto note = [&s, vcpu](u32 index) {
     if (u64 value; get_msr(vcpu, index, value)) s.msrs.push_back({index, 0, value});
   };
-  note(kMsrTsc);
   for (const MsrRow& row : msr_rows()) note(row.index);
   note(kMsrTscDeadline);
   return {};

@@ -18,10 +18,10 @@ struct VcpuState {
   kvm_vcpu_events events;
   kvm_mp_state mp;
   kvm_lapic_state lapic;
-  std::vector<kvm_msr_entry> msrs;  // those of msr_rows(), the TSC and its deadline that this host has
+  std::vector<kvm_msr_entry> msrs;  // those of msr_rows() and the TSC deadline that this host has
 };
 
-/// While the vCPU does not run.
+/// While the vCPU does not run. Its time-stamp counter is apart, since all are set at one moment (tsc.h).
 Outcome get_vcpu_state(int vcpu, const HostKvm& host, VcpuState& out);
 Outcome set_vcpu_state(int vcpu, const HostKvm& host, const VcpuState& state);
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/pit_image.h"
+#include "engine/tsc.h"
 #include "engine/vcpu_image.h"
 
 using namespace rz;
@@ -149,6 +150,18 @@ void apic_timer() {
   }
 }
 
+/// Looks at counters that are one have a part in common, wherever the host interrupted them; others are apart.
+void tsc() {
+  const std::vector<u64> one = agreed_distances({{1000, 1400}, {1350, 90'000}, {900, 1360}});
+  CHECK(one.size() == 3 && one[0] == one[1] && one[1] == one[2] && one[0] >= 1350 && one[0] <= 1360);
+  const std::vector<u64> two = agreed_distances({{1000, 1400}, {5'000'000, 5'000'400}, {1200, 1500}});
+  CHECK(two[0] == two[2] && two[0] >= 1200 && two[0] <= 1400 && two[1] >= 5'000'000 && two[1] <= 5'000'400);
+  const u64 below = ~0ull - 99;  // a guest's counter that is behind the host's
+  const std::vector<u64> wrapped = agreed_distances({{below, 50}, {20, 80}});
+  CHECK(wrapped[0] == wrapped[1] && wrapped[0] >= 20 && wrapped[0] <= 50);
+  CHECK(agreed_distances({{7, 7}, {7, 7}, {8, 8}}) == (std::vector<u64>{7, 7, 8}));  // KVM told them: exactly
+}
+
 void pit() {
   kvm_pit_state2 kvm = {};
   for (auto& c : kvm.channels) c.mode = 0xff;
@@ -186,6 +199,7 @@ int main() {
   shadows();
   page_directory_pointers();
   apic_timer();
+  tsc();
   pit();
   printf("%d passed, %d failed\n", passed, failed);
   return failed == 0 ? 0 : 1;

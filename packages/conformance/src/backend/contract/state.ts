@@ -6,10 +6,12 @@ import type { ContractCase } from "../contract-case.js";
 import { program } from "../program.js";
 import { SPINNING } from "./life.js";
 import { type Actor, place, type Stage } from "../stage.js";
+import { stateMsr } from "../state-parts.js";
 import { DATA_AT, MEMORY } from "../start-state.js";
 
 const UNSUPPORTED = { code: "VM_UNSUPPORTED" };
 const ROUNDS = 25;
+const IA32_TIME_STAMP_COUNTER = 0x10;
 
 /** Counts in registers of every kind, says each count at port 80h, and keeps an x87 and an SSE register alive. */
 export const COMPUTING = program(
@@ -120,6 +122,29 @@ export const STATE_CASES: readonly ContractCase[] = [
       await stage.until(() => actor.exits.length > before + 3, "the guest went on", actor);
       await vm.pause();
       assertUnbroken([actor]);
+    },
+  },
+  {
+    id: "state/tsc-distance",
+    title: "keeps the distance of two processors' time-stamp counters, however often the state is saved and loaded",
+    uses: ["guest-code"], // an engine whose state is the common format
+    vcpus: 2,
+    needs: ["saveState"],
+    async run(stage) {
+      const { vm } = await stage.open({ vcpus: 2 });
+      const distance = (state: Uint8Array): bigint =>
+        BigInt.asIntN(64, stateMsr(state, 1, IA32_TIME_STAMP_COUNTER).get() - stateMsr(state, 0, IA32_TIME_STAMP_COUNTER).get());
+      let state = await vm.saveState();
+      const apart = stateMsr(state, 1, IA32_TIME_STAMP_COUNTER);
+      apart.set(apart.get() + 5_000_000_000n);
+      await vm.loadState(state);
+      state = await vm.saveState();
+      const first = distance(state); // what was asked for, or 0 where an engine's counters are all one
+      for (let round = 0; round < 50; round += 1) {
+        await vm.loadState(state);
+        state = await vm.saveState();
+        assert.equal(distance(state), first, `after ${round + 1} rounds`);
+      }
     },
   },
   {
