@@ -1,4 +1,6 @@
-// Writes pvclock structures. Version is odd while a structure is being written, as readers expect.
+// Writes pvclock structures. Version is odd while a structure is being written, as readers expect. It counts on from
+// what is in guest memory, so that it changes even when another engine wrote the structure before: a guest that was
+// moved while it read one would else take a counter from before with a time stamp from after, and see centuries go by.
 #include "pvclock.h"
 
 #include <time.h>
@@ -39,6 +41,21 @@ void scale(u64 hz, u32& mul, i8& shift) {
   shift = s;
 }
 
+/// The next even version of the structure at `gpa`; false: no RAM there.
+bool next_version(Machine& machine, u64 gpa, u32& version) {
+  if (!phys_read(machine, gpa, &version, sizeof version)) return false;
+  version = (version | 1) + 1;
+  return true;
+}
+
+/// `from` begins with its version.
+template <typename T>
+void publish(Machine& machine, u64 gpa, T& from, u32 version) {
+  from.version = version - 1;
+  if (!phys_write(machine, gpa, &from, sizeof from)) return;
+  (void)phys_write(machine, gpa, &version, sizeof version);
+}
+
 }  // namespace
 
 u64 machine_time_ns(const Vcpu& vcpu, u64 host_tsc_value) {
@@ -47,30 +64,29 @@ u64 machine_time_ns(const Vcpu& vcpu, u64 host_tsc_value) {
 }
 
 void pvclock_write_system_time(Vcpu& vcpu, u64 msr) {
-  if (!(msr & 1)) return;
+  const u64 gpa = msr & ~1ull;
+  u32 version;
+  if (!(msr & 1) || !next_version(*vcpu.machine, gpa, version)) return;
   SystemTime t = {};
   const u64 now = base_tsc(vcpu);
-  vcpu.pvclock_version += 2;
-  t.version = vcpu.pvclock_version - 1;
   t.tsc_timestamp = now + vcpu.msr.tsc_offset;
   t.system_time = machine_time_ns(vcpu, now);
   u32 mul;  // the packed field cannot be bound to a reference
   scale(vcpu.machine->cpuid->tsc_hz, mul, t.tsc_shift);
   t.tsc_to_system_mul = mul;
   t.flags = 1;
-  const u64 gpa = msr & ~1ull;
-  if (!phys_write(*vcpu.machine, gpa, &t, sizeof t)) return;
-  t.version = vcpu.pvclock_version;
-  (void)phys_write(*vcpu.machine, gpa, &t.version, sizeof t.version);
+  publish(*vcpu.machine, gpa, t, version);
 }
 
 void pvclock_write_wall_clock(Vcpu& vcpu, u64 gpa) {
+  u32 version;
+  if (!next_version(*vcpu.machine, gpa, version)) return;
   timespec real;
   clock_gettime(CLOCK_REALTIME, &real);
   const u64 ns = static_cast<u64>(real.tv_sec) * 1'000'000'000ull + static_cast<u64>(real.tv_nsec) -
                  machine_time_ns(vcpu, base_tsc(vcpu));
-  WallClock w = {2, static_cast<u32>(ns / 1'000'000'000ull), static_cast<u32>(ns % 1'000'000'000ull)};
-  (void)phys_write(*vcpu.machine, gpa, &w, sizeof w);
+  WallClock w = {0, static_cast<u32>(ns / 1'000'000'000ull), static_cast<u32>(ns % 1'000'000'000ull)};
+  publish(*vcpu.machine, gpa, w, version);
 }
 
 }  // namespace rz

@@ -107,7 +107,6 @@ void vcpu_reset(Vcpu& v) {
   v.boot_tsc = first ? host_tsc() : v.machine->vcpus[0]->boot_tsc;
   v.msr.tsc_offset = 0 - v.boot_tsc;
   v.msr.de_cfg = 2;  // LFENCE is serialising
-  v.pvclock_version = 0;
   // x87, SSE image: FCW 37Fh would be FNINIT; RESET leaves 40h and all tags empty-but-zero.
   fill_bytes(v.xsave, 0, sizeof v.xsave);
   store_bytes(v.xsave + 0, 0x0040, 2);

@@ -165,8 +165,7 @@ struct alignas(64) Vcpu {
     bool read_only;
   } bounce_span[2];  // where bounce_commit scatters to
   u32 bounce_spans;
-  bool shutdown;  // triple fault: the vCPU runs no more until reset
-  u32 pvclock_version;
+  bool shutdown;              // triple fault: the vCPU runs no more until reset
   u64 boot_tsc;               // host TSC at machine time zero; equal on all vCPUs of a machine
   std::atomic<u32> sleeping;  // 1 while the thread is (about to be) asleep in wait_for_attention (irq/wait.h)
 

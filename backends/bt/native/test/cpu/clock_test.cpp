@@ -61,6 +61,13 @@ void pvclock(u64 hz) {
   const u64 version = g.load(0x5000, 4);
   CHECK(msr_write(g.v, 0x10, 0));  // a TSC write refreshes the structure
   CHECK_EQ(g.load(0x5000, 4), version + 2);
+  // What another engine left there before a move: a reader in the middle must see that the structure is another.
+  for (const u32 left : {2u, 41u, 1000u, 0xfffffffeu, 0xffffffffu}) {
+    g.store(0x5000, left, 4);
+    CHECK(msr_write(g.v, 0x10, 0));
+    CHECK_EQ(g.load(0x5000, 4) & 1, 0);
+    CHECK(g.load(0x5000, 4) != left);
+  }
   const u64 host = host_tsc();
   const u64 ours = machine_time_ns(g.v, host), theirs = guest_ns(g, 0x5000, host + g.v.msr.tsc_offset);
   CHECK((ours > theirs ? ours - theirs : theirs - ours) < 1000);
