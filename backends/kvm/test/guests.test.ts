@@ -1,7 +1,12 @@
 // Tiny guests over this host's /dev/kvm: exits of every kind, natively served devices, pausing, reset, the end.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import type { VmEvents, VmExit } from "@ringzero/api";
 import { KvmBackend, KvmVm } from "@ringzero/backend-kvm";
@@ -564,5 +569,22 @@ describe("the kvm backend's probe", () => {
     assert.equal(report.name, "kvm");
     assert.ok(report.reason.length > 10);
     if (!report.available) assert.match(report.reason, /dev\/kvm|KVM/);
+  });
+
+  it("says the same while signals arrive, as those of a profiler", async function () {
+    await needKvm(this);
+    const entry = JSON.stringify(import.meta.resolve("@ringzero/backend-kvm"));
+    const code = `const { KvmBackend } = await import(${entry});
+      for (let i = 0; i < 150; i++) {
+        const { available, reason } = await new KvmBackend().probe();
+        if (!available) throw new Error(reason);
+      }`;
+    const folder = await mkdtemp(join(tmpdir(), "ringzero-probe-"));
+    try {
+      const profiled = ["--cpu-prof", "--cpu-prof-interval", "200", `--cpu-prof-dir=${folder}`];
+      await promisify(execFile)(process.execPath, [...profiled, "--input-type=module", "-e", code]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
