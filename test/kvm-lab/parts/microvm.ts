@@ -11,11 +11,10 @@ import { fileURLToPath } from "node:url";
 import { busyboxInitramfs, linux, USERSPACE_BANNER } from "@ringzero/boot";
 import { defineMachine, Ringzero } from "@ringzero/core";
 import { guestImages } from "../../system/linux-guest.js";
-import { LAB_PROFILE } from "../lab-lacks.js";
+import { LAB_PROFILE, PATIENCE_MS } from "../lab-lacks.js";
 import type { Reporter } from "../part.js";
 
 const ROUNDS = 3;
-const PATIENCE_MS = 120_000;
 const RINGZERO = fileURLToPath(new URL("../../../../packages/cli/bin/ringzero.js", import.meta.url));
 const APPEND = "console=ttyS0 quiet panic=-1";
 
@@ -30,6 +29,7 @@ export async function microvm(report: Reporter): Promise<void> {
   const spec = defineMachine({ name: "microvm", memory: "256MiB", cpuProfile: LAB_PROFILE, boot });
   await writeFile(specFile, JSON.stringify(spec));
   await using sdk = new Ringzero({ discover: import.meta.url });
+  const making: number[] = []; // of ours, until there is a machine to start
   const contenders = {
     // Without an RTC this kernel waits ten seconds for one; -xsave for the same reason as LAB_PROFILE.
     qemu: () =>
@@ -41,6 +41,7 @@ export async function microvm(report: Reporter): Promise<void> {
     ringzero: async () => {
       const began = performance.now();
       await using machine = await sdk.create(spec, { backend: "kvm" });
+      making.push(Math.round(performance.now() - began));
       await machine.start();
       await machine.console().waitFor(new RegExp(USERSPACE_BANNER), { timeoutMs: PATIENCE_MS });
       return Math.round(performance.now() - began);
@@ -56,7 +57,7 @@ export async function microvm(report: Reporter): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   report.passed(
     "boot time beside QEMU's microvm",
-    `${ours} ms and ${theirs} ms, ${(ours / theirs).toFixed(2)} of QEMU's, medians of ${ROUNDS}; ${commandLine} ms by the command line with Node's own start`,
+    `${ours} ms and ${theirs} ms, ${(ours / theirs).toFixed(2)} of QEMU's, medians of ${ROUNDS}; of ours ${median(making)} ms to make the machine; ${commandLine} ms by the command line with Node's own start`,
   );
 }
 
