@@ -18,6 +18,8 @@ export interface LabImage {
 
 /** In the order in which they are loaded; the first three need not exist in every kernel. */
 const MODULES = ["irqbypass", "ccp", "rng-core", "kvm", "kvm-amd"] as const;
+/** As `ringzero doctor` recommends for KVM: guest memory, which is shared, may have huge pages as QEMU's private memory has. */
+const HUGE_PAGES = "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled";
 /** Optional: QEMU to compare with. */
 const PROGRAMS = ["qemu-system-x86_64"] as const;
 
@@ -39,7 +41,7 @@ export async function labImage({ images, root, command }: LabImageOptions): Prom
   const initramfs = [
     await busyboxInitramfs({
       busybox: images.busybox,
-      commands: [...loads, "ls -l /dev/kvm", `cd ${root} && ${command}`],
+      commands: [...loads, HUGE_PAGES, "ls -l /dev/kvm", `cd ${root} && ${command}`],
     }),
     filesInitramfs(Object.fromEntries([...modules].map(([name, bytes]) => [`lib/lab/${name}.ko`, bytes]))),
     await projectInitramfs(root),

@@ -1,10 +1,11 @@
 // The lab's machine: QEMU's emulated processor with SVM and nested paging, and an image of lab-image.ts in it.
 
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { hostTscKhz } from "./host-tsc.js";
 import type { LabImage } from "./lab-image.js";
 
 export interface LabMachineOptions {
@@ -25,23 +26,11 @@ export interface LabMachine {
   readonly ended: Promise<{ readonly code: number | null; readonly timedOut: boolean }>;
 }
 
-/**
- * Before 8.1, QEMU with more than one emulated processor may keep a translation of code that another one patched meanwhile. Linux patches its
- * scheduler when KVM's first machine is made and when its last one goes; both processors then loop in the breakpoint that marks such a place.
- */
-export async function qemuVersion(qemu: string): Promise<{ readonly version: string | null; readonly raceFree: boolean }> {
-  const { stdout } = await promisify(execFile)(qemu, ["--version"]).catch(() => ({ stdout: "" }));
-  const match = /version (\d+)\.(\d+)[\d.]*/.exec(stdout);
-  if (!match) return { version: null, raceFree: false };
-  const [major, minor] = [Number(match[1]), Number(match[2])];
-  return { version: match[0].slice("version ".length), raceFree: major > 8 || (major === 8 && minor >= 1) };
-}
-
-/** @returns null when there is no such program */
-export async function startLabMachine(options: LabMachineOptions): Promise<LabMachine | null> {
+export async function startLabMachine(options: LabMachineOptions): Promise<LabMachine> {
   const { image, cpus, memoryMib, onTerminal, limitMs } = options;
   const folder = await mkdtemp(join(tmpdir(), "ringzero-kvm-lab-"));
   const initrd = join(folder, "lab.cpio");
+  const tscKhz = await hostTscKhz();
   await writeFile(initrd, Buffer.concat(image.initramfs));
   const qemu = spawn(
     options.qemu,
@@ -64,7 +53,7 @@ export async function startLabMachine(options: LabMachineOptions): Promise<LabMa
       // signal=off: an interrupt key is the guest's.
       ...["-chardev", `stdio,id=console${onTerminal ? ",signal=off" : ""}`, "-serial", "chardev:console"],
       // The emulated TSC is the host's own, so the kernel need not compare it with slower clocks; both engines then measure the same rate.
-      ...["-append", "console=ttyS0 quiet panic=-1 loglevel=4 tsc=reliable"],
+      ...["-append", `console=ttyS0 quiet panic=-1 loglevel=4 tsc=reliable${tscKhz === null ? "" : ` tsc_early_khz=${tscKhz}`}`],
     ],
     { stdio: onTerminal ? "inherit" : ["ignore", "pipe", "pipe"] },
   );
@@ -78,9 +67,6 @@ export async function startLabMachine(options: LabMachineOptions): Promise<LabMa
     await rm(folder, { recursive: true, force: true });
     return { code, timedOut };
   });
-  const started = await new Promise<boolean>((settle) => {
-    qemu.once("spawn", () => settle(true));
-    qemu.once("error", () => settle(false));
-  });
-  return started ? { qemu, ended } : null;
+  await once(qemu, "spawn");
+  return { qemu, ended };
 }

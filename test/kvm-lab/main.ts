@@ -8,7 +8,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { fetchDebianImages } from "@ringzero/boot";
 import { labImage } from "./lab-image.js";
-import { qemuVersion, startLabMachine } from "./lab-machine.js";
+import { LAB_QEMU } from "./lab-lacks.js";
+import { startLabMachine } from "./lab-machine.js";
+import { canHaveTwoCpus, findQemu, INSTALLED } from "./lab-qemu.js";
 import { PART_NAMES, QUICK_PARTS } from "./parts.js";
 import { parseResultLine } from "./results.js";
 
@@ -16,19 +18,20 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, 
 const USAGE = `npm run kvm-lab -- [--quick | --only PART[,PART…]] [--minutes N] [--cpus N] [--memory MIB] [--qemu PROGRAM] [--console]
 npm run kvm-lab -- --shell | --run COMMAND
 Runs this project on the KVM of a stock kernel under emulated AMD-V. Parts: ${PART_NAMES.join(", ")}.
---quick runs ${QUICK_PARTS.join(", ")}, which is what npm test does. The lab is ended after 20 minutes, or N.
+--quick runs ${QUICK_PARTS.join(", ")}, which is what npm test does. The lab is ended after 40 minutes, or N.
 --console shows everything that the lab prints, not only results; --shell gives a shell in it instead of parts, and --run runs one
 command line of the shell, both in this folder, with node, and with this folder's programs at the same paths.
-The lab has 2 CPUs, or 1 where QEMU is older than 8.1 (see lab-machine.ts).`;
+QEMU is the installed one, or PROGRAM, or with --qemu newest the newest of it and those that \`npm run bench -- --fetch-qemu\` fetched. The lab
+has 2 CPUs, or 1 where QEMU is older than 8.1 (see lab-qemu.ts).`;
 
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
     quick: { type: "boolean", default: false },
-    minutes: { type: "string", default: "20" },
+    minutes: { type: "string", default: "40" },
     cpus: { type: "string" },
     memory: { type: "string", default: "3072" },
-    qemu: { type: "string", default: "qemu-system-x86_64" },
+    qemu: { type: "string", default: INSTALLED },
     console: { type: "boolean", default: false },
     shell: { type: "boolean", default: false },
     run: { type: "string" },
@@ -52,25 +55,26 @@ function skip(what: string): never {
 }
 
 const images = await fetchDebianImages().catch((error: Error) => skip(`a Debian kernel (${error.message})`));
+const found = await findQemu(values.qemu);
+if (!found) skip(`${values.qemu} (Debian: apt-get install qemu-system-x86)`);
 const inside = relative(ROOT, fileURLToPath(new URL("./inside.js", import.meta.url)));
-const command = values.shell ? "setsid cttyhack sh -l" : (values.run ?? `${process.execPath} ${inside} ${parts.join(" ")}`);
+const parted = `${LAB_QEMU}=${found.version} ${process.execPath} ${inside} ${parts.join(" ")}`;
+const command = values.shell ? "setsid cttyhack sh -l" : (values.run ?? parted);
 const image = await labImage({ images, root: ROOT, command });
 if (!image) skip("packages of Debian");
 if (image.missing.length > 0) console.log(`the lab is without ${image.missing.join(", ")}: this host does not have them`);
 
-const { version, raceFree } = await qemuVersion(values.qemu);
-const cpus = values.cpus ?? (raceFree ? "2" : "1");
-if (version !== null) console.log(`QEMU ${version}, ${cpus} CPU${cpus === "1" ? "" : "s"}`);
+const cpus = values.cpus ?? (canHaveTwoCpus(found.version) ? "2" : "1");
+console.log(`QEMU ${found.version}, ${cpus} CPU${cpus === "1" ? "" : "s"}`);
 const onTerminal = values.shell || values.run !== undefined;
 const lab = await startLabMachine({
   image,
-  qemu: values.qemu,
+  qemu: found.program,
   cpus: Number(cpus),
   memoryMib: Number(values.memory),
   onTerminal,
   limitMs: Number(values.minutes) * 60_000,
 });
-if (!lab) skip(`${values.qemu} (Debian: apt-get install qemu-system-x86)`);
 const { qemu, ended } = lab;
 if (onTerminal) {
   const { timedOut } = await ended;

@@ -39,18 +39,25 @@ export interface GuestOptions {
   /** Default: the binary translator. */
   readonly backend?: string;
   readonly engine?: Readonly<Record<string, string | number | boolean>>;
+  /** How long the prompt, and the end of a line that says nothing else, is waited for. Default: a minute. */
+  readonly patienceMs?: number;
 }
 
 export class LinuxGuest {
   /** Numbers the lines, so that the text of one is never taken for another's. */
   #line = 0;
 
+  readonly #patienceMs: number;
+
   private constructor(
     readonly images: DebianImages,
     readonly folder: string,
     readonly sdk: Ringzero,
     readonly machine: Machine,
-  ) {}
+    patienceMs: number,
+  ) {
+    this.#patienceMs = patienceMs;
+  }
 
   /** Boot to the shell's prompt. */
   static async boot(images: DebianImages, options: GuestOptions = {}): Promise<LinuxGuest> {
@@ -77,10 +84,10 @@ export class LinuxGuest {
       }),
     });
     const machine = await sdk.create(spec, { backend: options.backend ?? "bt", host: options.host ?? "worker" });
-    const guest = new LinuxGuest(images, folder, sdk, machine);
+    const guest = new LinuxGuest(images, folder, sdk, machine, options.patienceMs ?? 60_000);
     try {
       await machine.start({ timeoutMs: 300_000 });
-      await machine.console().waitFor(PROMPT, { timeoutMs: 60_000 });
+      await machine.console().waitFor(PROMPT, { timeoutMs: guest.#patienceMs });
       await guest.shell("stty -echo -onlcr; PS1='# '");
     } catch (error) {
       await guest.dispose();
@@ -90,7 +97,7 @@ export class LinuxGuest {
   }
 
   /** Run a line in the guest's shell. @returns what it printed; throws when it does not succeed */
-  async shell(line: string, timeoutMs = 60_000): Promise<string> {
+  async shell(line: string, timeoutMs = this.#patienceMs): Promise<string> {
     const console0 = this.machine.console();
     this.#line += 1;
     const n = this.#line;

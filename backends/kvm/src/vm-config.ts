@@ -8,6 +8,7 @@ const LINK_MAX_VCPUS = 64; // what the shared structures hold
 /** Tuning that the engine takes, by name, and the type of its value. */
 export const ENGINE_OPTIONS: Readonly<Record<string, "number" | "boolean" | "string">> = {
   ioeventfd: "boolean", // false: a doorbell is an exit to this process, as where KVM has no KVM_IOEVENTFD
+  hugePages: "boolean", // false: guest RAM stays in the pages that the host gives it by itself, of 4 KiB as a rule
 };
 
 /** @param probe  what the host's KVM says */

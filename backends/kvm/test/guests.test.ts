@@ -1,7 +1,12 @@
 // Tiny guests over this host's /dev/kvm: exits of every kind, natively served devices, pausing, reset, the end.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import type { VmEvents, VmExit } from "@ringzero/api";
 import { KvmBackend, KvmVm } from "@ringzero/backend-kvm";
@@ -335,6 +340,42 @@ describe("a guest of the kvm backend", () => {
     }
   });
 
+  it("has huge pages where its RAM was touched, with what was in it, and none where it was not or they are unwanted", async () => {
+    const memory = [{ at: MIB, sizeBytes: 63 * MIB }, ...romConfig().memory];
+    const ordered = [memory[1]!, memory[0]!, memory[2]!];
+    const touch = ({ memory: ram }: KvmVm): void => {
+      for (let at = 8 * MIB; at < 12 * MIB; at += 0x8000) ram.write(at, Uint8Array.of(at >> 15, 7));
+      ram.write(32 * MIB, Uint8Array.of(1)); // a single page is not worth it
+    };
+    const made = async (vm: KvmVm): Promise<number> => (await vm.inspection.counters())["huge_pages"]!;
+    const vm = await romMachine(SPIN, () => undefined, { memory: ordered });
+    try {
+      touch(vm);
+      vm.run();
+      const limit = Date.now() + 10_000;
+      while ((await made(vm)) < 2 && Date.now() < limit) await new Promise((later) => setTimeout(later, 5));
+      if ((await made(vm)) === 0)
+        return console.log("      skipped: MADV_COLLAPSE of Linux 6.1, with shmem_enabled at never, and free memory for it");
+      await new Promise((later) => setTimeout(later, 50)); // for more than there should be
+      assert.equal(await made(vm), 2);
+      for (let at = 8 * MIB; at < 12 * MIB; at += 0x8000) assert.deepEqual([...vm.memory.read(at, 3)], [(at >> 15) & 0xff, 7, 0]);
+      const before = vm.memory.view(0, 2).slice();
+      await until(() => vm.memory.view(0, 2).some((byte, i) => byte !== before[i]), "the guest goes on counting");
+    } finally {
+      await vm.dispose();
+    }
+    const plain = await romMachine(SPIN, () => undefined, { memory: ordered, options: { hugePages: false } });
+    try {
+      touch(plain);
+      plain.run();
+      await new Promise((later) => setTimeout(later, 100));
+      assert.equal(await made(plain), 0);
+    } finally {
+      await plain.dispose();
+    }
+    return undefined;
+  });
+
   for (const ioeventfd of [true, false]) {
     it(`rings a doorbell for one value alone, ${ioeventfd ? "in the kernel" : "by exits"}, and loses no ring that came before a pause`, async () => {
       const others: number[] = [];
@@ -564,5 +605,22 @@ describe("the kvm backend's probe", () => {
     assert.equal(report.name, "kvm");
     assert.ok(report.reason.length > 10);
     if (!report.available) assert.match(report.reason, /dev\/kvm|KVM/);
+  });
+
+  it("says the same while signals arrive, as those of a profiler", async function () {
+    await needKvm(this);
+    const entry = JSON.stringify(import.meta.resolve("@ringzero/backend-kvm"));
+    const code = `const { KvmBackend } = await import(${entry});
+      for (let i = 0; i < 150; i++) {
+        const { available, reason } = await new KvmBackend().probe();
+        if (!available) throw new Error(reason);
+      }`;
+    const folder = await mkdtemp(join(tmpdir(), "ringzero-probe-"));
+    try {
+      const profiled = ["--cpu-prof", "--cpu-prof-interval", "200", `--cpu-prof-dir=${folder}`];
+      await promisify(execFile)(process.execPath, [...profiled, "--input-type=module", "-e", code]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });

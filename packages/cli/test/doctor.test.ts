@@ -130,6 +130,7 @@ describe("ringzero doctor: the host", () => {
   it("sees huge pages denied, one processor, a share of processors, and a filter of system calls", () => {
     const shmem = { "/sys/kernel/mm/transparent_hugepage/shmem_enabled": "always within_size advise never [deny] force\n" };
     says(find("huge-pages", { files: shmem }), "note", /denied/, /shmem_enabled/);
+    says(find("huge-pages", {}), "ok", /shmem_enabled: never; with advise, guests on KVM/, null);
     says(find("processors", { cpus: 1 }), "note", /^1 processor for/, /two or more/);
     const share = { "/sys/fs/cgroup/cpu.max": "150000 100000\n" };
     says(find("processors", { files: share }), "note", /^1\.5 processors .*share of 4/, /two or more/);

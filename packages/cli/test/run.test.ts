@@ -270,7 +270,7 @@ describe("ringzero backends", () => {
     assert.equal(status, 0);
     assert.match(stdout, /^fake +available +a fake always works$/m);
     assert.match(stdout, /^ +can: save and load state, doorbells, MSI$/m);
-    assert.match(stdout, /^ +ring 0: not measured: the guest was not done after 100 ms$/m);
+    assert.match(stdout, /^ +ring 0: not measured: the guest was not done after 250 ms$/m);
     const json = JSON.parse((await runCommand("backends", "--json")).stdout) as {
       name: string;
       available: boolean;

@@ -142,7 +142,7 @@ export class Ringzero implements AsyncDisposable {
 
   /**
    * What each known backend says about this host.
-   * @param options.calibrate  measure the ring-0 speed of each that is available: at most 100 ms of its guest each, once a process
+   * @param options.calibrate  measure the ring-0 speed of each that is available: at most 250 ms of its guest each, once a process
    */
   async backends(options: { readonly calibrate?: boolean } = {}): Promise<readonly BackendReport[]> {
     await this.#load();

@@ -12,6 +12,7 @@ export interface RamSource {
 }
 
 const WINDOW_BYTES = 2 ** 32; // Node refuses larger ArrayBuffers
+const HUGE_PAGE_BYTES = 2 ** 21;
 
 interface Slot {
   readonly at: number;
@@ -21,7 +22,10 @@ interface Slot {
   readonly windows: (ArrayBuffer | undefined)[];
 }
 
-/** @see GuestMemory for the contract; ranges lie one after the other in the mapping, in the order given. */
+/**
+ * @see GuestMemory for the contract; ranges lie one after the other in the mapping, in the order given, each as far from a multiple of
+ * 2 MiB as in the guest (`Range` in shared/layout.h).
+ */
 export class GuestRam implements GuestMemory {
   readonly sizeBytes: number;
   readonly #source: RamSource;
@@ -33,11 +37,14 @@ export class GuestRam implements GuestMemory {
   constructor(source: RamSource, ranges: readonly MemoryRange[]) {
     this.#source = source;
     let offset = 0;
+    let sizeBytes = 0;
     for (const range of ranges) {
+      offset += (range.at + HUGE_PAGE_BYTES - (offset % HUGE_PAGE_BYTES)) % HUGE_PAGE_BYTES;
       this.#slots.push({ at: range.at, end: range.at + range.sizeBytes, offset, windows: [] });
       offset += range.sizeBytes;
+      sizeBytes += range.sizeBytes;
     }
-    this.sizeBytes = offset;
+    this.sizeBytes = sizeBytes;
     this.#last = this.#slots[0];
   }
 

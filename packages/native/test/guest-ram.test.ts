@@ -24,20 +24,26 @@ describe("GuestRam", () => {
     const ram = new GuestRam(source, [{ at: PAGE, sizeBytes: 4 * PAGE }]);
     const view = ram.view(PAGE + 16, 8);
     ram.view(2 * PAGE, PAGE);
-    assert.deepEqual(source.asked, [[0, 4 * PAGE]]);
+    assert.deepEqual(source.asked, [[PAGE, 4 * PAGE]]);
     assert.equal(view.byteOffset, 16);
     assert.equal(view.length, 8);
     assert.equal(ram.sizeBytes, 4 * PAGE);
   });
 
-  it("places ranges one after the other in the mapping", () => {
+  it("places ranges one after the other in the mapping, each as far from a multiple of 2 MiB as in the guest", () => {
     const source = new FakeSource();
     const ram = new GuestRam(source, [
       { at: 0, sizeBytes: 2 * PAGE },
+      { at: 2 ** 21 + 3 * PAGE, sizeBytes: PAGE },
       { at: 2 ** 32, sizeBytes: 3 * PAGE, readOnly: true },
     ]);
+    ram.view(2 ** 21 + 3 * PAGE, 1);
     ram.view(2 ** 32, 1);
-    assert.deepEqual(source.asked, [[2 * PAGE, 3 * PAGE]]);
+    assert.deepEqual(source.asked, [
+      [3 * PAGE, PAGE],
+      [2 ** 21, 3 * PAGE],
+    ]);
+    assert.equal(ram.sizeBytes, 6 * PAGE);
   });
 
   it("splits windows at 4 GiB and gives a view across them a window of its own", () => {

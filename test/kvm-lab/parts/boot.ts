@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { guestImages, LinuxGuest } from "../../system/linux-guest.js";
-import { LAB_PROFILE } from "../lab-lacks.js";
+import { LAB_PROFILE, PATIENCE_MS } from "../lab-lacks.js";
 import type { Reporter } from "../part.js";
 
 const LINE = "seq 1 2000 | awk '{ print ($1 * 7919) % 20011 }' | sort -n | gzip -c | gunzip -c | sha1sum";
@@ -13,7 +13,13 @@ export async function boot(report: Reporter): Promise<void> {
   const images = (await guestImages())!;
   for (const cpus of [1, 2]) {
     const began = Date.now();
-    const guest = await LinuxGuest.boot(images, { backend: "kvm", cpus, memory: "256MiB", cpuProfile: LAB_PROFILE });
+    const guest = await LinuxGuest.boot(images, {
+      backend: "kvm",
+      cpus,
+      memory: "256MiB",
+      cpuProfile: LAB_PROFILE,
+      patienceMs: PATIENCE_MS,
+    });
     try {
       const bootMs = Date.now() - began;
       assert.equal((await guest.shell("nproc")).trim(), String(cpus));

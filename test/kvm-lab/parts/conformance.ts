@@ -10,7 +10,7 @@ const MOCHA = "node_modules/mocha/bin/mocha.js";
 export function suite(name: "bt" | "kvm" | "moves"): Part {
   return async (report) => {
     const file = fileURLToPath(new URL(`../suites/${name}.js`, import.meta.url));
-    const words = [MOCHA, "--no-config", "--reporter", "tools/mocha-reporter.cjs", "--timeout", "120000", "--exit", file];
+    const words = [MOCHA, "--no-config", "--reporter", "tools/mocha-reporter.cjs", "--timeout", "180000", "--exit", file];
     const { code, output } = await runProgram(process.execPath, words);
     const count = /(\d+) passed, (\d+) failed/.exec(output);
     if (code === 0 && count && Number(count[1]) > 0) report.passed(`the suite of ${name}`, count[0]);

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { guestImages, LinuxGuest } from "../../system/linux-guest.js";
-import { LAB_PROFILE } from "../lab-lacks.js";
+import { LAB_PROFILE, PATIENCE_MS } from "../lab-lacks.js";
 import type { Reporter } from "../part.js";
 
 const ROUND = "seq 2000 | sha256sum";
@@ -16,11 +16,17 @@ const LONGEST_STAY_MS = 400;
 export async function move(report: Reporter): Promise<void> {
   const images = (await guestImages())!;
   for (const cpus of [1, 2]) {
-    const guest = await LinuxGuest.boot(images, { backend: "kvm", cpus, memory: "256MiB", cpuProfile: LAB_PROFILE });
+    const guest = await LinuxGuest.boot(images, {
+      backend: "kvm",
+      cpus,
+      memory: "256MiB",
+      cpuProfile: LAB_PROFILE,
+      patienceMs: PATIENCE_MS,
+    });
     try {
       const expected = await guest.onHost(ROUND);
       let done = false;
-      const working = guest.shell(WORK, 600_000).finally(() => (done = true));
+      const working = guest.shell(WORK).finally(() => (done = true));
       working.catch(() => undefined); // awaited below, unless a move fails first
       const pausesMs: number[] = [];
       while (!done || pausesMs.length % 2 === 1) {

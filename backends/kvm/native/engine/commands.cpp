@@ -56,7 +56,8 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
       u64 exits = 0;
       for (const auto& thread : threads_) exits += thread->vcpu->exits();
       const std::string text = "exits " + std::to_string(exits) + "\nkernel_doorbell_writes " +
-                               std::to_string(doorbells_ ? doorbells_->writes() : 0) + "\n";
+                               std::to_string(doorbells_ ? doorbells_->writes() : 0) + "\nhuge_pages " +
+                               std::to_string(huge_pages_ ? huge_pages_->made() : 0) + "\n";
       memcpy(transfer, text.data(), text.size());
       reply_bytes = static_cast<u32>(text.size());
       return CommandStatus::kOk;

@@ -1,6 +1,7 @@
 // Construction of the machine, the life of its threads, and their end.
 #include "engine.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@ std::shared_ptr<Engine> Engine::start(host::EngineLink& link, std::function<void
   std::shared_ptr<Engine> engine(new Engine);
   engine->peer_.attach(link.control_region().data(), link.ram()->data());
   engine->on_exit_ = std::move(on_exit);
+  engine->ram_fd_ = Fd(fcntl(link.ram()->fd(), F_DUPFD_CLOEXEC, 0));
   link.control_region().close_fd();  // both ends use one mapping
   link.serve_here([self = engine.get()] {
     if (self->ready_.load(std::memory_order_acquire)) self->devices_->serve_host();
@@ -113,6 +115,8 @@ Outcome Engine::build() {
   devices_ = std::make_unique<Devices>(peer_, *machine_);
   if (machine_->host().ioeventfd && strstr(peer_.header().options, "ioeventfd=false\n") == nullptr)
     doorbells_ = std::make_unique<KernelDoorbells>(machine_->vm(), peer_);
+  if (strstr(peer_.header().options, "hugePages=false\n") == nullptr)
+    huge_pages_ = std::make_unique<HugePages>(peer_.ram(), std::move(ram_fd_), peer_.header());
   for (u32 i = 0; i < peer_.header().vcpus; ++i) {
     auto thread = std::make_unique<Thread>();
     thread->vcpu = std::make_unique<Vcpu>(i, *machine_->vcpus()[i], *machine_, *devices_, peer_);
@@ -136,6 +140,7 @@ void Engine::take_down() {
   for (auto& thread : threads_) {
     if (thread->thread.joinable()) thread->thread.join();
   }
+  huge_pages_.reset();
 }
 
 void Engine::vcpu_main(Thread& self) {

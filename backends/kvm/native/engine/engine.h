@@ -12,6 +12,7 @@
 
 #include "host/engine_handle.h"
 #include "host/engine_link.h"
+#include "huge_pages.h"
 #include "kernel_doorbells.h"
 #include "vcpu.h"
 
@@ -62,6 +63,8 @@ class Engine final : public host::EngineHandle {
   std::unique_ptr<Machine> machine_;
   std::unique_ptr<Devices> devices_;
   std::unique_ptr<KernelDoorbells> doorbells_;  // null: this KVM has none, or they are switched off
+  Fd ram_fd_;                                   // until it is huge_pages_'s
+  std::unique_ptr<HugePages> huge_pages_;       // null: not wanted
   std::vector<std::unique_ptr<Thread>> threads_;
   std::atomic<bool> ready_{false};     // devices_ and doorbells_ may be used by the host's thread
   std::atomic<bool> stopping_{false};  // kill() was called, or something broke

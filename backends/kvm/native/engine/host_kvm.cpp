@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "cpuid.h"
@@ -31,6 +32,20 @@ constexpr Need kNeeds[] = {
     {KVM_CAP_MP_STATE, "capability KVM_CAP_MP_STATE"},
     {KVM_CAP_MCE, "capability KVM_CAP_MCE"},
     {KVM_CAP_ADJUST_CLOCK, "capability KVM_CAP_ADJUST_CLOCK"},
+};
+
+/// While it lives, the thread is not interrupted by signals: the embedder's, or those of a profiler.
+class Undisturbed {
+ public:
+  Undisturbed() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~Undisturbed() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
 };
 
 int extension(int kvm, int capability) {
@@ -79,6 +94,7 @@ Outcome open_kvm(Fd& out, HostKvm& about) {
 }
 
 Outcome probe_kvm(HostKvm& about) {
+  const Undisturbed thread;  // KVM_CREATE_VM fails with EINTR where a signal is pending
   Fd kvm;
   if (Outcome opened = open_kvm(kvm, about); !opened.ok()) return opened;
   int vm = -1;

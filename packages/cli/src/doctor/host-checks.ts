@@ -91,7 +91,8 @@ export function checkHugePages(host: HostReader): Finding | null {
       "huge pages are denied to shared memory: guests that use much memory at random are slower",
       "echo never | sudo tee /sys/kernel/mm/transparent_hugepage/shmem_enabled; huge pages are then made only where a guest profits",
     );
-  return ok("huge-pages", `shared memory may have huge pages (shmem_enabled: ${mode})`);
+  const later = mode === "never" ? "; with advise, guests on KVM would have them from their first touch" : "";
+  return ok("huge-pages", `shared memory may have huge pages (shmem_enabled: ${mode}${later})`);
 }
 
 export function checkProcessors(host: HostReader): Finding {

@@ -20,7 +20,7 @@ export interface Calibration {
 }
 
 /** The guest is stopped when it has run for this long, measured or not. */
-export const CALIBRATION_BUDGET_MS = 100;
+export const CALIBRATION_BUDGET_MS = 250;
 /** Making its machine says nothing of the guest's speed, and takes a loaded or an emulated host many times what it takes others. */
 export const MAKING_LIMIT_MS = 2_000;
 const FIRST_ROUNDS = 64; // under a millisecond even where an instruction takes one microsecond
@@ -30,6 +30,8 @@ const MAX_ROUNDS = 2 ** 31; // of a 32-bit register
 const LONG_BATCH_NS = 2e6;
 const WANTED_BATCH_NS = 4e6;
 const GROWTH_WHEN_LONG = 4;
+/** A long batch that is so many times faster than the one before it was long by its exit, not by what the guest did. */
+const MOSTLY_EXIT = 2;
 /** Two long batches after each other whose speeds are this near say the same. */
 const AGREEMENT = 1.25;
 
@@ -52,8 +54,10 @@ class Batches {
     this.best = Math.max(speed, this.best ?? 0);
     const long = tookNs >= LONG_BATCH_NS;
     if (long && this.#last !== null && Math.max(speed / this.#last, this.#last / speed) < AGREEMENT) return 0;
+    const mostlyExit = this.#last !== null && speed > MOSTLY_EXIT * this.#last;
+    const shortGrowth = Math.min(MAX_GROWTH, Math.ceil(WANTED_BATCH_NS / tookNs));
+    const growth = !long ? shortGrowth : mostlyExit ? MAX_GROWTH : GROWTH_WHEN_LONG;
     this.#last = long ? speed : null;
-    const growth = long ? GROWTH_WHEN_LONG : Math.min(MAX_GROWTH, Math.ceil(WANTED_BATCH_NS / tookNs));
     this.#rounds = Math.min(this.#rounds * growth, MAX_ROUNDS);
     return this.#rounds;
   }

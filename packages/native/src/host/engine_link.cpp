@@ -45,17 +45,18 @@ Outcome EngineLink::create(const LinkConfig& config, std::unique_ptr<EngineLink>
   }
   auto link = std::unique_ptr<EngineLink>(new EngineLink);
   link->config_ = config;
-  u64 ram_bytes = 0;
+  u64 ram_bytes = 0, given_bytes = 0;
   for (Range& range : link->config_.ranges) {
     if (range.bytes == 0 || (range.bytes | range.base) % 4096 != 0 || range.bytes > kMaxRamBytes) {
       return Outcome::failed("configuration", EINVAL);
     }
     if (range.base > kMaxTop || range.bytes > kMaxTop - range.base) return Outcome::failed("configuration", EINVAL);
-    range.ram_offset = ram_bytes;
+    range.ram_offset = ram_bytes + (range.base - ram_bytes) % kHugePageBytes;
     link->top_ = std::max(link->top_, range.base + range.bytes);
-    ram_bytes += range.bytes;
+    ram_bytes = range.ram_offset + range.bytes;
+    given_bytes += range.bytes;
   }
-  if (ram_bytes == 0 || ram_bytes > kMaxRamBytes) return Outcome::failed("configuration", EINVAL);
+  if (given_bytes == 0 || given_bytes > kMaxRamBytes) return Outcome::failed("configuration", EINVAL);
   Outcome made = config.ram_fd >= 0 ? SharedRegion::adopt(config.ram_fd, ram_bytes, link->ram_)
                                     : SharedRegion::create("ringzero-ram", ram_bytes, link->ram_);
   if (!made.ok()) return made;

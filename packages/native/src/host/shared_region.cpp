@@ -7,7 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../shared/layout.h"
+
 namespace rz::host {
+
+using shared::kHugePageBytes;
 
 namespace {
 
@@ -15,9 +19,26 @@ namespace {
 constexpr int kLowestFd = 16;
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
+/// Where `bytes` are free at a multiple of kHugePageBytes, so that huge pages of the file can be mapped as such.
+u8* aligned_room(u64 bytes) {
+  u8* room = static_cast<u8*>(
+      mmap(nullptr, bytes + kHugePageBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  if (room == MAP_FAILED) return nullptr;
+  const u64 before = -reinterpret_cast<u64>(room) % kHugePageBytes;
+  if (before != 0) munmap(room, before);
+  munmap(room + before + bytes, kHugePageBytes - before);
+  return room + before;
+}
+
 Outcome map(int fd, u64 bytes, u8*& out) {
-  void* data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-  if (data == MAP_FAILED) return Outcome::failed("mmap", errno);
+  u8* room = bytes >= kHugePageBytes ? aligned_room(bytes) : nullptr;
+  const int where = room != nullptr ? MAP_FIXED : 0;
+  void* data = mmap(room, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | where, fd, 0);
+  if (data == MAP_FAILED) {
+    const int why = errno;
+    if (room != nullptr) munmap(room, bytes);
+    return Outcome::failed("mmap", why);
+  }
   madvise(data, bytes, MADV_DONTDUMP);  // a core of the embedder should not hold its guests
   madvise(data, bytes, MADV_DONTFORK);  // nor should its children
   out = static_cast<u8*>(data);

@@ -43,8 +43,10 @@ inline constexpr u32 kTransferBytes = 1024 * 1024;  // 64 vCPUs at 12 KiB of sta
 inline constexpr u64 kMaxRamBytes = 64ull << 30;    // limit of the product
 inline constexpr u64 kMaxTop = 1ull << 40;          // no range ends above it; a code bitmap of at most 32 MiB, sparse
 inline constexpr u64 kPageShift = 12;
+inline constexpr u64 kHugePageBytes = 2u << 20;
 
-/// One range of guest RAM or ROM. Ranges lie in the RAM memfd one after the other, in this order.
+/// One range of guest RAM or ROM. Ranges lie in the RAM memfd one after the other, in this order, each as far from a
+/// multiple of kHugePageBytes as in the guest, so that a huge page of the host can be one of the guest's page tables.
 struct Range {
   u64 base;        // guest-physical, multiple of 4096
   u64 bytes;       // non-zero multiple of 4096

@@ -13,7 +13,7 @@ CASE(header_arrives, "the engine sees the configuration that the host wrote") {
   Pair pair;
   const Header& header = pair.peer.header();
   CHECK(header.vcpus == 3 && header.ranges == 2 && header.uarts == 2);
-  CHECK(header.range[1].base == 0xffff0000 && header.range[1].ram_offset == 1 << 20 && header.range[1].read_only == 1);
+  CHECK(header.range[1].base == 0xffff0000 && header.range[1].ram_offset == 0x1f0000 && header.range[1].read_only == 1);
   CHECK(header.top == 1ull << 32);
   CHECK(strcmp(header.name, "pair") == 0 && strcmp(header.options, "noOpt=1\n") == 0);
 }
