@@ -1,5 +1,6 @@
 # Ring 3 goes through the same instructions again and again while the page that they used last is mapped elsewhere, made
-# read-only, made absent, swapped by MOV CR3, or becomes code; and while they keep changing pages, up to a page's end.
+# read-only, made absent, swapped by MOV CR3, or becomes code; and while they keep changing pages, up to a page's end,
+# or along a chain of pointers.
 #! start:  long64
 #! expect: done
 .include "guest.inc"
@@ -11,6 +12,9 @@
 .set TWO, 0x203000
 .set CODE, 0x204000
 .set FAR, 0x206000              # pages to wander about
+.set CHAIN, 0x210000            # up to eleven pages
+.set OTHER, 0x220000            # a frame for one of them
+.set NODE, 0x40                 # in each page
 .set ROUNDS, 200
 
 # Ring 0 does this. Spoils RAX.
@@ -25,6 +29,35 @@
 .macro reload_cr3
         mov     rax, cr3
         mov     cr3, rax
+.endm
+
+# Through `pages` pages, each leads to the second next; `steps` from the fourth on, it is the `end`th.
+.macro chain pages:req, steps:req, end:req
+        xor     ecx, ecx
+7783:   lea     eax, [rcx + 2]
+        cmp     eax, \pages
+        jb      7784f
+        sub     eax, \pages
+7784:   shl     eax, 12
+        add     eax, CHAIN + NODE
+        mov     edx, ecx
+        shl     edx, 12
+        mov     [rdx + CHAIN + NODE], rax
+        inc     ecx
+        cmp     ecx, \pages
+        jb      7783b
+        mov     qword ptr [OTHER + NODE], CHAIN + 0x3000 + NODE
+        mov     r12d, ROUNDS / 5
+7785:   mov     ecx, \steps
+        call    chase\pages
+        check_eq ebx, (CHAIN + \end * 0x1000 + NODE)
+        in_kernel map CHAIN + 0x3000, (OTHER | P | W | U)
+        mov     ecx, \steps
+        call    chase\pages
+        check_eq ebx, (CHAIN + 0x3000 + NODE)
+        in_kernel map CHAIN + 0x3000, (CHAIN + 0x3000 | P | W | U)
+        dec     r12d
+        jnz     7785b
 .endm
 
 .globl start
@@ -154,6 +187,9 @@ user:
         inc     r12d
         cmp     r12d, 20000
         jne     7b
+        # Chains of pointers through few pages and through many. One page gets a frame whose pointer leads to itself.
+        chain   5, 207, 2
+        chain   11, 208, 1
         .set in_user, 0
         catch0  8f
         ud2
@@ -163,3 +199,11 @@ look:   movzx   eax, byte ptr [rbx]
         ret
 put:    mov     [rbx + 1], eax
         ret
+.irp pages, 5, 11
+chase\pages:
+        mov     ebx, CHAIN + 0x3000 + NODE
+1:      mov     rbx, [rbx]
+        dec     ecx
+        jnz     1b
+        ret
+.endr

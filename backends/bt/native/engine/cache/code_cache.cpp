@@ -205,7 +205,8 @@ void CodeCache::flush() {
   used_ = thunks_end_;
   block_count_ = link_count_ = map_count_ = start_count_ = 1;
   inst_count_ = 0;
-  for (u64& word : wanderers_) word = 0;
+  for (auto& words : wanderers_)
+    for (u64& word : words) word = 0;
   generation_++;
   invalidations_++;
   for (Vcpu* vcpu : machine_->vcpus) jump_flush_all(*vcpu);
@@ -213,8 +214,8 @@ void CodeCache::flush() {
 
 void CodeCache::note_wanderer(u32 index, unsigned at) {
   CodeGuard guard(machine_->sync);
-  const unsigned bit = wanderer(rip_in_page(blocks_[index], at));
-  wanderers_[bit / 64] |= 1ull << (bit % 64);
+  const u64 rip = rip_in_page(blocks_[index], at);
+  wanderers_[wanders(rip) != 0][wanderer(rip) / 64] |= 1ull << wanderer(rip) % 64;
   remove(index);  // its granules stay marked, for what takes its place
 }
 

@@ -164,8 +164,14 @@ class CodeCache {
   const InstStart& start(u32 index) const { return starts_[index]; }
   /// Numbers for memos of last pages (mmu/last_page.h), by turns: neighbours in code shall not share them.
   unsigned next_memo() { return memos_++; }
-  /// The instruction at this RIP changes pages too often for a memo. Until the next flush, and a few others with it.
-  bool wanders(u64 rip) const { return (wanderers_[wanderer(rip) / 64] >> (wanderer(rip) % 64) & 1) != 0; }
+  /// How often the instruction at this RIP was found to change pages too often for the memos that it had: 0, 1, 2 (or
+  /// more). Until the next flush, and a few others with it.
+  unsigned wanders(u64 rip) const {
+    const auto bit = [&](const u64(&words)[kWandererWords]) {
+      return words[wanderer(rip) / 64] >> wanderer(rip) % 64 & 1;
+    };
+    return static_cast<unsigned>(bit(wanderers_[0]) + bit(wanderers_[1]));
+  }
   /// Copy kept as long as the block's code.
   const Inst* keep(const Inst& inst);
   /// True for the address of a kept instruction.
@@ -211,7 +217,7 @@ class CodeCache {
   void unlink_page(u32 index, unsigned which);
   /// Drops the blocks made from these bytes of one page; true when there were any.
   bool invalidate_page(u64 gpa, unsigned bytes);
-  static constexpr unsigned kWandererBits = 14;
+  static constexpr unsigned kWandererBits = 14, kWandererWords = (1u << kWandererBits) / 64;
   static unsigned wanderer(u64 rip) {
     return static_cast<unsigned>(rip * 0x9e3779b97f4a7c15ull >> (64 - kWandererBits));
   }
@@ -234,7 +240,7 @@ class CodeCache {
   Inst* insts_ = nullptr;
   u32 inst_count_ = 0;
   u32 memos_ = 0;
-  u64 wanderers_[(1u << kWandererBits) / 64] = {};
+  u64 wanderers_[2][kWandererWords] = {};  // found once, found again
   u32* hash_ = nullptr;
   PageCode* pages_ = nullptr;
   u64 pages_count_ = 0;

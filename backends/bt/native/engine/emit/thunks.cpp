@@ -92,7 +92,8 @@ class ThunkWriter {
 
   /// The memo at last_page_at := the page of T0, if the soft TLB holds it. Clobbers T0 and T1 only. Flags are parked or
   /// dead, as wherever a check was.
-  void remember_page(bool write) {
+  /// @param set  last_page_at is the first memo of a set: any of them
+  void remember_page(bool write, bool set = false) {
     const i32 tag = write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag);
     const i32 addend = write ? offsetof(TlbEntry, write_add) : offsetof(TlbEntry, read_add);
     constexpr u32 kSaved = offsetof(Vcpu, scratch) + 48;
@@ -111,7 +112,17 @@ class ThunkWriter {
     a_.op_imm(true, 7, kT0, static_cast<i32>(kPageBytes - 1));
     u8* unknown = a_.jcc(cA);
     a_.rm(true, 0x8b, kT0, hRax, addend);
-    a_.gs_load32(hRax, offsetof(Vcpu, last_page_at));
+    if (set) {  // by turns, from the first on, which is asked first
+      a_.gs_load32(hRax, offsetof(Vcpu, last_page_left));
+      a_.b(0xf7);  // neg eax
+      a_.b(0xd8);
+      static_assert(kLastPageChanges % kLastPageWays == 0);
+      a_.op_imm(false, 4, hRax, kLastPageWays - 1);
+      a_.shift(false, 4, hRax, kLastPageShift);
+      a_.gs(false, 0x03, hRax, offsetof(Vcpu, last_page_at));
+    } else {
+      a_.gs_load32(hRax, offsetof(Vcpu, last_page_at));
+    }
     a_.movzx16(hRax, hRax);
     // Another page that is forgotten for this one counts.
     memo(0x83, static_cast<Host>(7), offsetof(LastPage, room));
@@ -215,6 +226,8 @@ void emit_thunks(CodeCache& code) {
     out.last_page[write] = t.here();
     t.remember_page(write);
   }
+  out.last_page_set = t.here();
+  t.remember_page(false, true);
   out.bounce_prepare = t.here();
   access(kThunkBouncePrepare);
 

@@ -23,6 +23,11 @@ inline constexpr u16 kLastPageBytes[kLastPageClasses] = {8, 16, 32, 64, 512};
 /// Memos for reads, then as many for writes; each half by class.
 inline constexpr unsigned kLastPages = 2 * kLastPageClasses * kLastPagesPerClass;
 
+/// A load that chases pointers, whose next address is what it loads, may ask several memos before it gives up: which
+/// one knows the page is predicted from the way that it came, and the address waits for nothing. The last memos for
+/// reads of each class make up such sets.
+inline constexpr unsigned kLastPageWays = 8, kLastPageSets = 2;
+
 /// Memos are emptied by groups, so that it costs what was filled.
 inline constexpr unsigned kLastPageGroupShift = 4;
 static_assert(kLastPages >> kLastPageGroupShift <= 64 && kLastPages % (1u << kLastPageGroupShift) == 0);
@@ -35,10 +40,19 @@ constexpr unsigned last_page_class(unsigned bytes) {
   while (cls < kLastPageClasses && bytes > kLastPageBytes[cls]) cls++;
   return cls;  // kLastPageClasses: none
 }
-constexpr unsigned last_page_index(unsigned cls, bool write, unsigned number) {
-  return ((write ? kLastPageClasses : 0) + cls) * kLastPagesPerClass + number % kLastPagesPerClass;
-}
 constexpr bool last_page_writes(unsigned index) { return index >= kLastPages / 2; }
+constexpr unsigned last_page_index(unsigned cls, bool write, unsigned number) {
+  const unsigned alone = write ? kLastPagesPerClass : kLastPagesPerClass - kLastPageSets * kLastPageWays;
+  return ((write ? kLastPageClasses : 0) + cls) * kLastPagesPerClass + number % alone;
+}
+/// First memo of a set, for reads.
+constexpr unsigned last_page_set(unsigned cls, unsigned number) {
+  return (cls + 1) * kLastPagesPerClass - (number % kLastPageSets + 1) * kLastPageWays;
+}
+constexpr bool starts_last_page_set(unsigned index) {
+  return index % kLastPageWays == 0 && !last_page_writes(index) &&
+         index % kLastPagesPerClass >= kLastPagesPerClass - kLastPageSets * kLastPageWays;
+}
 constexpr unsigned last_page_bytes(unsigned index) {
   return kLastPageBytes[index / kLastPagesPerClass % kLastPageClasses];
 }

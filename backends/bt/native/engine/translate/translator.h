@@ -56,6 +56,7 @@ struct Thunks {
   // Entered by a jump with the address to come back to in T1 (translated code has no stack).
   u32 slow_access;     // T0 = linear, exit_meta = AccessMeta | block << 32; comes back with T0 = host address
   u32 last_page[2];    // T0 = linear, exit_meta likewise, last_page_at set: the memo of a read, a write learns the page
+  u32 last_page_set;   // likewise, for a read: one memo of the set at last_page_at
   u32 bounce_prepare;  // T0 = offset, exit_meta likewise; comes back with T0 = bounce buffer
   u32 bounce_commit;   // after the instruction; flags must be parked
   u32 helper;          // T0 = RIP, scratch[2] = Inst*; flags must be parked
@@ -138,7 +139,9 @@ class Translator {
   /// accesses like this one have no memo.
   /// @param careful  where a miss of the TLB goes: to a careful block, or to the slow path
   bool recall_page(const Mem& linear, unsigned bytes, bool write, u32 meta, bool careful);
-  bool has_memo(unsigned bytes) const;
+  unsigned memos(const Mem& linear, unsigned bytes, bool write) const;
+  bool chases(const Mem& linear) const;
+  u8* compare_page(const Mem& linear, unsigned memo, Cond condition);
   void emit_forgotten_pages();
   /// The check of `bytes` at linear address T0; T1 is left at the entry. @returns the jump to take on a miss
   u8* check_tlb(unsigned bytes, bool write);
@@ -247,6 +250,7 @@ class Translator {
     u64 rip;
     u32 meta;
     u16 bytes, memo;
+    u8 memos;                     // how many, from `memo` on
     bool write, careful, unpark;  // the last two: where a miss of the TLB goes
   };
   struct SideExit {

@@ -20,13 +20,14 @@ const char* check_access(const EmittedCode& piece, const State& state) {
   return nullptr;
 }
 
-const char* check_memo(const State& state, bool write) {
+const char* check_memo(const State& state, bool write, bool set) {
   const Value& at = state.slot[kMemoSlot];
   if (!at.is_constant()) return "no memo for a last page";
   const u64 offset = (at.lo & 0xffff) - offsetof(Vcpu, last_page), index = offset / sizeof(LastPage);
   if (offset % sizeof(LastPage) || index >= kLastPages) return "no memo for a last page";
   const unsigned memo = static_cast<unsigned>(index);
   if (last_page_writes(memo) != write) return "a memo for the other kind of access";
+  if (set && !starts_last_page_set(memo)) return "no set of memos";
   return at.lo >> 16 == last_page_room(memo) ? nullptr : "more room than a memo has";
 }
 
@@ -55,8 +56,9 @@ const char* check_thunk(const CodeCache& code, const EmittedCode& piece, const S
       return t1.is_constant() && t1.lo == piece.block ? nullptr : "another block's number for the poll thunk";
     case Needs::kAccessInMeta: return check_access(piece, state);
     case Needs::kReadMemo:
-    case Needs::kWriteMemo: {
-      const char* why = check_memo(state, rule.needs == Needs::kWriteMemo);
+    case Needs::kWriteMemo:
+    case Needs::kMemoSet: {
+      const char* why = check_memo(state, rule.needs == Needs::kWriteMemo, rule.needs == Needs::kMemoSet);
       return why ? why : check_access(piece, state);
     }
     case Needs::kInstInScratch: {

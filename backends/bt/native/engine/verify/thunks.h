@@ -15,7 +15,8 @@ enum class Needs : u8 {
   kInstInScratch,
   kExceptionInT1,
   kReadMemo,
-  kWriteMemo
+  kWriteMemo,
+  kMemoSet
 };
 enum class After : u8 { kLeaves, kAllUnknown, kHostInT0, kGuestKept };
 

@@ -60,11 +60,17 @@ u32 BenchMachine::translate_with(Translator& translator, const std::vector<u8>& 
 }
 
 EmittedCode BenchMachine::translate(const std::vector<u8>& bytes, unsigned offset, u64 mode,
-                                    const EngineOptions& options) {
+                                    const EngineOptions& options, bool wandering) {
   code.flush();
   Translator translator(*vcpu_, code);
-  const u32 index = translate_with(translator, bytes, offset, mode, options);
+  u32 index = translate_with(translator, bytes, offset, mode, options);
   if (!index) return {};
+  if (wandering) {
+    for (unsigned i = 0; i < translator.insts(); i++)
+      code.note_wanderer(index, static_cast<unsigned>(translator.rip_of(i) - kCodeAt));
+    Translator again(*vcpu_, code);
+    index = translate_with(again, bytes, offset, mode, options);
+  }
   const Block& b = code.block(index);
   return {b.code_indirect, b.code_end, {b.code_indirect, b.code_polled, b.code_direct, b.code_body}, index};
 }

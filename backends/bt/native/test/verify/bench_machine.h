@@ -24,7 +24,9 @@ class BenchMachine {
 
   /// Translate what lies at kCodeAt + `offset` under the mode key `mode`. Everything translated before is dropped
   /// first. Empty `end` (0): nothing was translated, an exception instead.
-  EmittedCode translate(const std::vector<u8>& code, unsigned offset, u64 mode, const EngineOptions& options);
+  /// @param wandering  as when each of its accesses was found to keep changing pages
+  EmittedCode translate(const std::vector<u8>& code, unsigned offset, u64 mode, const EngineOptions& options,
+                        bool wandering = false);
 
   /// The same, as text; empty when nothing was translated.
   Listing list(const std::vector<u8>& code, unsigned offset, u64 mode, const EngineOptions& options);

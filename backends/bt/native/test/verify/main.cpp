@@ -47,6 +47,17 @@ std::vector<u8> own_code() {
   return {0x90};
 }
 
+/// Loads through a register into itself, at places where the next instruction may begin.
+void add_chases(std::vector<u8>& code, Rng& rng) {
+  for (size_t at = 0; at + 4 < code.size() && at < 64; at += 4 + rng() % 8) {
+    static const u8 kRegs[] = {0, 1, 2, 3, 5, 6, 7};  // not RSP
+    const unsigned r = kRegs[rng() % std::size(kRegs)];
+    const u8 load[] = {0x48, 0x8b, static_cast<u8>(0x40 | r << 3 | r), static_cast<u8>(rng())};
+    std::memcpy(code.data() + at, load, sizeof load);
+    if (rng() % 2) at = code.size();
+  }
+}
+
 std::vector<u8> random_code(Rng& rng, const std::vector<u8>& real) {
   std::vector<u8> code(16 + rng() % 240);
   if (rng() % 3 && real.size() > code.size()) {
@@ -72,6 +83,9 @@ u64 random_mode(Rng& rng) {
   } else if (rng() % 4) {
     mode &= ~u64{kModeV86};
   }
+  if (rng() % 4 == 0)  // what most programs run in, and has checks of its own
+    mode = (mode & ~u64{3 | kModeCpl0 | kModeV86 | kModeAlign}) | 2 | kModeCpl3 | kModeLong | kModeProtected |
+           kModeFlat | kModeFlatSs | kModeStackBig;
   if (rng() % 3) mode = (mode & ~u64{kModeFpuTrap | kModeFpuEm}) | kModeOsfxsr | kModeOsxsave | kModeAvx;
   if (rng() % 8 == 0) mode |= kModeSingle;
   if (rng() % 8 == 0) mode |= kModeSingle | kModeBounce;
@@ -97,6 +111,12 @@ struct Tally {
   unsigned passed = 0, failed = 0, empty = 0, unreached = 0;
   std::map<std::string, unsigned> tried;
 };
+
+bool all_tried(Tally& tally) {
+  for (const Mutation& mutation : mutations())
+    if (tally.tried[mutation.name] == 0) return false;
+  return true;
+}
 
 void mutate(BenchMachine& machine, const EmittedCode& piece, Rng& rng, Tally& tally) {
   std::vector<Site> sites;
@@ -159,14 +179,17 @@ int main(int argc, char** argv) {
   const auto start = std::chrono::steady_clock::now();
   unsigned n = 0;
   for (; n < o.blocks; n++) {
-    if (std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() > o.seconds) break;
+    const double spent = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    if (spent > o.seconds && (all_tried(tally) || spent > 8 * o.seconds)) break;  // a loaded machine gets time
     Rng rng(o.seed * 1000003 + n);
-    const std::vector<u8> code = random_code(rng, real);
+    std::vector<u8> code = random_code(rng, real);
+    const bool wandering = rng() % 8 == 0;
+    if (wandering) add_chases(code, rng);
     EngineOptions options;
     options.no_opt = rng() % 8 == 0;
     const u64 mode = random_mode(rng);
     const unsigned offset = rng() % 4 ? 0x100 : 4096 - 1 - rng() % 64;  // near a page's end, too
-    const EmittedCode piece = machine.translate(code, offset, mode, options);
+    const EmittedCode piece = machine.translate(code, offset, mode, options, wandering);
     if (!piece.end) {
       tally.empty++;
       continue;
