@@ -211,6 +211,15 @@ bool hits_code_breakpoint(Vcpu& v, bool held_off, bool& single) {
   return true;
 }
 
+/// Virtual interrupts are both enabled and pending at the beginning of an instruction, which only IRET and a task
+/// switch bring about: #GP(0), by which a monitor of V8086 mode comes to deliver what is pending. Source: SDM, "Class
+/// 2-Maskable Hardware Interrupt Handling in Virtual-8086 Mode Using the Virtual Interrupt Mechanism".
+bool virtual_interrupt_due(const Vcpu& v) {
+  constexpr u64 kBoth = kFlagVIF | kFlagVIP;
+  if ((v.rflags & kBoth) != kBoth || v.cpl != 3 || (v.rflags & kFlagIOPL) == kFlagIOPL) return false;
+  return (v.cr4 & (v.v8086() ? kCr4VME : kCr4PVI)) != 0;
+}
+
 void note_translation(Vcpu& v, const Translator& translator, u32 index) {
   v.count(Counter::kBlocks);
   v.count(translator.why_ended());
@@ -368,6 +377,10 @@ RunExit run(Vcpu& v) {
       if (!bounce_next && hits_code_breakpoint(v, held_off, single)) continue;
       resume = (v.rflags & kFlagRF) != 0;
       v.rflags &= ~kFlagRF;
+    }
+    if (virtual_interrupt_due(v)) {
+      v.raise(kGP, 0);
+      continue;
     }
     const u64 mode =
         v.mode | (single ? u64{kModeSingle} : (careful ? u64{kModeCareful} : 0)) | (bounce_next ? u64{kModeBounce} : 0);
