@@ -301,6 +301,13 @@ class InsideScope {
 
 }  // namespace
 
+u64 deliveries(const Vcpu& v) {
+  u64 sum = 0;
+  for (const Counter c : {Counter::kExceptions, Counter::kInterrupts, Counter::kNmis})
+    sum += v.counters[static_cast<unsigned>(c)];
+  return sum;
+}
+
 void flush_code(Vcpu& v) {
   v.count(Counter::kCodeFlushes);
   VcpuSync& sync = v.machine->sync;
@@ -329,6 +336,7 @@ RunExit run(Vcpu& v) {
   u64 random = (options.stress_seed + v.index) * 0x9e3779b97f4a7c15ull | 1;
 
   Machine& machine = *v.machine;
+  const u64 delivered = deliveries(v);
   for (bool began = false;; began = true) {
     if (stress(random, options.stress_flush_tlb)) tlb_flush_all(v);
     if (stress(random, options.stress_flush_code)) v.request(kAttnFlush);
@@ -364,6 +372,7 @@ RunExit run(Vcpu& v) {
       continue;
     }
 
+    if (machine.stop_at_delivery && deliveries(v) != delivered) return RunExit::kStopped;
     const bool step = (v.rflags & kFlagTF) != 0;
     const bool held = in_shadow || machine.boundary;
     const bool shadow_step = held && v.attention.load(std::memory_order_relaxed) != 0;
