@@ -19,10 +19,11 @@
 namespace rz {
 namespace {
 
-constexpr u64 kMostRounds = 4096;         // of a repeated instruction that are stepped one by one
-constexpr u64 kVectorsEvery = 64;         // instructions; those that name vector registers always
-constexpr u64 kStaleTraps = 8;            // traps of earlier steps that may come before one
-constexpr u32 kStateImageBytes = 4096;    // the largest that one instruction writes (XSAVE)
+constexpr u64 kMostRounds = 4096;       // of a repeated instruction that are stepped one by one
+constexpr u64 kVectorsEvery = 64;       // instructions; those that name vector registers always
+constexpr u64 kStaleTraps = 8;          // traps of earlier steps that may come before one
+constexpr u32 kStateImageBytes = 4096;  // the largest that one instruction writes (XSAVE)
+constexpr u32 kTssBytes = 104;
 constexpr u32 kFrameBytes = 128;          // more than any event pushes
 constexpr suseconds_t kTickUs = 500'000;  // after some of these, a step that does not come back is given up
 
@@ -145,7 +146,7 @@ void KvmLockstep::copy_linear(u64 linear, u64 bytes) {
 void KvmLockstep::copy_tables() {
   copy_linear(a_.gdtr.base, a_.gdtr.limit + 1u);
   if (a_.ldtr.present()) copy_linear(a_.ldtr.base, std::min<u64>(a_.ldtr.limit, 0xffff) + 1);
-  if (a_.tr.present()) copy_linear(a_.tr.base, 104);
+  for (const u64 base : {start_tr_, a_.tr.base}) copy_linear(base, kTssBytes);
 }
 
 void KvmLockstep::find_windows() {
@@ -348,6 +349,7 @@ StepEnd KvmLockstep::one() {
   start_rip_ = a_.rip;
   start_rcx_ = a_.regs[1];
   start_cpl_ = a_.cpl;
+  start_tr_ = a_.tr.base;
   last_[steps_++ % std::size(last_)] = a_.rip;
   bus_.forget();
   decoded_ = inst_at(a_, a_.rip, inst_);

@@ -70,7 +70,8 @@ class KvmLockstep {
   std::unique_ptr<Vcpu> image_;  // KVM's state, to be compared
   Inst inst_ = {};
   bool decoded_ = false;
-  u64 start_rip_ = 0, start_rcx_ = 0, deliveries_ = 0;
+  u64 start_rip_ = 0, start_rcx_ = 0;
+  u64 start_tr_ = 0;  // base of the current TSS
   u8 start_cpl_ = 0;
   u64 compared_ = 0, taken_ = 0;
   Window windows_[4] = {};
