@@ -39,6 +39,7 @@ class KvmLockstep {
   u64 first_ram_difference();
 
  private:
+  static constexpr u64 kMostRounds = 4096;  // of a repeated instruction that are stepped one by one
   /// A piece of guest memory that an instruction could have written.
   struct Window {
     u64 linear;
