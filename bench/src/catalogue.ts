@@ -1,8 +1,8 @@
 // Every row that the harness can measure, in suites, and the groups by which the goals speak of rows. Names are stable: saved
 // reports and history are keyed by them. Those that a guest program measures are the names that bench/guest prints; a test checks it.
 
-/** How a row comes about: printed by the guest program, or measured from outside around a whole machine. */
-export type Probe = "program" | "boot" | "start" | "idle";
+/** How a row comes about: printed by the guest program, or by the script that Node runs, or measured from outside around a machine. */
+export type Probe = "program" | "node" | "boot" | "start" | "idle";
 
 export interface Workload {
   readonly name: string;
@@ -10,7 +10,7 @@ export interface Workload {
   readonly what: string;
   readonly suite: string;
   readonly probe: Probe;
-  /** Name in the guest program; for probe "program". */
+  /** Name in the guest program or script; for probes "program" and "node". */
   readonly program?: string;
   /** Virtual processors that the guest has; 0: as many as the run was asked for. */
   readonly cpus: number;
@@ -72,6 +72,17 @@ const SMP: Rows = {
   "atomic-2-cpus": "two threads and one atomic counter, on two virtual processors",
   "parallel-2-cpus": "two threads that share nothing, on two virtual processors",
 };
+/** Node inside the guest: code that is made while it runs. A set of its own, beside the C programs. */
+const NODE: Rows = {
+  "node-start": "Node started and ended, with nothing to do",
+  "node-calls": "recursive calls, compiled by V8",
+  "node-objects": "a method of three classes by turns",
+  "node-garbage": "an object allocated, most of them soon dropped",
+  "node-functions": "a function compiled from text and called once",
+  "node-deoptimize": "a function optimised, then thrown away because a type changed",
+  "node-json": "JSON written, read and written",
+  "node-sha256": "OpenSSL's SHA-256",
+};
 /** Where the time of boot-to-userspace goes, for contenders that say it: ours. */
 const PHASES: Rows = {
   "boot-modules": "process start to our own first line: Node and the modules of the SDK",
@@ -114,6 +125,7 @@ export const WORKLOADS: readonly Workload[] = [
   ...program("code", CODE),
   ...program("threads", THREADS),
   ...program("smp", SMP, 2),
+  ...Object.entries(NODE).map(([name, what]) => ({ name, what, suite: "node", probe: "node" as const, cpus: 0, program: name })),
 ];
 
 export const SUITE_NAMES: readonly string[] = [...new Set(WORKLOADS.map(({ suite }) => suite))];
@@ -125,6 +137,7 @@ export const GROUPS: Readonly<Record<string, readonly string[]>> = {
   simd: ["sse-fp32", "sse-int", "avx2-fp32", "avx2-int"],
   "kernel-work": Object.keys(KERNEL),
   "run-time-code": Object.keys(CODE),
+  "node-in-guest": Object.keys(NODE),
 };
 
 export const workloadNamed = (name: string): Workload | undefined => WORKLOADS.find((one) => one.name === name);

@@ -40,8 +40,8 @@ type Ratio = (report: ReportData, row: Row, backend: string) => number | undefin
 const rowsOf = (report: ReportData, names: readonly string[] | "all") =>
   report.rows.filter(({ name, suite }) => (names === "all" ? !NOT_WORKLOADS.has(suite) : names.includes(name)));
 
-/** Suites that are no guest workload: they have goals of their own and do not count in the mean over the set. */
-export const NOT_WORKLOADS: ReadonlySet<string> = new Set(["boot", "idle"]);
+/** Suites that do not count in the mean over the set: no guest workloads, with goals of their own, and Node, beside the C programs. */
+export const NOT_WORKLOADS: ReadonlySet<string> = new Set(["boot", "idle", "node"]);
 
 const mean = (names: readonly string[] | "all", ratio: Ratio) => (report: ReportData, backend: string) => {
   const values = rowsOf(report, names).flatMap((row) => ratio(report, row, backend) ?? []);

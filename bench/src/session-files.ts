@@ -1,12 +1,19 @@
 // The files that sessions boot from: kernel and BusyBox, the benchmark binary, an initramfs for each script, a firmware image. Made once
 // per content, in the cache folder of the project.
 
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { busyboxInitramfs, type DebianImages, fetchDebianImages } from "@ringzero/boot";
-import { buildGuestPrograms, CACHE_FOLDER } from "./guest-programs.js";
+import { buildGuestPrograms, CACHE_FOLDER, GUEST_SOURCES } from "./guest-programs.js";
 import { helloFirmware } from "./machines/probe-firmware.js";
+
+/** The script that Node runs, on the host. */
+export const NODE_SCRIPT = join(GUEST_SOURCES, "node.cjs");
+/** What runs it in a guest. */
+export const NODE_PROGRAM = "/usr/bin/node /usr/share/node.cjs";
 
 export class SessionFiles {
   readonly #initrds = new Map<string, Promise<string>>();
@@ -38,6 +45,28 @@ export class SessionFiles {
         files: [{ path: "usr/bin/bench", content: await readFile(this.binary), executable: true }],
       }),
     );
+  }
+
+  /**
+   * As `initrd`, with this host's own Node and its libraries, and the script.
+   * @throws Error where the host cannot tell which libraries Node needs
+   */
+  async nodeInitrd(commands: readonly string[]): Promise<string> {
+    const key = `node\n${commands.join("\n")}`;
+    const made = this.#initrds.get(key) ?? this.#makeNodeInitrd(commands);
+    this.#initrds.set(key, made);
+    return await made;
+  }
+
+  async #makeNodeInitrd(commands: readonly string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)("ldd", [process.execPath]);
+    const libraries = [...stdout.matchAll(/(?:=> |^\s+)(\/\S+)/gm)].map((match) => match[1]!);
+    const files = [
+      { path: "usr/bin/node", content: await readFile(process.execPath), executable: true },
+      { path: "usr/share/node.cjs", content: await readFile(NODE_SCRIPT), executable: false },
+    ];
+    for (const path of new Set(libraries)) files.push({ path: path.slice(1), content: await readFile(path), executable: true });
+    return await keep("node-session.cpio", await busyboxInitramfs({ busybox: this.images.busybox, commands, files }));
   }
 
   /** Path of firmware that prints an x. */

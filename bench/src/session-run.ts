@@ -5,7 +5,7 @@ import type { Contender } from "./contender.js";
 import { parseValues } from "./guest-programs.js";
 import { runChild } from "./machines/child.js";
 import { IDLE_WINDOW_MS, measureIdle, measureStart, type ProbeFigure } from "./machines/machine-probes.js";
-import type { SessionFiles } from "./session-files.js";
+import { NODE_PROGRAM, NODE_SCRIPT, type SessionFiles } from "./session-files.js";
 import type { PlannedSession } from "./sessions.js";
 
 export interface SessionSettings {
@@ -23,7 +23,8 @@ const CLOCK_TOLERANCE = 0.05;
 const CLOCK_SPAN_MS = 3_000;
 
 /** Suites that the host itself has no machine for. */
-export const runsNatively = (session: PlannedSession) => session.kind === "program" && session.programs.length > 0;
+export const runsNatively = (session: PlannedSession) =>
+  (session.kind === "program" || session.kind === "node") && session.programs.length > 0;
 
 /**
  * @returns figures, and what weakens them
@@ -48,10 +49,14 @@ export async function runSession(
     return { figures: await measureIdle(command, { signal, memoryMiB, windowMs }), note: null };
   }
   const words = ["--ms", String(settings.roundMs), "--rounds", "2", ...session.programs];
-  const script = session.programs.length === 0 ? "true" : `/usr/bin/bench ${words.join(" ")}`;
+  const node = session.kind === "node";
+  const script = node ? `${NODE_PROGRAM} ${words.join(" ")}` : `/usr/bin/bench ${words.join(" ")}`;
+  const commands = [session.programs.length === 0 ? "true" : script];
   const command = await contender.command({
-    ...{ memoryMiB, cpus, boot: { kernel, initrd: await files.initrd([script]) } },
-    program: { binary: files.binary, arguments: words, busybox },
+    ...{ memoryMiB, cpus, boot: { kernel, initrd: node ? await files.nodeInitrd(commands) : await files.initrd(commands) } },
+    program: node
+      ? { binary: process.execPath, arguments: [NODE_SCRIPT, ...words], busybox }
+      : { binary: files.binary, arguments: words, busybox },
   });
   const { output, markMs, phases, clock } = await runChild(command, {
     timeoutMs: SESSION_TIMEOUT_MS,

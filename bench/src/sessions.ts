@@ -5,8 +5,8 @@ import type { Workload } from "./catalogue.js";
 export interface PlannedSession {
   /** For progress: the suite, and how many processors where that is not the run's own number. */
   readonly name: string;
-  /** program: boots, runs the guest program, powers off; it also times boots. start and idle: see machine-probes.ts. */
-  readonly kind: "program" | "start" | "idle";
+  /** program: boots, runs the guest program, powers off; it also times boots. node: likewise with Node. start and idle: see machine-probes.ts. */
+  readonly kind: "program" | "node" | "start" | "idle";
   readonly cpus: number;
   readonly workloads: readonly Workload[];
   /** Names for the guest program; none: the guest only boots. */

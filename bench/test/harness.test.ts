@@ -69,13 +69,22 @@ describe("the benchmark harness", function () {
     assert.equal(values.get("memcpy-8m")?.value, 120_000);
   });
 
-  it("knows exactly the workloads that the guest program has", async () => {
+  it("knows exactly the workloads that the guest program and the script have", async () => {
     const binary = await buildGuestPrograms();
     const listed = execFileSync(binary, ["--list"], { encoding: "utf8" })
       .trim()
       .split("\n")
       .map((line) => line.split(" ")[0]!);
-    assert.deepEqual([...new Set(WORKLOADS.flatMap(({ program }) => program ?? []))].sort(), listed.sort());
+    const known = (kind: string) => WORKLOADS.flatMap(({ probe, program }) => (probe === kind && program ? [program] : []));
+    assert.deepEqual([...new Set(known("program"))].sort(), listed.sort());
+    const script = fileURLToPath(new URL("guest/node.cjs", import.meta.resolve("@ringzero/bench/package.json")));
+    const ofNode = execFileSync(process.execPath, [script, "--list"], { encoding: "utf8" }).trim().split("\n");
+    assert.deepEqual(
+      ofNode.map((line) => line.split(" ")[0]),
+      known("node"),
+    );
+    const values = parseValues(execFileSync(process.execPath, [script, "--ms", "1", "--rounds", "1"], { encoding: "utf8" }));
+    assert.deepEqual([...values.keys()], known("node"));
   });
 
   it("selects rows by name, suite, group and pattern, in the order of the catalogue", () => {

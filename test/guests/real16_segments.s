@@ -35,6 +35,7 @@ start:  install_ivt
         mov     gs, ax
         mov     word ptr gs:[0x10], 0x77
         check_eq "word ptr gs:[0x10]", 0x77
+        check_ne "word ptr ds:[0]", 0x77        # address line 20 is open: no wrap to 0
         mov     ax, 0x3000                      # BP uses SS, BX uses DS
         mov     ss, ax
         mov     sp, 0x100

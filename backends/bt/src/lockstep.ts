@@ -1,10 +1,13 @@
-// Two machines of the translator in lockstep, until a register differs: `ringzero-engine --step` (native/host/step.cpp) as a child.
+// Two machines of the translator in lockstep, or one beside the host's KVM, until a register differs: `ringzero-engine --step` (native/host/step.cpp) as a child.
 
 import { spawn } from "node:child_process";
 import { enginePath } from "./native-parts.js";
 
-/** What the second machine is: the translator without its optimisations, or as it ships; either with one instruction a block. */
-export const LOCKSTEP_AGAINST = ["no-opt", "one-instruction"] as const;
+/**
+ * What the second machine is: the translator without its optimisations, or as it ships, either with one instruction a block; or the
+ * host's KVM, which is single-stepped and compared after every instruction.
+ */
+export const LOCKSTEP_AGAINST = ["no-opt", "one-instruction", "kvm"] as const;
 export type LockstepAgainst = (typeof LOCKSTEP_AGAINST)[number];
 
 /** Most instructions of a block, so that this is the longest way between two comparisons. */
@@ -12,7 +15,7 @@ export const LOCKSTEP_LONGEST_BLOCK = 64;
 
 export interface LockstepOptions {
   readonly against: LockstepAgainst;
-  /** Compare at least every so many instructions, 1 to LOCKSTEP_LONGEST_BLOCK. */
+  /** Compare at least every so many instructions, 1 to LOCKSTEP_LONGEST_BLOCK. Of no meaning against KVM. */
   readonly every: number;
   /** Stop after so many. */
   readonly instructions: number;
@@ -26,8 +29,11 @@ export interface LockstepOptions {
   readonly stderr: (bytes: Uint8Array) => void;
 }
 
-/** Whether they did the same; `failed` when the engine itself did not work. */
-export type LockstepResult = "same" | "different" | "failed";
+/** Whether they did the same; `failed` when the engine itself did not work, `no-kvm` where there is none to step. */
+export type LockstepResult = "same" | "different" | "failed" | "no-kvm";
+
+/** By the exit status of the child. */
+const RESULTS: Readonly<Record<number, LockstepResult>> = { 0: "same", 1: "different", 4: "no-kvm" };
 
 /**
  * @param script  a boot script, as `flattenBootImage` of @ringzero/boot writes it
@@ -43,6 +49,6 @@ export function lockstep(script: string, options: LockstepOptions): Promise<Lock
     child.stdout.on("data", options.stdout);
     child.stderr.on("data", options.stderr);
     child.on("error", reject);
-    child.on("close", (code) => resolve(code === 0 ? "same" : code === 1 ? "different" : "failed"));
+    child.on("close", (code) => resolve(RESULTS[code ?? -1] ?? "failed"));
   });
 }

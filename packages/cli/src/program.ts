@@ -65,14 +65,14 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
     )
     .command(
       "step",
-      "Run a machine in lockstep with itself, to find where the translator goes wrong",
+      "Run a machine in lockstep with itself or with KVM, to find where the translator goes wrong",
       (command) =>
         addStepOptions(
           command.usage(
-            "$0 step [options]\n\nRun a machine twice in lockstep, as it ships and without optimisations, until a register differs.",
+            "$0 step [options]\n\nRun a machine twice in lockstep, as it ships and without optimisations or on KVM, until a register differs.",
           ),
         ).epilogue(
-          "Exit status: 0 no difference, 1 a difference, 2 nothing was started, 126 the engine failed.\n\nReference: docs/cli.md",
+          "Exit status: 0 no difference, 1 a difference, 2 nothing was started, 125 no KVM to compare with, 126 the engine failed.\n\nReference: docs/cli.md",
         ),
       async (argv) => {
         handled = true;

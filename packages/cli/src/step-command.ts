@@ -1,5 +1,5 @@
-// `ringzero step`: a machine twice in lockstep, the translator as it ships against itself without optimisations, until a register
-// differs. What must stay true: nothing depends on the host: no real time, no device that is not in the engine, one processor.
+// `ringzero step`: a machine twice in lockstep, the translator as it ships against itself without optimisations or against the host's
+// KVM, until a register differs. What must stay true: nothing depends on the host: no real time, no device that is not in the engine, one processor.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -50,7 +50,12 @@ export async function runStepCommand(raw: RawStepOptions, host: CliHost, diagnos
       stdout: (bytes) => void host.stdout.write(bytes),
       stderr: (bytes) => void host.stderr.write(bytes),
     });
-    return { same: EXIT_CODES.poweredOff, different: EXIT_CODES.runFailed, failed: EXIT_CODES.engineCrashed }[result];
+    return {
+      same: EXIT_CODES.poweredOff,
+      different: EXIT_CODES.runFailed,
+      failed: EXIT_CODES.engineCrashed,
+      "no-kvm": EXIT_CODES.backendUnavailable,
+    }[result];
   } catch (error) {
     diagnostics.failure(error);
     return error instanceof RingzeroError ? EXIT_CODES.notStarted : EXIT_CODES.runFailed;

@@ -21,5 +21,5 @@ target_compile_options(ringzero-engine PRIVATE -fno-exceptions -fno-rtti -fvisib
 # vCPU threads are in these while the guest's vector state is live in the host's registers.
 set_source_files_properties(host/host_work.cpp host/assemble.cpp host/exit_bus.cpp host/native_devices.cpp host/crash.cpp
   PROPERTIES COMPILE_OPTIONS "-mgeneral-regs-only")
-target_link_libraries(ringzero-engine PRIVATE ringzero_bare ringzero_engine_core ringzero_native_peer ringzero_native_state
-  Threads::Threads)
+target_link_libraries(ringzero-engine PRIVATE ringzero_bare ringzero_twin ringzero_engine_core ringzero_native_peer
+  ringzero_native_state Threads::Threads)

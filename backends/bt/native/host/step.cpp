@@ -13,21 +13,21 @@
 
 #include "bare/bare_machine.h"
 #include "debug/lockstep.h"
+#include "twin/kvm_lockstep.h"
 
 namespace rz {
 namespace {
 
-constexpr int kSame = 0, kDiffers = 1, kWrong = 2, kFailed = 3;
+constexpr int kSame = 0, kDiffers = 1, kWrong = 2, kFailed = 3, kNoKvm = 4;
 constexpr u64 kPieceInstructions = 1'000'000;  // between two looks at the output
 
 constexpr const char* kUsage =
-    "usage: ringzero-engine --step SCRIPT [--against no-opt|one-instruction] [--every N] [--instructions N] [--cpu "
-    "NAME]\n"
-    "         [--output] [--input TEXT] [--break-at N]\n";
+    "usage: ringzero-engine --step SCRIPT [--against no-opt|one-instruction|kvm] [--every N] [--instructions N]\n"
+    "         [--cpu NAME] [--output] [--input TEXT] [--break-at N]\n";
 
 struct Arguments {
   std::string script, input, cpu;
-  bool no_opt = false;
+  std::string against = "no-opt";
   bool output = false;            // show what the guest writes
   u32 every = 64;                 // most instructions between two comparisons
   u64 instructions = 10'000'000;  // to go
@@ -58,9 +58,9 @@ const char* parse(int argc, char** argv, Arguments& a) {
     if (!value) return "an option without its value, or an unknown one";
     i++;
     if (name == "--against") {
-      if (strcmp(value, "no-opt") != 0 && strcmp(value, "one-instruction") != 0)
-        return "--against is neither no-opt nor one-instruction";
-      a.no_opt = strcmp(value, "no-opt") == 0;
+      a.against = value;
+      if (a.against != "no-opt" && a.against != "one-instruction" && a.against != "kvm")
+        return "--against is not no-opt, one-instruction or kvm";
     } else if (name == "--every") {
       if (!parse_number(value, 1, 64, number)) return "--every is not 1..64";
       a.every = static_cast<u32>(number);
@@ -87,6 +87,7 @@ const char* text_of(StepEnd end, BareMachine& machine) {
     case StepEnd::kAsleep: return "halted, and nothing will wake it";
     case StepEnd::kDifferent: return "DIFFERENT";
     case StepEnd::kBroken: return "a run loop failed";
+    case StepEnd::kLacking: return "KVM cannot go on";
   }
   return "?";
 }
@@ -108,7 +109,7 @@ bool same_output(BareMachine& first, BareMachine& second, bool show) {
 int report(const Arguments& a, const Lockstep& lockstep, StepEnd end, BareMachine& first, const BareMachine& second) {
   fprintf(stderr, "%s: %llu instructions in %llu blocks compared, against %s\n", text_of(end, first),
           static_cast<unsigned long long>(lockstep.retired()), static_cast<unsigned long long>(lockstep.blocks()),
-          a.no_opt ? "no-opt" : "one-instruction");
+          a.against.c_str());
   if (end == StepEnd::kDifferent) {
     fprintf(stderr, "%s", lockstep.report().c_str());
     return kDiffers;
@@ -124,6 +125,62 @@ int report(const Arguments& a, const Lockstep& lockstep, StepEnd end, BareMachin
   return kDiffers;
 }
 
+/// How many instructions to go now: up to the next look at the output, and to where a difference is to be made.
+u64 next_piece(const Arguments& a, u64 retired) {
+  const u64 left = (a.break_at > retired ? std::min(a.instructions, a.break_at) : a.instructions) - retired;
+  return std::min(left, kPieceInstructions);
+}
+
+/// Make the difference that was asked for, when it is time.
+void break_when_due(Arguments& a, u64 retired, Vcpu& vcpu) {
+  if (retired < a.break_at) return;
+  vcpu.regs[0] ^= 1;
+  a.break_at = ~0ull;
+}
+
+int run_against_itself(Arguments& a, BareMachine& first, BareMachine& second, VirtualTime& time) {
+  Lockstep lockstep(first.machine(), second.machine(), time);
+  StepEnd end = StepEnd::kLimit;
+  while (end == StepEnd::kLimit && lockstep.retired() < a.instructions) {
+    break_when_due(a, lockstep.retired(), second.vcpu());
+    end = lockstep.run(next_piece(a, lockstep.retired()));
+    if (same_output(first, second, a.output) || end == StepEnd::kDifferent) continue;
+    fprintf(stderr, "the guests wrote different things to the console or the log\n");
+    return kDiffers;
+  }
+  return report(a, lockstep, end, first, second);
+}
+
+int run_against_kvm(Arguments& a, BareMachine& machine, VirtualTime& time) {
+  KvmLockstep lockstep(machine.machine(), time);
+  std::string error;
+  if (!lockstep.begin(error)) {
+    fprintf(stderr, "ringzero-engine --step: cannot compare with KVM: %s\n", error.c_str());
+    return kNoKvm;
+  }
+  StepEnd end = StepEnd::kLimit;
+  while (end == StepEnd::kLimit && lockstep.retired() < a.instructions) {
+    break_when_due(a, lockstep.retired(), machine.vcpu());
+    end = lockstep.run(next_piece(a, lockstep.retired()));
+    same_output(machine, machine, a.output);
+  }
+  fprintf(stderr, "%s: %llu instructions, of which %llu were compared with KVM; the others:\n%s", text_of(end, machine),
+          static_cast<unsigned long long>(lockstep.retired()), static_cast<unsigned long long>(lockstep.compared()),
+          lockstep.not_compared().c_str());
+  if (end == StepEnd::kLacking) {
+    fprintf(stderr, "%s; give the guest a --cpu without it\n", lockstep.lacking().c_str());
+    return kNoKvm;
+  }
+  if (end == StepEnd::kDifferent || end == StepEnd::kBroken) {
+    fprintf(stderr, "%s", lockstep.report().c_str());
+    return end == StepEnd::kDifferent ? kDiffers : kFailed;
+  }
+  const u64 at = lockstep.first_ram_difference();
+  if (at == ~0ull) return kSame;
+  fprintf(stderr, "RAM differs, first at physical %llx\n", static_cast<unsigned long long>(at));
+  return kDiffers;
+}
+
 }  // namespace
 
 int step_main(int argc, char** argv) {
@@ -132,40 +189,27 @@ int step_main(int argc, char** argv) {
     fprintf(stderr, "ringzero-engine --step: %s\n%s", wrong, kUsage);
     return kWrong;
   }
+  const bool kvm = a.against == "kvm";
   BootScript script;
   std::string error;
   VirtualTime time;
   EngineOptions options, other;
   options.max_block_insts = a.every;
-  other.no_opt = a.no_opt;
+  other.no_opt = a.against == "no-opt";
   const auto first = std::make_unique<BareMachine>(), second = std::make_unique<BareMachine>();
   bool good = read_boot_script(a.script, script, error);
   if (!a.cpu.empty()) script.cpu = a.cpu;
   good = good && first->build(script, options, VirtualTime::kHz, time.clock(), error) &&
-         second->build(script, other, VirtualTime::kHz, time.clock(), error);
+         (kvm || second->build(script, other, VirtualTime::kHz, time.clock(), error));
   if (!good) {
     fprintf(stderr, "ringzero-engine --step: %s\n", error.c_str());
     return kWrong;
   }
   if (!a.input.empty()) {
     first->bus().uart.feed(a.input + "\n");
-    second->bus().uart.feed(a.input + "\n");
+    if (!kvm) second->bus().uart.feed(a.input + "\n");
   }
-  Lockstep lockstep(first->machine(), second->machine(), time);
-  StepEnd end = StepEnd::kLimit;
-  while (end == StepEnd::kLimit && lockstep.retired() < a.instructions) {
-    if (lockstep.retired() >= a.break_at) {
-      second->vcpu().regs[0] ^= 1;
-      a.break_at = ~0ull;
-    }
-    const u64 left =
-        std::min(a.instructions, a.break_at > lockstep.retired() ? a.break_at : a.instructions) - lockstep.retired();
-    end = lockstep.run(left < kPieceInstructions ? left : kPieceInstructions);
-    if (same_output(*first, *second, a.output) || end == StepEnd::kDifferent) continue;
-    fprintf(stderr, "the guests wrote different things to the console or the log\n");
-    return kDiffers;
-  }
-  return report(a, lockstep, end, *first, *second);
+  return kvm ? run_against_kvm(a, *first, time) : run_against_itself(a, *first, *second, time);
 }
 
 }  // namespace rz

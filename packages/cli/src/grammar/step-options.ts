@@ -25,6 +25,7 @@ export interface StepRequest {
 const MACHINE_OPTIONS = ["spec", "memory", "kernel", "kernel-kind", "initrd", "append", "firmware"] as const;
 const STEP = "The comparison:";
 const DEFAULT_INSTRUCTIONS = 10_000_000;
+const AGAINST = LOCKSTEP_AGAINST.join(", ").replace(/, (?!.*, )/, " or ");
 
 /** In the order of --help. */
 export const STEP_OPTIONS = {
@@ -32,7 +33,7 @@ export const STEP_OPTIONS = {
     type: "string",
     group: STEP,
     requiresArg: true,
-    describe: `WHAT to compare the translator with: ${LOCKSTEP_AGAINST.join(" or ")} [default: no-opt]`,
+    describe: `WHAT to compare the translator with: ${AGAINST} [default: no-opt]`,
   },
   every: {
     type: "string",
@@ -53,6 +54,7 @@ export const STEP_OPTIONS = {
 export const STEP_EXAMPLES: readonly (readonly [command: string, about: string])[] = [
   ["ringzero step --kernel vmlinuz --instructions 5000000", "the first five million instructions of a kernel"],
   ["ringzero step --firmware bios.bin --against one-instruction --every 1", "compare after every instruction"],
+  ["ringzero step --firmware bios.bin --against kvm --instructions 200000", "and with what this host's KVM does"],
 ];
 
 export function addStepOptions<T>(yargs: Argv<T>): Argv<T> {
@@ -74,8 +76,11 @@ export function readStepRequest(raw: RawStepOptions, problems: RequestProblem[])
     blame(`--${name}`, "out-of-range", `${JSON.stringify(value)} is not a whole number from 1 to ${most}`);
     return otherwise;
   };
+  const what = against(raw.against, blame);
+  if (what === "kvm" && raw.every !== undefined)
+    blame("--every", "bad-value", "KVM is compared after every instruction; leave --every away with --against kvm");
   return {
-    against: against(raw.against, blame),
+    against: what,
     every: number("every", LOCKSTEP_LONGEST_BLOCK, LOCKSTEP_LONGEST_BLOCK),
     instructions: number("instructions", DEFAULT_INSTRUCTIONS, Number.MAX_SAFE_INTEGER),
     output: raw.output === true,
@@ -86,11 +91,7 @@ export function readStepRequest(raw: RawStepOptions, problems: RequestProblem[])
 function against(value: unknown, blame: (where: string, code: string, message: string) => void): LockstepAgainst {
   const known = LOCKSTEP_AGAINST.find((one) => one === (value ?? "no-opt"));
   if (known !== undefined) return known;
-  const whole = `${JSON.stringify(value)} is not ${LOCKSTEP_AGAINST.join(" or ")}`;
-  const message =
-    value === "kvm" || value === "bt"
-      ? `${whole}: a whole machine's interrupts cannot be placed between the same two instructions of another engine; compare what single programs do with engine_guest_test and kvm_guest_test (test/guests/README.md)`
-      : `${whole}; a backend of its own cannot be stepped, for the contract of backends has no single step`;
+  const message = `${JSON.stringify(value)} is not ${AGAINST}; a backend of its own cannot be stepped, for the contract of backends has no single step`;
   blame("--against", "bad-value", message);
   return "no-opt";
 }

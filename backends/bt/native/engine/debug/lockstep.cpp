@@ -24,7 +24,8 @@ bool left_in_the_middle(const Vcpu& first) {
   return first.exception.vector != PendingException::kNone || first.single_block;
 }
 
-/// Decode the instruction at `rip` of the vCPU's current code.
+}  // namespace
+
 bool inst_at(const Vcpu& v, u64 rip, Inst& inst) {
   Translation t;
   u8 bytes[kMaxInstBytes] = {};
@@ -35,8 +36,6 @@ bool inst_at(const Vcpu& v, u64 rip, Inst& inst) {
   std::memcpy(bytes, host, room < sizeof bytes ? room : sizeof bytes);
   return decode(bytes, sizeof bytes, v.code_size(), inst) == DecodeStatus::kOk;
 }
-
-}  // namespace
 
 Lockstep::Lockstep(Machine& first, Machine& second, VirtualTime& time)
     : a_(*first.vcpus[0]), b_(*second.vcpus[0]), time_(time) {

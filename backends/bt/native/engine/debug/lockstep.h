@@ -1,7 +1,7 @@
 // Two machines that must do the same, run block by block against each other: the first as it would run, the second one
 // instruction at a time. They stop at the first difference. Time is the number of instructions retired, interrupts and
 // timers come only between the first one's blocks, randomness is seeded: nothing depends on the host.
-// For tests (engine_step_test) and `ringzero step`; see Machine::boundary.
+// For tests (engine_step_test) and `ringzero step`; see Machine::boundary. Against KVM: twin/kvm_lockstep.h.
 #pragma once
 
 #include <string>
@@ -28,7 +28,11 @@ enum class StepEnd : u8 {
   kAsleep,     // both are halted and nothing will wake them
   kDifferent,  // see the report
   kBroken,     // a run loop failed by itself
+  kLacking,    // the second, KVM, does not have what the guest turned on
 };
+
+/// Decode the instruction at `rip` of the vCPU's current code. False: absent, not RAM, on two pages, or undefined.
+bool inst_at(const Vcpu& v, u64 rip, Inst& inst);
 
 class Lockstep {
  public:

@@ -102,7 +102,8 @@ extern "C" u32 rz_call_helper(Vcpu* vcpu, const Inst* inst) {
     v.nmi_waiting = false;
     v.request(kAttnNmi);
   }
-  if (v.rflags & kFlagTF) v.request(kAttnStep);
+  constexpr u64 kVirtualInterrupt = kFlagVIF | kFlagVIP;
+  if ((v.rflags & kFlagTF) || (v.rflags & kVirtualInterrupt) == kVirtualInterrupt) v.request(kAttnStep);
   switch (result) {
     case OpResult::kNext:
       if (code.invalidations() == v.entered_at && v.waits == waits && !v.debug_pending) return 0;

@@ -58,6 +58,8 @@ class Machine {
   // are served only where run() begins, so that what happens depends on nothing but the guest and the caller.
   bool (*boundary)(void* context, Vcpu& vcpu) = nullptr;
   void* boundary_context = nullptr;
+  bool stop_at_delivery =
+      false;  // run() also comes back where an exception or interrupt was delivered, before the handler
   const u64* virtual_tsc = nullptr;  // what takes the place of the host's time-stamp counter
   u64 virtual_random = 0;            // state of RDRAND and RDSEED; 0: the host's randomness
 
@@ -70,6 +72,9 @@ enum class RunExit : u8 { kStopped, kShutdown /* triple fault */, kInternalError
 
 /// Run a vCPU on this thread until the host asks for a stop (kAttnStop), or it shuts down.
 RunExit run(Vcpu& vcpu);
+
+/// Exceptions, interrupts and NMIs delivered so far.
+u64 deliveries(const Vcpu& vcpu);
 
 /// Empty the code cache in an exclusive section. On the vCPU's thread, between blocks; no block number is good
 /// afterwards.

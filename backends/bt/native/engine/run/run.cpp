@@ -211,6 +211,15 @@ bool hits_code_breakpoint(Vcpu& v, bool held_off, bool& single) {
   return true;
 }
 
+/// Virtual interrupts are both enabled and pending at the beginning of an instruction, which only IRET and a task
+/// switch bring about: #GP(0), by which a monitor of V8086 mode comes to deliver what is pending. Source: SDM, "Class
+/// 2-Maskable Hardware Interrupt Handling in Virtual-8086 Mode Using the Virtual Interrupt Mechanism".
+bool virtual_interrupt_due(const Vcpu& v) {
+  constexpr u64 kBoth = kFlagVIF | kFlagVIP;
+  if ((v.rflags & kBoth) != kBoth || v.cpl != 3 || (v.rflags & kFlagIOPL) == kFlagIOPL) return false;
+  return (v.cr4 & (v.v8086() ? kCr4VME : kCr4PVI)) != 0;
+}
+
 void note_translation(Vcpu& v, const Translator& translator, u32 index) {
   v.count(Counter::kBlocks);
   v.count(translator.why_ended());
@@ -292,6 +301,13 @@ class InsideScope {
 
 }  // namespace
 
+u64 deliveries(const Vcpu& v) {
+  u64 sum = 0;
+  for (const Counter c : {Counter::kExceptions, Counter::kInterrupts, Counter::kNmis})
+    sum += v.counters[static_cast<unsigned>(c)];
+  return sum;
+}
+
 void flush_code(Vcpu& v) {
   v.count(Counter::kCodeFlushes);
   VcpuSync& sync = v.machine->sync;
@@ -320,6 +336,7 @@ RunExit run(Vcpu& v) {
   u64 random = (options.stress_seed + v.index) * 0x9e3779b97f4a7c15ull | 1;
 
   Machine& machine = *v.machine;
+  const u64 delivered = deliveries(v);
   for (bool began = false;; began = true) {
     if (stress(random, options.stress_flush_tlb)) tlb_flush_all(v);
     if (stress(random, options.stress_flush_code)) v.request(kAttnFlush);
@@ -355,6 +372,7 @@ RunExit run(Vcpu& v) {
       continue;
     }
 
+    if (machine.stop_at_delivery && deliveries(v) != delivered) return RunExit::kStopped;
     const bool step = (v.rflags & kFlagTF) != 0;
     const bool held = in_shadow || machine.boundary;
     const bool shadow_step = held && v.attention.load(std::memory_order_relaxed) != 0;
@@ -368,6 +386,10 @@ RunExit run(Vcpu& v) {
       if (!bounce_next && hits_code_breakpoint(v, held_off, single)) continue;
       resume = (v.rflags & kFlagRF) != 0;
       v.rflags &= ~kFlagRF;
+    }
+    if (virtual_interrupt_due(v)) {
+      v.raise(kGP, 0);
+      continue;
     }
     const u64 mode =
         v.mode | (single ? u64{kModeSingle} : (careful ? u64{kModeCareful} : 0)) | (bounce_next ? u64{kModeBounce} : 0);

@@ -5,7 +5,7 @@ namespace rz::verify {
 
 u8 zeros_of(u64 value) { return value ? static_cast<u8>(__builtin_ctzll(value)) : 63; }
 
-void State::forget_all(u32 at) {
+void State::forget_all(u32 at) {  // but for made_until_: values from before may be put back
   for (unsigned s = 0; s < kSlots; s++) {
     slot[s] = Value{};
     slot[s].id = slot[s].base = met_at(at, s);
@@ -29,7 +29,10 @@ void State::drop_derived(u32 id, unsigned except) {
 
 Value& State::define(unsigned s, u32 at) {
   const u32 id = made_at(at, s);
-  drop_derived(id, s);
+  if (id < made_until_)
+    drop_derived(id, s);
+  else
+    made_until_ = id + 1;
   slot[s] = Value{};
   slot[s].id = slot[s].base = id;
   slot[s].known = true;
@@ -46,6 +49,7 @@ void State::define_constant(unsigned s, u32 at, u64 value) {
 
 bool State::merge(const State& other, u32 at, bool widen) {
   bool changed = false;
+  if (made_until_ < other.made_until_) made_until_ = other.made_until_;
   for (unsigned s = 0; s < kSlots; s++) {
     Value& a = slot[s];
     const Value& b = other.slot[s];

@@ -10,6 +10,12 @@ target_link_libraries(engine_diff_test PRIVATE ringzero_diff)
 target_compile_options(engine_diff_test PRIVATE -Wall -Wextra -Wno-missing-field-initializers)
 add_test(NAME engine_diff COMMAND engine_diff_test)
 
+# What a CPUID profile does not report is executed, and must be #UD.
+add_executable(engine_profile_test test/diff/profile_main.cpp)
+target_link_libraries(engine_profile_test PRIVATE ringzero_diff)
+target_compile_options(engine_profile_test PRIVATE -Wall -Wextra -Wno-missing-field-initializers)
+add_test(NAME engine_profile COMMAND engine_profile_test)
+
 # Not a test program: it runs until one has seen enough.
 add_executable(engine_fuzz test/diff/fuzz_main.cpp test/diff/shrink.cpp test/diff/write_guest.cpp)
 target_link_libraries(engine_fuzz PRIVATE ringzero_diff)

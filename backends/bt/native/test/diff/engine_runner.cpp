@@ -76,7 +76,7 @@ class Watch {
 
 class EngineRunner final : public Runner {
  public:
-  EngineRunner(const EngineOptions& options, u8 ring) : ring_(ring) {
+  EngineRunner(const EngineOptions& options, u8 ring, const char* cpu) : ring_(ring) {
     low_ = map(kLowBytes);
     high_ = map(kHighBytes);
     machine_.options = options;
@@ -85,7 +85,7 @@ class EngineRunner final : public Runner {
     bool good = memory_.add({0, kLowBytes, low_, false}) && memory_.add({kHighBase, kHighBytes, high_, false});
     machine_.memory = &memory_;
     machine_.tsc_hz = tsc_hz();
-    good = good && cpuid_profile("host", 1, machine_.tsc_hz, profile_);
+    good = good && cpuid_profile(cpu, 1, machine_.tsc_hz, profile_);
     machine_.cpuid = &profile_;
     vcpu_ = vcpu_create(machine_, 0);
     machine_.vcpus.push_back(vcpu_);
@@ -265,8 +265,8 @@ class EngineRunner final : public Runner {
 
 }  // namespace
 
-Runner* make_engine_runner(const EngineOptions& options, unsigned ring) {
-  return new EngineRunner(options, static_cast<u8>(ring));
+Runner* make_engine_runner(const EngineOptions& options, unsigned ring, const char* cpu) {
+  return new EngineRunner(options, static_cast<u8>(ring), cpu);
 }
 
 }  // namespace rz::diff

@@ -79,7 +79,8 @@ class Runner {
 Runner* make_native_runner();
 /// @param options  the engine's switches; none may change what comes out
 /// @param ring     privilege level of the cases, 3 or 0
-Runner* make_engine_runner(const EngineOptions& options, unsigned ring = 3);
+/// @param cpu      CPUID profile; must be one that this host can have
+Runner* make_engine_runner(const EngineOptions& options, unsigned ring = 3, const char* cpu = "host");
 
 /// What differs between two outcomes of a case, empty when nothing does. At a fault, flags that the rest of the
 /// case overwrites unread may differ: the translator does not keep dead flags, and restarting makes them good.

@@ -15,7 +15,7 @@ add_executable(kvm_guest_test ${GUEST_RUNNER_DIR}/kvm_main.cpp)
 target_link_libraries(kvm_guest_test PRIVATE ringzero_guest_programs pthread)
 target_compile_options(kvm_guest_test PRIVATE -Wall -Wextra)
 
-# The same programs in lockstep: as it ships against one instruction a block.
+# The same programs in lockstep: as it ships against one instruction a block, or against the host's KVM.
 add_executable(engine_step_test test/guests/lockstep_main.cpp)
-target_link_libraries(engine_step_test PRIVATE ringzero_guest_programs ringzero_engine_core pthread)
+target_link_libraries(engine_step_test PRIVATE ringzero_guest_programs ringzero_twin ringzero_engine_core pthread)
 target_compile_options(engine_step_test PRIVATE -Wall -Wextra -Wno-missing-field-initializers)
