@@ -7,7 +7,7 @@ import { type NativeVmOptions, toNativeOptions } from "@ringzero/native";
 export const CAPABILITIES: BackendCapabilities = {
   maxVcpus: 8,
   maxMemoryBytes: 64 * 2 ** 30,
-  cpuProfiles: ["x86-64-v2", "x86-64-v3", "host", "x86-64-v1"],
+  cpuProfiles: ["x86-64-v2", "x86-64-v3", "x86-64-v2-aibrs", "x86-64-v3-aibrs", "host", "x86-64-v1"],
   saveState: true,
   dirtyLog: false,
   debug: false,

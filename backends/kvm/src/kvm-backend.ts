@@ -3,7 +3,7 @@
 import { type Backend, type BackendReport, type ExitHandler, type Vm, type VmConfig } from "@ringzero/api";
 import { KvmVm } from "./kvm-vm.js";
 import { type KvmProbe, nativeAddon } from "./native-parts.js";
-import { capabilitiesFor } from "./vm-config.js";
+import { capabilitiesFor, refusedProfiles } from "./vm-config.js";
 
 /** Runs x86 machines on /dev/kvm. Linux on x86-64 only. */
 export class KvmBackend implements Backend {
@@ -17,6 +17,7 @@ export class KvmBackend implements Backend {
       available: failure === "",
       reason: failure === "" ? "/dev/kvm opens and makes machines" : failure,
       capabilities: capabilitiesFor(probe),
+      refusedProfiles: refusedProfiles(probe),
       calibratedInstructionsPerSecond: null,
       claimsHardware: true,
     };
@@ -32,14 +33,12 @@ function examine(): KvmProbe {
     return {
       failure: `KVM is of Linux on x86-64, and this is ${process.platform} on ${process.arch}`,
       maxVcpus: 0,
-      v1: false,
-      v2: false,
-      v3: false,
+      profiles: {},
     };
   }
   try {
     return nativeAddon().probe();
   } catch (error) {
-    return { failure: error instanceof Error ? error.message : String(error), maxVcpus: 0, v1: false, v2: false, v3: false };
+    return { failure: error instanceof Error ? error.message : String(error), maxVcpus: 0, profiles: {} };
   }
 }

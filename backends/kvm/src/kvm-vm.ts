@@ -10,7 +10,7 @@ import {
 } from "@ringzero/api";
 import { Command, EngineVm, hostCall, toNativeOptions } from "@ringzero/native";
 import { nativeAddon } from "./native-parts.js";
-import { capabilitiesFor, ENGINE_OPTIONS } from "./vm-config.js";
+import { capabilitiesFor, ENGINE_OPTIONS, refusedProfiles } from "./vm-config.js";
 
 const MAX_BREAKPOINTS = 4;
 const DEBUG_BYTES = 8 + 8 * MAX_BREAKPOINTS; // DebugImage in native/engine/commands.cpp
@@ -36,7 +36,12 @@ export class KvmVm extends EngineVm {
     if (probe.failure !== "")
       throw new RingzeroError("VM_HOST_FAILURE", `cannot create the machine ${config.name} on KVM: ${probe.failure}`);
     const capabilities = capabilitiesFor(probe);
-    const options = toNativeOptions(config, { backend: "kvm", capabilities, engineOptions: ENGINE_OPTIONS });
+    const options = toNativeOptions(config, {
+      backend: "kvm",
+      capabilities,
+      refusedProfiles: refusedProfiles(probe),
+      engineOptions: ENGINE_OPTIONS,
+    });
     return EngineVm.ready(new KvmVm("kvm", config, handler, options, nativeAddon));
   }
 

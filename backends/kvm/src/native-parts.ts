@@ -7,10 +7,8 @@ export interface KvmProbe {
   /** Why KVM cannot be used here and what to do about it; empty when it can. */
   readonly failure: string;
   readonly maxVcpus: number;
-  /** Whether it honours the CPU profiles x86-64-v1, -v2 and -v3 whole. */
-  readonly v1: boolean;
-  readonly v2: boolean;
-  readonly v3: boolean;
+  /** By CPU profile, best first: the features of it that this KVM lacks, in words; empty when it has them all. */
+  readonly profiles: Readonly<Record<string, string>>;
 }
 
 interface KvmAddon extends NativeAddon {

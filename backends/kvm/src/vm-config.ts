@@ -11,11 +11,13 @@ export const ENGINE_OPTIONS: Readonly<Record<string, "number" | "boolean" | "str
 };
 
 /** @param probe  what the host's KVM says */
-export function capabilitiesFor({ maxVcpus, v1, v2, v3 }: KvmProbe): BackendCapabilities {
+export function capabilitiesFor({ maxVcpus, profiles }: KvmProbe): BackendCapabilities {
+  const named = Object.keys(profiles).filter((name) => profiles[name] === "");
+  const leastOnly = named.every((name) => name === "x86-64-v1");
   return {
     maxVcpus: Math.min(maxVcpus, LINK_MAX_VCPUS),
     maxMemoryBytes: 64 * 2 ** 30,
-    cpuProfiles: [...(v2 ? ["x86-64-v2"] : []), ...(v3 ? ["x86-64-v3"] : []), "host", ...(v1 ? ["x86-64-v1"] : [])],
+    cpuProfiles: leastOnly ? ["host", ...named] : [...named, "host"],
     saveState: true,
     dirtyLog: true,
     debug: true,
@@ -23,4 +25,10 @@ export function capabilitiesFor({ maxVcpus, v1, v2, v3 }: KvmProbe): BackendCapa
     msi: true,
     memorySharing: true,
   };
+}
+
+/** Why each named CPU profile that this KVM does not give is missing. */
+export function refusedProfiles({ profiles }: KvmProbe): Readonly<Record<string, string>> {
+  const lacking = Object.entries(profiles).filter(([, lacks]) => lacks !== "");
+  return Object.fromEntries(lacking.map(([name, lacks]) => [name, `this host's KVM lacks ${lacks}`]));
 }

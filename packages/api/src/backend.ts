@@ -53,6 +53,8 @@ export interface BackendReport {
   readonly calibratedInstructionsPerSecond: number | null;
   /** How that figure came about, or why there is none; core says so when it measures. */
   readonly calibrationNote?: string;
+  /** CPU profiles that this engine gives on other hosts, and why not here, naming the feature that is missing. Default: none. */
+  readonly refusedProfiles?: Readonly<Record<string, string>>;
   /**
    * Says that the host's processor itself runs the guest, ring 0 included. `auto` believes it only after measuring: a host may answer
    * every call and emulate ring 0 in software. Default: false.

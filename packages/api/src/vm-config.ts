@@ -10,6 +10,8 @@ export interface VmLimits {
   /** The backend's name, for messages. */
   readonly backend: string;
   readonly capabilities: BackendCapabilities;
+  /** `BackendReport.refusedProfiles`. */
+  readonly refusedProfiles?: Readonly<Record<string, string>>;
   /** Memory ranges at most. Default: 32. */
   readonly maxRanges?: number;
 }
@@ -28,9 +30,10 @@ export function checkVmConfig(config: VmConfig, limits: VmLimits): void {
   const { backend, capabilities } = limits;
   checkVcpus(config.vcpus, limits);
   if (!capabilities.cpuProfiles.includes(config.cpuProfile)) {
+    const why = limits.refusedProfiles?.[config.cpuProfile];
     throw new RingzeroError(
       "VM_UNSUPPORTED",
-      `CPU profile ${config.cpuProfile} is unknown to the ${backend} backend; use one of ${capabilities.cpuProfiles.join(", ")}`,
+      `CPU profile ${config.cpuProfile} is ${why === undefined ? `unknown to the ${backend} backend` : `not possible: ${why}`}; use one of ${capabilities.cpuProfiles.join(", ")}`,
     );
   }
   checkMemory(config, limits);

@@ -31,8 +31,10 @@ function described(report: BackendReport): string {
   if (available) {
     const { maxVcpus, maxMemoryBytes, cpuProfiles } = capabilities;
     const claims = CLAIMS.filter(([key]) => capabilities[key]).map(([, text]) => text);
+    const refused = Object.entries(report.refusedProfiles ?? {}).map(([profile, why]) => `no ${profile}: ${why}`);
     lines.push(
       `up to ${maxVcpus} vCPU${maxVcpus === 1 ? "" : "s"}, ${formatSize(maxMemoryBytes)} of memory; CPU profiles ${cpuProfiles.join(", ")}`,
+      ...refused,
       `can: ${claims.length > 0 ? claims.join(", ") : "none of the optional capabilities"}`,
       speed === null
         ? `ring 0: ${calibrationNote ?? "not measured"}`

@@ -2,7 +2,8 @@
 #include "binding/vm_object.h"
 #include "engine/host_kvm.h"
 
-/// { failure, maxVcpus, v1, v2, v3 }: `failure` says why KVM cannot be used here and what to do; empty: it can.
+/// { failure, maxVcpus, profiles }: `failure` says why KVM cannot be used here and what to do; empty: it can.
+/// `profiles` has for each named CPU profile the features that this KVM lacks; empty: it has them all.
 static Napi::Value probe(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   rz::kvm::HostKvm about;
@@ -12,9 +13,11 @@ static Napi::Value probe(const Napi::CallbackInfo& info) {
   napi_set_named_property(env, object, "failure",
                           Napi::String::New(env, found.ok() ? std::string() : rz::kvm::describe(found)));
   napi_set_named_property(env, object, "maxVcpus", Napi::Number::New(env, about.max_vcpus));
-  napi_set_named_property(env, object, "v1", Napi::Boolean::New(env, about.v1));
-  napi_set_named_property(env, object, "v2", Napi::Boolean::New(env, about.v2));
-  napi_set_named_property(env, object, "v3", Napi::Boolean::New(env, about.v3));
+  napi_value profiles;
+  napi_create_object(env, &profiles);
+  for (size_t i = 0; i < std::size(rz::kvm::kNamedProfiles); ++i)
+    napi_set_named_property(env, profiles, rz::kvm::kNamedProfiles[i], Napi::String::New(env, about.lacks[i]));
+  napi_set_named_property(env, object, "profiles", profiles);
   return Napi::Value(env, object);
 }
 

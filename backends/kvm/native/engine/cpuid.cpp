@@ -6,12 +6,16 @@
 #include <string.h>
 
 #include <algorithm>
+#include <iterator>
+#include <string>
+
+#include "cpuid/cpuid_features.h"
 
 namespace rz::kvm {
 
 namespace {
 
-constexpr u32 kMostLeaves = 256;
+constexpr u32 kMostLeaves = 256, kMostNamed = 4;
 
 /// struct kvm_cpuid2 with room: a header of 8 bytes, then entries.
 struct Leaves {
@@ -36,28 +40,29 @@ constexpr Span kSpans[] = {
 enum Register { kEax, kEbx, kEcx, kEdx };
 
 /// A feature word of the profile, where CPUID has it, and the bits that KVM gives whatever it lists: by its own chips
-/// (x2APIC, TSC deadline, hypervisor bit), or because they promise the absence of a fault.
+/// (x2APIC, TSC deadline, hypervisor bit), or because they promise the absence of a fault. Automatic IBRS is none of
+/// those: a guest switches it on in EFER, which such a KVM refuses.
 struct FeatureWord {
-  const char* name;
-  u32 CpuidProfile::*word;
+  Word word;
   u32 leaf, subleaf;
   Register reg;
+  const char* place;
   u32 always;
 };
 constexpr FeatureWord kWords[] = {
-    {"a feature of the CPU profile in CPUID 1.ECX, which this KVM lacks", &CpuidProfile::f1_ecx, 1, 0, kEcx,
-     1u << 21 | 1u << 24 | 1u << 31},
-    {"a feature of the CPU profile in CPUID 1.EDX, which this KVM lacks", &CpuidProfile::f1_edx, 1, 0, kEdx, 0},
-    {"a feature of the CPU profile in CPUID 7.EBX, which this KVM lacks", &CpuidProfile::f7_ebx, 7, 0, kEbx, 0},
-    {"a feature of the CPU profile in CPUID 7.ECX, which this KVM lacks", &CpuidProfile::f7_ecx, 7, 0, kEcx, 0},
-    {"a feature of the CPU profile in CPUID 7.EDX, which this KVM lacks", &CpuidProfile::f7_edx, 7, 0, kEdx, 0},
-    {"a feature of the CPU profile in CPUID 7.1.EAX, which this KVM lacks", &CpuidProfile::f7_1_eax, 7, 1, kEax, 0},
-    {"a feature of the CPU profile in CPUID D.1.EAX, which this KVM lacks", &CpuidProfile::xd1_eax, 0xd, 1, kEax, 0},
-    {"a feature of the CPU profile in CPUID 80000001.ECX, which this KVM lacks", &CpuidProfile::x1_ecx, 0x80000001, 0,
-     kEcx, 1u << 8 | 1u << 22},
-    {"a feature of the CPU profile in CPUID 80000001.EDX, which this KVM lacks", &CpuidProfile::x1_edx, 0x80000001, 0,
-     kEdx, 0},
+    {Word::kF1Ecx, 1, 0, kEcx, "1.ECX", 1u << 21 | 1u << 24 | 1u << 31},
+    {Word::kF1Edx, 1, 0, kEdx, "1.EDX", 0},
+    {Word::kF7Ebx, 7, 0, kEbx, "7.EBX", 0},
+    {Word::kF7Ecx, 7, 0, kEcx, "7.ECX", 0},
+    {Word::kF7Edx, 7, 0, kEdx, "7.EDX", 0},
+    {Word::kF71Eax, 7, 1, kEax, "7.1.EAX", 0},
+    {Word::kXd1Eax, 0xd, 1, kEax, "D.1.EAX", 0},
+    {Word::kX1Ecx, 0x80000001, 0, kEcx, "80000001.ECX", 1u << 8 | 1u << 22},
+    {Word::kX1Edx, 0x80000001, 0, kEdx, "80000001.EDX", 0},
+    {Word::kX8Ebx, 0x80000008, 0, kEbx, "80000008.EBX", 1u << 2 | 1u << 26 | 1u << 29},
+    {Word::kX21Eax, 0x80000021, 0, kEax, "80000021.EAX", 1u << 0 | 1u << 2 | 1u << 6 | 1u << 29},
 };
+static_assert(std::size(kWords) == static_cast<size_t>(Word::kCount), "every word of the profiles is looked at");
 
 u32 bits_for(u32 n) {  // smallest k with 2^k >= n
   u32 k = 0;
@@ -109,19 +114,24 @@ Outcome host_leaves(int kvm, u32 index, u32 vcpus, std::vector<kvm_cpuid_entry2>
   return {};
 }
 
+std::string feature_name(const FeatureWord& word, int bit) {
+  const std::string place = std::string("CPUID ") + word.place + " bit " + std::to_string(bit);
+  for (const FeatureRow& row : kFeatureRows) {
+    if (row.word == word.word && row.bit == bit) return std::string(row.name) + " (" + place + ")";
+  }
+  return place;  // of those that AMD repeats from leaf 1, say
+}
+
 u32 of(const kvm_cpuid_entry2& entry, Register reg) {
   return reg == kEax ? entry.eax : reg == kEbx ? entry.ebx : reg == kEcx ? entry.ecx : entry.edx;
 }
 
 }  // namespace
 
-bool honours(int kvm, const char* name) {
-  CpuidProfile profile;
-  return cpuid_profile(name, 1, 1'000'000'000, profile) && check_profile(kvm, profile).ok();
-}
-
-Outcome check_profile(int kvm, const CpuidProfile& profile) {
+Outcome lacks(int kvm, const CpuidProfile& profile, std::string& what) {
   Leaves leaves;
+  what.clear();
+  u32 missing = 0;
   if (Outcome asked = call(kvm, kGetSupportedCpuid, &leaves); !asked.ok()) return asked;
   for (const FeatureWord& word : kWords) {
     u32 has = word.always;
@@ -129,16 +139,29 @@ Outcome check_profile(int kvm, const CpuidProfile& profile) {
       const kvm_cpuid_entry2& entry = leaves.entry[i];
       if (entry.function == word.leaf && entry.index == word.subleaf) has |= of(entry, word.reg);
     }
-    if ((profile.*word.word & ~has) != 0) return Outcome::failed(word.name, EINVAL);
+    for (u32 rest = feature_word(profile, static_cast<u32>(word.word)) & ~has; rest != 0; rest &= rest - 1) {
+      if (++missing <= kMostNamed) what += (what.empty() ? "" : ", ") + feature_name(word, __builtin_ctz(rest));
+    }
   }
+  if (missing > kMostNamed) what += " and " + std::to_string(missing - kMostNamed) + " more";
   return {};
+}
+
+std::string lacks(int kvm, const char* name) {
+  CpuidProfile profile;
+  std::string what;
+  if (!cpuid_profile(name, 1, 1'000'000'000, profile)) return "a profile of that name";
+  if (Outcome asked = lacks(kvm, profile, what); !asked.ok()) return describe(asked);
+  return what;
 }
 
 Outcome cpuid_leaves(int kvm, const char* name, u32 index, u32 vcpus, u64 tsc_hz, std::vector<kvm_cpuid_entry2>& out) {
   if (strcmp(name, "host") == 0) return host_leaves(kvm, index, vcpus, out);
   CpuidProfile profile;
   if (!cpuid_profile(name, vcpus, tsc_hz, profile)) return Outcome::failed("CPU profile of an unknown name", EINVAL);
-  if (Outcome checked = check_profile(kvm, profile); !checked.ok()) return checked;
+  std::string lacking;
+  if (Outcome asked = lacks(kvm, profile, lacking); !asked.ok()) return asked;
+  if (!lacking.empty()) return Outcome::failed("CPU profile with a feature that this KVM lacks", EINVAL);
   const CpuidView view = {profile, index, 0, true, 1, true};
   const u32 max_basic = cpuid_leaf(view, 0, 0).eax, max_extended = cpuid_leaf(view, 0x80000000, 0).eax;
   out.clear();

@@ -1,6 +1,7 @@
 // What the guest's CPUID reports on KVM.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "cpuid/cpuid_profile.h"
@@ -16,11 +17,11 @@ namespace rz::kvm {
 Outcome cpuid_leaves(int kvm, const char* profile, u32 index, u32 vcpus, u64 tsc_hz,
                      std::vector<kvm_cpuid_entry2>& out);
 
-/// Whether KVM here has all that a profile promises; else EINVAL by the profile's first word that it lacks.
-Outcome check_profile(int kvm, const CpuidProfile& profile);
+/// The features that a profile promises and KVM here lacks, by name, for people; empty: it has them all.
+Outcome lacks(int kvm, const CpuidProfile& profile, std::string& what);
 
-/// The same by name.
-bool honours(int kvm, const char* name);
+/// The same by the profile's name, a failure to ask included.
+std::string lacks(int kvm, const char* name);
 
 /// Give a vCPU its leaves.
 Outcome set_cpuid(int vcpu, const std::vector<kvm_cpuid_entry2>& leaves);

@@ -84,9 +84,7 @@ Outcome probe_kvm(HostKvm& about) {
   int vm = -1;
   if (Outcome made = call(kvm.get(), kCreateVm, u64{0}, &vm); !made.ok()) return made;
   Fd closed(vm);
-  about.v1 = honours(kvm.get(), "x86-64-v1");
-  about.v2 = honours(kvm.get(), "x86-64-v2");
-  about.v3 = honours(kvm.get(), "x86-64-v3");
+  for (size_t i = 0; i < std::size(kNamedProfiles); ++i) about.lacks[i] = lacks(kvm.get(), kNamedProfiles[i]);
   return {};
 }
 

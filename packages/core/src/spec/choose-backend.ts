@@ -104,7 +104,7 @@ async function measuredToChoose(fit: readonly BackendReport[], probes: BackendPr
 }
 
 /** Why a backend cannot run this machine; empty when it can. */
-export function misfits(needs: BackendNeeds, { name, capabilities }: BackendReport): SpecProblem[] {
+export function misfits(needs: BackendNeeds, { name, capabilities, refusedProfiles }: BackendReport): SpecProblem[] {
   const problems: SpecProblem[] = [];
   const over = (path: string, message: string) => problems.push({ path, code: "over-capability", message });
   if (needs.cpus > capabilities.maxVcpus)
@@ -116,9 +116,12 @@ export function misfits(needs: BackendNeeds, { name, capabilities }: BackendRepo
     );
   }
   if (needs.cpuProfile !== undefined && !capabilities.cpuProfiles.includes(needs.cpuProfile)) {
+    const why = refusedProfiles?.[needs.cpuProfile];
     over(
       "cpuProfile",
-      `backend ${name} has no CPU profile ${needs.cpuProfile}${suggestion(needs.cpuProfile, capabilities.cpuProfiles)}`,
+      why !== undefined
+        ? `backend ${name} cannot give the CPU profile ${needs.cpuProfile}: ${why}; use one of ${capabilities.cpuProfiles.join(", ")}`
+        : `backend ${name} has no CPU profile ${needs.cpuProfile}${suggestion(needs.cpuProfile, capabilities.cpuProfiles)}`,
     );
   }
   return problems;

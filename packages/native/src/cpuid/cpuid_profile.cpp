@@ -16,7 +16,7 @@ constexpr u8 kPhysBits = 46;           // pure engine quantity: page tables are 
 constexpr u32 kMaxBasic = 0x16, kMaxBasicAmd = 0xd, kMaxExtended = 0x80000021;
 constexpr u32 kHypervisorBase = 0x40000000;
 
-constexpr u32 kF7Pku = 1u << 3;
+constexpr u32 kF7Pku = 1u << 3, kX21Aibrs = 1u << 8;
 
 u32* word_of(CpuidProfile& p, Word w) {
   switch (w) {
@@ -268,7 +268,7 @@ CpuidResult host_cpuid(u32 leaf, u32 subleaf) {
 bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
   char base[16] = {};
   unsigned n = 0;
-  for (; n + 1 < sizeof base && name[n] && name[n] != '+'; ++n) base[n] = name[n];
+  for (; n + 1 < sizeof base && name[n] && name[n] != '+' && !text_begins(name + n, "-aibrs"); ++n) base[n] = name[n];
   Since level;
   if (equal_text(base, "x86-64-v1"))
     level = kV1;
@@ -280,13 +280,15 @@ bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
     level = kHost;
   else
     return false;
-  bool la57 = false, pku = false;
+  bool la57 = false, pku = false, no_aibrs = false;
   for (const char* rest = name + n; *rest;) {
     unsigned taken;
     if (text_begins(rest, "+la57"))
       la57 = true, taken = 5;
     else if (text_begins(rest, "+pku"))
       pku = true, taken = 4;
+    else if (text_begins(rest, "-aibrs"))
+      no_aibrs = true, taken = 6;
     else
       return false;
     rest += taken;
@@ -341,10 +343,16 @@ bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out) {
     }
   }
   if (la57) out.f7_ecx |= 1u << 16;
+  if (no_aibrs) out.x21_eax &= ~kX21Aibrs;
   out.cr4 = allowed_cr4(out);
   out.efer = kEferSCE | kEferLME | kEferLMA | kEferNXE;
-  if (out.x21_eax >> 8 & 1) out.efer |= kEferAIBRSE;
+  if (out.x21_eax & kX21Aibrs) out.efer |= kEferAIBRSE;
   return true;
+}
+
+u32 feature_word(const CpuidProfile& profile, u32 word) {
+  CpuidProfile copy = profile;
+  return *word_of(copy, static_cast<Word>(word));
 }
 
 CpuidResult cpuid_leaf(const CpuidView& vcpu, u32 leaf, u32 subleaf) {

@@ -40,10 +40,15 @@ struct CpuidProfile {
 /// it adds 5-level paging, which no profile has by itself: kernels that find it use it, and every page walk takes a
 /// step more. "+pku" adds protection keys to a profile with XSAVE. They are emulated; but `host` has them by itself
 /// only where the processor does, so that a machine with that profile may move to KVM, and the named levels never do.
+/// "-aibrs" takes AMD's automatic IBRS away, which many a KVM does not give.
 /// @param vcpus   processors of the machine, 1..255
 /// @param tsc_hz  see tsc_hz()
 /// @returns false for an unknown name
 [[nodiscard]] bool cpuid_profile(const char* name, u32 vcpus, u64 tsc_hz, CpuidProfile& out);
+
+/// One of a profile's feature words, by its place in CPUID; see FeatureRow in cpuid_features.h for the names of its
+/// bits.
+[[nodiscard]] u32 feature_word(const CpuidProfile& profile, u32 word);
 
 /// What CPUID depends on besides the profile.
 struct CpuidView {

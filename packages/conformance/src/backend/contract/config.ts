@@ -1,7 +1,7 @@
 // What a backend says of itself, and what it refuses before anything starts.
 
 import assert from "node:assert/strict";
-import type { VmConfig } from "@ringzero/api";
+import { RingzeroError, type VmConfig } from "@ringzero/api";
 import type { ContractCase } from "../contract-case.js";
 import { program } from "../program.js";
 import type { Stage } from "../stage.js";
@@ -14,7 +14,7 @@ const IDLE = program(16, "jmp .");
 async function refuses(
   stage: Stage,
   more: Partial<VmConfig>,
-  how: typeof RangeError | typeof UNSUPPORTED,
+  how: typeof RangeError | typeof UNSUPPORTED | ((error: unknown) => boolean),
   what: string,
 ): Promise<void> {
   const attempt = async (): Promise<void> => {
@@ -70,6 +70,20 @@ export const CONFIG_CASES: readonly ContractCase[] = [
     async run(stage) {
       await refuses(stage, { cpuProfile: "z80" }, UNSUPPORTED, "a profile that does not exist");
       await refuses(stage, { options: { "no-such-option": 1 } }, UNSUPPORTED, "an option that does not exist");
+    },
+  },
+  {
+    id: "config/refused-profiles",
+    title: "refuses a CPU profile that this host cannot give, and names what is missing",
+    async run(stage) {
+      const { refusedProfiles = {}, capabilities } = stage.report;
+      for (const [cpuProfile, why] of Object.entries(refusedProfiles)) {
+        assert.ok(!capabilities.cpuProfiles.includes(cpuProfile), `${cpuProfile} is both claimed and refused`);
+        assert.ok(why.length > 0, `why ${cpuProfile} is refused`);
+        const named = (error: unknown): boolean =>
+          error instanceof RingzeroError && error.code === "VM_UNSUPPORTED" && error.message.includes(why);
+        await refuses(stage, { cpuProfile }, named, cpuProfile);
+      }
     },
   },
   {
