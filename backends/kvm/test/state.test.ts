@@ -113,6 +113,34 @@ describe("the saved state of the kvm backend", () => {
     }
   });
 
+  it("keeps where channel 0 of the 8254 is in its period, by a load that takes as long", async () => {
+    const vm = await romMachine(COUNT, () => undefined);
+    try {
+      const state = await vm.saveState();
+      const pit = parts(state).get("IRQC0")!.subarray(264); // docs/state-format.md, "8254"
+      const view = new DataView(pit.buffer, pit.byteOffset, pit.byteLength);
+      const elapsed = 30_000; // 25 ms of 50
+      view.setUint32(0, 59_659, true);
+      pit.set([3, 3, 0, 3, 2, 0, 1], 9); // read and write by two bytes, mode 2, GATE
+      view.setBigInt64(16, BigInt(elapsed), true);
+      view.setUint32(92, 1, true); // it was given a count
+      for (let round = 0; round < 3; round += 1) {
+        const began = performance.now();
+        await vm.loadState(state);
+        assert.ok(performance.now() - began >= 25, "KVM begins a period when it is given the 8254");
+        const saved = parts(await vm.saveState())
+          .get("IRQC0")!
+          .subarray(264);
+        const ticks = Number(new DataView(saved.buffer, saved.byteOffset).getBigInt64(16, true));
+        const sinceTicks = ((performance.now() - began) * 1_193_182) / 1000;
+        assert.ok(ticks >= elapsed && ticks <= sinceTicks + 2, `${ticks} ticks of the period, or of a later one`);
+        assert.equal(saved[11], 0, "nothing is left of how this is known");
+      }
+    } finally {
+      await vm.dispose();
+    }
+  });
+
   it("is refused when it is damaged, newer or of another machine, and then nothing has changed", async () => {
     const vm = await romMachine(COUNT, () => undefined);
     try {

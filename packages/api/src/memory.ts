@@ -14,7 +14,8 @@ export interface GuestMemory {
   /** Bytes of RAM and ROM in all. */
   readonly sizeBytes: number;
   /**
-   * A zero-copy view.
+   * A zero-copy view. It is of one VM: once the machine has moved to another backend it is empty (length 0; `set` throws a TypeError, and
+   * `fs.read` into it reads nothing), so a device takes its views anew after `resume`.
    * @param at         first byte
    * @param sizeBytes  1 .. 2^32; the range must lie in one memory range
    * @throws RangeError when any byte is not RAM or ROM

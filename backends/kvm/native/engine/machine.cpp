@@ -167,11 +167,21 @@ Outcome Machine::get_chips(KvmChips& chips) {
 }
 
 Outcome Machine::set_chips(const KvmChips& chips) {
+  if (Outcome set = set_interrupt_chips(chips); !set.ok()) return set;
+  return set_pit(chips.pit);
+}
+
+Outcome Machine::set_pit(const kvm_pit_state2& pit) {
+  kvm_pit_state2 copy = pit;
+  return call(vm_.get(), kSetPit2, &copy);
+}
+
+Outcome Machine::set_interrupt_chips(const KvmChips& chips) {
   KvmChips copy = chips;
   for (kvm_irqchip* chip : {&copy.pic[0], &copy.pic[1], &copy.ioapic}) {
     if (Outcome set = call(vm_.get(), kSetIrqchip, chip); !set.ok()) return set;
   }
-  return call(vm_.get(), kSetPit2, &copy.pit);
+  return {};
 }
 
 Outcome Machine::reset() {

@@ -59,6 +59,8 @@ class Machine {
   /// All that the kernel knows of the machine, and the kernel's clock. While no vCPU runs.
   Outcome get_chips(KvmChips& chips);
   Outcome set_chips(const KvmChips& chips);
+  Outcome set_interrupt_chips(const KvmChips& chips);  // without the 8254
+  Outcome set_pit(const kvm_pit_state2& pit);
   /// @param tsc  the host's counter at the moment at which the clock was read
   Outcome get_clock(u64& ns, u64& tsc);
   Outcome set_clock(u64 ns);

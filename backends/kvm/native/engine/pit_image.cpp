@@ -13,6 +13,17 @@ u64 scale(u64 value, u64 to, u64 from) { return static_cast<u64>(static_cast<uns
 
 bool periodic(u8 mode) { return mode == 2 || mode == 3; }
 
+constexpr u8 kLowThenHigh = 3, kHighNext = 4;  // access by two bytes; the second is awaited
+
+/// KVM does not tell when channel 0 was loaded. But the guest's own loads by two bytes leave the low one in
+/// write_latch, and KVM hands back count_load_time of this channel as it was set: while write_latch is the low byte's
+/// complement, which no load leaves there, the count and its time are still those that load_pit() gave.
+u8 mark_of(u32 count) { return static_cast<u8>(~count); }
+bool can_mark(const kvm_pit_channel_state& c) { return c.rw_mode == kLowThenHigh && c.write_state != kHighNext; }
+bool marked(const kvm_pit_channel_state& c) {
+  return can_mark(c) && c.write_latch == mark_of(c.count) && c.count_load_time != 0;
+}
+
 /// What channel 0 has to be given so that it goes on where it was.
 u32 count_left(const PitChannelState& c) {
   if (c.elapsed_ticks <= 0 || periodic(c.mode) || c.bcd) return c.count;
@@ -43,8 +54,10 @@ void save_pit(const kvm_pit_state2& from, u64 now_ns, PitState& to) {
     o.elapsed_ticks = -1;
     if (!loaded) continue;
     to.loaded |= 1u << i;
-    const i64 since = i == 0 ? 0 : static_cast<i64>(now_ns) - c.count_load_time;
+    const bool known = i != 0 || marked(c);
+    const i64 since = known ? static_cast<i64>(now_ns) - c.count_load_time : 0;
     o.elapsed_ticks = since < 0 ? 0 : static_cast<i64>(scale(static_cast<u64>(since), kHz, kNsPerSecond));
+    if (i == 0 && known) o.write_latch = 0;
   }
   to.flags = from.flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON;
 }
@@ -67,8 +80,19 @@ void load_pit(const PitState& from, u64 now_ns, kvm_pit_state2& to) {
     c.gate = o.gate;
     const u64 ticks = o.elapsed_ticks < 0 ? 0 : static_cast<u64>(o.elapsed_ticks);
     c.count_load_time = o.elapsed_ticks < 0 ? 0 : static_cast<i64>(now_ns - scale(ticks, kNsPerSecond, kHz));
+    if (i != 0) continue;
+    c.count_load_time = static_cast<i64>(now_ns);  // KVM begins with a whole count when it is set
+    if (can_mark(c) && o.elapsed_ticks >= 0) c.write_latch = mark_of(c.count);
   }
   to.flags = (to.flags & ~u32{KVM_PIT_FLAGS_SPEAKER_DATA_ON}) | (from.flags & KVM_PIT_FLAGS_SPEAKER_DATA_ON);
+}
+
+u64 pit_period_ns(const PitState& from) { return scale(from.channels[0].count, kNsPerSecond, kHz); }
+
+u64 pit_lead_ns(const PitState& from) {
+  const PitChannelState& c = from.channels[0];
+  if (!periodic(c.mode) || c.elapsed_ticks <= 0 || c.count == 0) return 0;
+  return scale(static_cast<u64>(c.elapsed_ticks) % c.count, kNsPerSecond, kHz);
 }
 
 }  // namespace rz::kvm

@@ -1,9 +1,10 @@
 // Between KVM's 8254 and the format's, which stores spans where KVM has times of the host.
 //
-// Of channel 0, whose edges are the timer interrupt, KVM tells no time and starts it anew whenever it is set. So its
-// period begins when the machine is saved or loaded: a tick comes late by less than a period. A one-shot keeps what it
-// has left, because KVM is given just that; one that is over interrupts once more, within 55 ms, since KVM has no 8254
-// that stands.
+// Of channel 0, whose edges are the timer interrupt, KVM tells no time and starts it anew whenever it is set. What was
+// loaded from a state is known again, with its time, until the guest loads the channel itself; then a period begins
+// when the machine is saved, and the next tick comes late by less than one. KVM is given the 8254 so much before the
+// guest goes on that the period it was in ends when it should. A one-shot keeps what it has left, because KVM is given
+// just that; one that is over interrupts once more, within 55 ms, since KVM has no 8254 that stands.
 #pragma once
 
 #include "ioctls.h"
@@ -15,5 +16,10 @@ namespace rz::kvm {
 void save_pit(const kvm_pit_state2& from, u64 now_ns, PitState& to);
 /// @param to  of this machine, as it is
 void load_pit(const PitState& from, u64 now_ns, kvm_pit_state2& to);
+
+/// How long before the guest goes on KVM has to be given the 8254, so that the period that channel 0 is in ends when it
+/// should: less than a period, 0 for counts that do not repeat.
+u64 pit_lead_ns(const PitState& from);
+u64 pit_period_ns(const PitState& from);
 
 }  // namespace rz::kvm

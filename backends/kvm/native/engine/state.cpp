@@ -1,6 +1,7 @@
 // The saved state of the whole machine: vCPUs (vcpu_image.h), MSRs, chips, clocks. Whatever KVM refuses is undone.
 #include "state.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -25,6 +26,11 @@ u64 monotonic_ns() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<u64>(now.tv_sec) * kNsPerSecond + static_cast<u64>(now.tv_nsec);
+}
+
+void sleep_ns(u64 span) {
+  timespec left = {static_cast<time_t>(span / kNsPerSecond), static_cast<long>(span % kNsPerSecond)};
+  while (nanosleep(&left, &left) != 0 && errno == EINTR) {}
 }
 
 u64 scale(u64 value, u64 to, u64 from) { return static_cast<u64>(static_cast<unsigned __int128>(value) * to / from); }
@@ -79,7 +85,16 @@ std::string apply(Machine& machine, const MachineImage& image, std::vector<VcpuS
   memcpy(&chips.pic[0].chip.pic, &image.chips.pic[0], sizeof(PicState));
   memcpy(&chips.pic[1].chip.pic, &image.chips.pic[1], sizeof(PicState));
   memcpy(&chips.ioapic.chip.ioapic, &image.chips.ioapic, sizeof(IoapicState));
-  load_pit(image.chips.pit, monotonic_ns(), chips.pit);
+  // Channel 0 begins a whole period when KVM gets it, so it gets it that much earlier: the guest stands still longer by
+  // less than one period, and loses none.
+  const PitState& pit = image.chips.pit;
+  const u64 lead_ns = pit_lead_ns(pit), pit_at_ns = monotonic_ns();
+  if (lead_ns != 0) {
+    load_pit(pit, pit_at_ns + lead_ns, chips.pit);
+    chips.pit.channels[0].count_load_time = static_cast<i64>(pit_at_ns);
+    if (Outcome set = machine.set_pit(chips.pit); !set.ok()) return describe(set);
+    sleep_ns(lead_ns);
+  }
   const u64 host_now = host_tsc();
   for (size_t i = 0; i < vcpus.size(); ++i) {
     const int fd = machine.vcpus()[i]->fd();
@@ -87,7 +102,12 @@ std::string apply(Machine& machine, const MachineImage& image, std::vector<VcpuS
     if (Outcome set = set_vcpu_state(fd, machine.host(), vcpus[i]); !set.ok()) return describe(set);
     if (std::string why = load_msrs(fd, host_now, image.vcpus[i]); !why.empty()) return why;
   }
-  if (Outcome set = machine.set_chips(chips); !set.ok()) return describe(set);
+  if (Outcome set = machine.set_interrupt_chips(chips); !set.ok()) return describe(set);
+  // A tick that came meanwhile was lost with the chips it went to, and KVM would send none before that is acknowledged.
+  if (lead_ns == 0 || monotonic_ns() - pit_at_ns >= pit_period_ns(pit)) {
+    load_pit(pit, monotonic_ns(), chips.pit);
+    if (Outcome set = machine.set_pit(chips.pit); !set.ok()) return describe(set);
+  }
   for (const OneVcpu& one : image.vcpus) start_up(machine, one.lapic);
   // The clock goes on from the same moment as the counters.
   const u64 uptime_ticks = image.uptime_ticks + (host_tsc() - host_now);

@@ -176,8 +176,34 @@ void pit() {
   load_pit(image, 9'000'000'000, back);
   CHECK(back.channels[0].count == 5966 && back.channels[0].mode == 2 && back.channels[1].mode == 0xff);
   CHECK(back.channels[2].count_load_time == 8'000'000'000);
+  // What load_pit gave to channel 0 is known again as long as the guest has not loaded it: no time is lost twice.
+  image.channels[0].rw_mode = 3, image.channels[0].mode = 2, image.channels[0].count = 11932;
+  image.channels[0].write_state = 3, image.channels[0].elapsed_ticks = 5966;
+  load_pit(image, 9'000'000'000, back);
+  CHECK(pit_lead_ns(image) / 1000 == 5000);
+  PitState again = {};
+  save_pit(back, 9'005'000'000, again);
+  CHECK(again.channels[0].elapsed_ticks == 5965 && again.channels[0].write_latch == 0);
+  kvm_pit_state2 reloaded = back;
+  reloaded.channels[0].write_latch = 11932 & 0xff;  // by the guest, with the same count
+  save_pit(reloaded, 9'005'000'000, again);
+  CHECK(again.channels[0].elapsed_ticks == 0);
+  reloaded = back, reloaded.channels[0].count = 0x1234, reloaded.channels[0].write_latch = 0x34;  // with another
+  save_pit(reloaded, 9'005'000'000, again);
+  CHECK(again.channels[0].elapsed_ticks == 0);
+  // Between the two bytes of a load write_latch is the guest's.
+  image.channels[0].write_state = 4, image.channels[0].write_latch = 0x77;
+  load_pit(image, 9'000'000'000, back);
+  CHECK(back.channels[0].write_latch == 0x77);
+  save_pit(back, 9'005'000'000, again);
+  CHECK(again.channels[0].elapsed_ticks == 0 && again.channels[0].write_latch == 0x77);
+  image.channels[0].write_state = 3, image.channels[0].write_latch = 0;
+  image.channels[0].elapsed_ticks = 11932 * 3 + 10;  // three periods ago
+  CHECK(pit_lead_ns(image) / 1000 == 8);
+  image.channels[0].mode = 0;
+  CHECK(pit_lead_ns(image) == 0);
   // A one-shot goes on with what it has left, and counts on below 0.
-  image.channels[0].mode = 4, image.channels[0].count = 1000;
+  image.channels[0] = {}, image.channels[0].mode = 4, image.channels[0].count = 1000;
   for (const auto& [elapsed, left] : {std::pair{0, 1000u}, {400, 600u}, {1000, 65536u}, {1001, 65535u}}) {
     image.channels[0].elapsed_ticks = elapsed;
     load_pit(image, 9'000'000'000, back);
