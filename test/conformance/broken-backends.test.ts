@@ -193,15 +193,29 @@ const DEFECTS: readonly (Alteration & { readonly what: string; readonly found: r
   },
   {
     what: "does what it does not claim",
-    capabilities: { doorbells: false, msi: false, saveState: false, memorySharing: false },
+    capabilities: { doorbells: false, msi: false, saveState: false, memorySharing: false, dirtyLog: false, debug: false },
     found: ["config/unclaimed"],
   },
   {
-    what: "claims a log of written pages that it has not",
-    capabilities: { dirtyLog: true },
-    found: ["dirty/complete", "remapping/tracked"],
+    what: "claims a log of written pages that stays empty",
+    vm: () => ({ trackDirty: async () => undefined, takeDirty: async () => [] }),
+    found: ["dirty/complete", "dirty/running"],
   },
-  { what: "claims debug exits that it has not", capabilities: { debug: true }, found: ["debug/single-step", "debug/breakpoint"] },
+  {
+    what: "sets memory back when it begins to note what is written",
+    vm: (vm) => ({
+      trackDirty: async (on) => {
+        await vm.trackDirty(on);
+        vm.memory.write(0x20010, new Uint8Array(4)); // of the guest's counters, one
+      },
+    }),
+    found: ["remapping/tracked"],
+  },
+  {
+    what: "claims debug exits that never come",
+    vm: vcpus(() => ({ debug: async () => undefined })),
+    found: ["debug/single-step", "debug/breakpoint", "debug/breakpoint-in-a-loop"],
+  },
   {
     what: "rings a doorbell for any value",
     vm: (vm) => ({ doorbell: ({ value: _, ...match }, ring) => vm.doorbell(match, ring) }),

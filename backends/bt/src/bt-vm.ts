@@ -21,7 +21,7 @@ export class BtVm extends EngineVm {
    */
   static async create(config: VmConfig, handler: ExitHandler): Promise<BtVm> {
     const options = toBtOptions(config, hostCall(`start the engine of ${config.name}`, enginePath));
-    return EngineVm.ready(new BtVm("bt", config, handler, options, nativeAddon));
+    return EngineVm.ready(new BtVm(config, handler, options, nativeAddon));
   }
 
   /** Process id of the engine, for tools that look at it from outside. */

@@ -167,4 +167,39 @@ describe("the saved state of a bt machine", () => {
       await vm.dispose();
     }
   });
+
+  it("keeps IGNNE#: what the handler of an x87 error does after its write of port F0h is not stopped by that error again", async () => {
+    // fninit; fldcw cs:[40h]; fld1; fldz; fdivp; out F0h,al; fwait; mov al,1; out 80h,al; wait: in al,81h; test al,al; jz wait; fwait;
+    // mov al,2; out 80h,al; jmp $
+    const code = [
+      0xdb, 0xe3, 0x2e, 0xd9, 0x2e, 0x40, 0x00, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9, 0xe6, 0xf0, 0x9b, 0xb0, 0x01, 0xe6, 0x80,
+    ];
+    code.push(0xe4, 0x81, 0x84, 0xc0, 0x74, 0xfa, 0x9b, 0xb0, 0x02, 0xe6, 0x80, 0xeb, 0xfe);
+    const said: number[] = [];
+    let goOn = 0;
+    const handler = (exit: VmExit): number | void => {
+      if (exit.kind === "port-out" && exit.port === 0x80) said.push(exit.value);
+      return goOn;
+    };
+    const vms = [await BtVm.create(config, handler), await BtVm.create(config, handler)] as const;
+    try {
+      for (const vm of vms) {
+        vm.memory.write(ROM_AT, Uint8Array.from(code));
+        vm.memory.write(ROM_AT + 0x40, Uint8Array.of(0x7b, 0x03)); // division by zero is not masked
+        vm.memory.write(ROM_AT + 0xfff0, Uint8Array.of(0xe9, 0x0d, 0x00)); // jmp 0
+      }
+      const [from, to] = vms;
+      from.run();
+      await until(() => said.length === 1, "the first FWAIT went by");
+      await from.pause();
+      await to.loadState(await from.saveState());
+      goOn = 1;
+      to.run();
+      await until(() => said.length === 2, "the second FWAIT went by, in the other machine");
+      await to.pause();
+      assert.deepEqual(said, [1, 2]);
+    } finally {
+      for (const vm of vms) await vm.dispose();
+    }
+  });
 });

@@ -21,6 +21,7 @@ import {
 } from "@ringzero/api";
 import { constants } from "node:os";
 import { CommandQueue } from "./command-queue.js";
+import { encodeDebugSettings } from "./debug-settings.js";
 import { Doorbells } from "./doorbells.js";
 import { ExitRecord } from "./exit-record.js";
 import { GuestRam } from "./guest-ram.js";
@@ -29,6 +30,7 @@ import { decodeRegisters, encodeRegisters } from "./registers.js";
 
 const START_TIMEOUT_MS = 10_000;
 const DEATH_TIMEOUT_MS = 5_000;
+const DIRTY_ENTRY_BYTES = 16; // address and bytes, of 8 each
 
 /** Machines that run or owe an answer: reachable, and keeping the event loop alive. Others may be collected, engine and all. */
 const active = new Set<EngineVm>();
@@ -40,7 +42,6 @@ export abstract class EngineVm implements Vm {
   readonly vcpus: readonly Vcpu[];
   readonly interrupts: IrqController;
   readonly uarts: readonly Uart[];
-  readonly #backend: string;
   readonly #name: string;
   readonly #native: NativeVm;
   readonly #ram: GuestRam;
@@ -73,19 +74,11 @@ export abstract class EngineVm implements Vm {
 
   /**
    * Make the memory and start the engine.
-   * @param backend  its name, for messages
    * @param options  for the addon, made from the checked config
    * @param addon    loads it; what it throws becomes a `VM_HOST_FAILURE`
    * @throws RingzeroError `VM_HOST_FAILURE`
    */
-  protected constructor(
-    backend: string,
-    config: VmConfig,
-    handler: ExitHandler,
-    options: NativeVmOptions,
-    addon: () => NativeAddon,
-  ) {
-    this.#backend = backend;
+  protected constructor(config: VmConfig, handler: ExitHandler, options: NativeVmOptions, addon: () => NativeAddon) {
     this.#name = config.name;
     this.#handler = handler;
     const dispatch = EngineVm.#weakDispatch(new WeakRef<EngineVm>(this));
@@ -160,12 +153,19 @@ export abstract class EngineVm implements Vm {
     return this.#native.shareRam();
   }
 
-  async trackDirty(_on: boolean): Promise<void> {
-    throw unclaimed(this.#backend, "log of written pages");
+  async trackDirty(on: boolean): Promise<void> {
+    this.checkOpen("track written pages");
+    await this.#commands.post("track written pages", Command.trackDirty, 0, Uint8Array.of(on ? 1 : 0));
   }
 
   async takeDirty(): Promise<readonly MemoryRange[]> {
-    throw unclaimed(this.#backend, "log of written pages");
+    this.checkOpen("take the log of written pages");
+    const bytes = await this.#commands.post("take the log of written pages", Command.takeDirty);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return Array.from({ length: bytes.length / DIRTY_ENTRY_BYTES }, (_, i) => ({
+      at: Number(view.getBigUint64(i * DIRTY_ENTRY_BYTES, true)),
+      sizeBytes: Number(view.getBigUint64(i * DIRTY_ENTRY_BYTES + 8, true)),
+    }));
   }
 
   /** Counts of the engine by name, for `inspection`. Any time. */
@@ -296,13 +296,14 @@ export abstract class EngineVm implements Vm {
         const before = decodeRegisters(await this.#commands.post("set registers", Command.getRegisters, index));
         await this.#commands.post("set registers", Command.setRegisters, index, encodeRegisters({ ...before, ...registers }));
       },
-      debug: (settings: DebugSettings) => this.debug(index, settings),
+      debug: (settings: DebugSettings) => this.#debug(index, settings),
     };
   }
 
-  /** @see Vcpu.debug */
-  protected async debug(_vcpu: number, _settings: DebugSettings): Promise<void> {
-    throw unclaimed(this.#backend, "debug exits");
+  async #debug(vcpu: number, settings: DebugSettings): Promise<void> {
+    const image = encodeDebugSettings(settings);
+    this.checkOpen("debug a vCPU");
+    await this.#commands.post("debug a vCPU", Command.debug, vcpu, image);
   }
 
   #setLine(gsi: number, asserted: boolean): void {
@@ -330,10 +331,6 @@ export abstract class EngineVm implements Vm {
     else active.delete(this);
     this.#native.keepAlive(wanted ? 1 : 0);
   }
-}
-
-function unclaimed(backend: string, what: string): RingzeroError {
-  return new RingzeroError("VM_UNSUPPORTED", `the ${backend} backend has no ${what}; look at its capabilities first`);
 }
 
 function notOpen(name: string, why: string): RingzeroError {

@@ -4,10 +4,14 @@
 #include <string>
 
 #include "assemble.h"
+#include "cpu/debug.h"
 #include "debug/listing.h"
 #include "engine.h"
 #include "irq/wait.h"
+#include "mmu/mmu.h"
 #include "registers_codec.h"
+#include "shared/debug_image.h"
+#include "shared/page_runs.h"
 #include "state_codec.h"
 
 namespace rz {
@@ -23,6 +27,7 @@ void Engine::serve_command() {
     begin_pause();
     return;
   }
+  if ((op == Command::kTrackDirty || op == Command::kTakeDirty) && quiesce(op, bytes)) return;
   u32 reply_bytes = 0;
   const CommandStatus status = execute(op, vcpu, bytes, reply_bytes);
   peer_.answer_command(status, reply_bytes);
@@ -57,9 +62,32 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
                                                                       : CommandStatus::kBadArgument;
     case Command::kSaveState: return save_state(reply_bytes);
     case Command::kLoadState: return load_state(bytes, reply_bytes);
+    case Command::kTrackDirty: return track_dirty(bytes);
+    case Command::kTakeDirty: return take_dirty(reply_bytes);
+    case Command::kDebug: return debug(*threads_[vcpu]->vcpu, bytes);
     case Command::kListing: return listing(bytes, reply_bytes);
     default: return CommandStatus::kUnsupported;
   }
+}
+
+/// Have all vCPUs stop for a command that may come while they run. False: none does.
+bool Engine::quiesce(Command op, u32 bytes) {
+  std::lock_guard lock(lock_);
+  if (!run_wanted_) return false;
+  run_wanted_ = false;
+  for (auto& thread : threads_) notify(*thread->vcpu, kAttnStop);
+  quiesced_ = {op, bytes};
+  return true;
+}
+
+void Engine::finish_quiesced() {
+  if (!parked()) return;
+  const auto [op, bytes] = quiesced_;
+  quiesced_ = {};
+  u32 reply_bytes = 0;
+  const CommandStatus status = execute(op, 0, bytes, reply_bytes);
+  start_running();
+  peer_.answer_command(status, reply_bytes);
 }
 
 void Engine::start_running() {
@@ -100,6 +128,48 @@ CommandStatus Engine::reset() {
   }
   power_on(machine_);
   devices_->reset();
+  return CommandStatus::kOk;
+}
+
+CommandStatus Engine::track_dirty(u32 bytes) {
+  if (bytes != 1) return CommandStatus::kBadArgument;
+  const bool on = peer_.area().transfer[0] != 0;
+  dirty_ = on ? std::make_unique<DirtyLog>(memory_) : nullptr;
+  machine_.dirty = dirty_.get();
+  restart_dirty_log();
+  return CommandStatus::kOk;
+}
+
+/// What was noted is forgotten, and every page's next write comes by the log.
+void Engine::restart_dirty_log() {
+  if (!dirty_) return;
+  dirty_->clear();
+  for (Vcpu* vcpu : machine_.vcpus) tlb_drop_writes(*vcpu);
+}
+
+/// Nothing is lost when there is no room for the answer.
+CommandStatus Engine::take_dirty(u32& reply_bytes) {
+  static constexpr char kWhy[] = "no pages are tracked; call trackDirty(true) first";
+  u8* transfer = peer_.area().transfer;
+  if (!dirty_) {
+    memcpy(transfer, kWhy, reply_bytes = sizeof kWhy - 1);
+    return CommandStatus::kBadArgument;
+  }
+  PageRuns runs(transfer, kTransferBytes);
+  bool room = true;
+  dirty_->for_each([&](u64 at) { return room = runs.add(at); });
+  if (!room) return CommandStatus::kTooLarge;
+  reply_bytes = runs.bytes();
+  restart_dirty_log();
+  return CommandStatus::kOk;
+}
+
+CommandStatus Engine::debug(Vcpu& vcpu, u32 bytes) {
+  DebugImage image;
+  if (bytes != sizeof image) return CommandStatus::kBadArgument;
+  memcpy(&image, peer_.area().transfer, sizeof image);
+  if (image.breakpoints > kMaxBreakpoints) return CommandStatus::kBadArgument;
+  host_debug_set(vcpu, image.single_step != 0, image.at, image.breakpoints);
   return CommandStatus::kOk;
 }
 

@@ -82,6 +82,7 @@ void Engine::serve() {
     devices_->serve_host(work);
     if (work & kWorkCommand) serve_command();
     if (pause_pending_) finish_pause();
+    if (quiesced_.op != Command::kNone) finish_quiesced();
   }
 }
 

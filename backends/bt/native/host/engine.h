@@ -10,6 +10,7 @@
 
 #include "exit_bus.h"
 #include "fake_run.h"
+#include "mmu/dirty_log.h"
 #include "mmu/phys_memory.h"
 #include "native_devices.h"
 #include "options.h"
@@ -46,6 +47,12 @@ class Engine {
   void start_running();
   void begin_pause();
   shared::CommandStatus execute(shared::Command op, u32 vcpu, u32 bytes, u32& reply_bytes);
+  bool quiesce(shared::Command op, u32 bytes);
+  void finish_quiesced();
+  shared::CommandStatus track_dirty(u32 bytes);
+  shared::CommandStatus take_dirty(u32& reply_bytes);
+  shared::CommandStatus debug(Vcpu& vcpu, u32 bytes);
+  void restart_dirty_log();
   shared::CommandStatus reset();
   u32 counters(u8* into) const;
   shared::CommandStatus listing(u32 bytes, u32& reply_bytes);
@@ -63,6 +70,11 @@ class Engine {
   std::mutex lock_;                  // guards run_wanted_ and the flags of threads_
   std::condition_variable changed_;  // run_wanted_ became true
   bool run_wanted_ = false;
+  std::unique_ptr<DirtyLog> dirty_;
+  struct {
+    shared::Command op = shared::Command::kNone;  // a command that waits until no vCPU runs; they go on after it
+    u32 bytes = 0;
+  } quiesced_;                  // control thread only
   bool pause_pending_ = false;  // control thread only: a pause command waits for its answer
   std::vector<std::unique_ptr<Thread>> threads_;
   std::mutex invalidation_lock_;  // one consumer of the invalidation ring at a time

@@ -38,6 +38,12 @@ u64 ExitBus::leave(Vcpu& vcpu, ExitKind kind, u64 address, unsigned width, u64 v
   return reply;
 }
 
+void ExitBus::debug_stop(Vcpu& vcpu, u64 linear) {
+  vcpu.count(Counter::kExitsDebug);
+  peer_.exit(vcpu.index, ExitKind::kDebug, linear, 0, 0);
+  if (!peer_.area().invalidation.empty()) vcpu.request(kAttnInvalidate);
+}
+
 u64 ExitBus::io_read(Vcpu& vcpu, u16 port, unsigned width) {
   u64 value;
   if (devices_.io_read(vcpu, port, width, value)) return value;

@@ -16,6 +16,7 @@ class ExitBus final : public Bus {
   void io_write(Vcpu& vcpu, u16 port, unsigned width, u64 value) override;
   u64 mmio_read(Vcpu& vcpu, u64 gpa, unsigned width) override;
   void mmio_write(Vcpu& vcpu, u64 gpa, unsigned width, u64 value) override;
+  void debug_stop(Vcpu& vcpu, u64 linear) override;
 
  private:
   u64 leave(Vcpu& vcpu, shared::ExitKind kind, u64 address, unsigned width, u64 value);

@@ -195,7 +195,10 @@ std::vector<u8> save_machine(Machine& machine, NativeDevices& devices) {
   const u64 now = host_tsc();
   image.uptime_ticks = now - machine.vcpus[0]->boot_tsc;
   image.vcpus.resize(machine.vcpus.size());
-  for (Vcpu* vcpu : machine.vcpus) save_vcpu(*vcpu, now, image.vcpus[vcpu->index]);
+  for (Vcpu* vcpu : machine.vcpus) {
+    save_vcpu(*vcpu, now, image.vcpus[vcpu->index]);
+    image.vcpus[vcpu->index].vcpu.x87_ignored = devices.irq().x87_ignored();
+  }
   std::vector<LapicState> apics(image.vcpus.size());
   devices.irq().save(image.chips, apics);
   for (size_t i = 0; i < apics.size(); ++i) image.vcpus[i].lapic = apics[i];
@@ -218,6 +221,8 @@ const char* load_machine(Machine& machine, NativeDevices& devices, const u8* fro
   devices.irq().load(image.chips, apics);
   const u64 now = host_tsc();
   for (Vcpu* vcpu : machine.vcpus) load_vcpu(*vcpu, now, image.vcpus[vcpu->index]);
+  devices.irq().set_x87_ignored(
+      std::ranges::any_of(image.vcpus, [](const OneVcpu& one) { return one.vcpu.x87_ignored != 0; }));
   for (size_t i = 0; i < image.uarts.size(); ++i) {
     if (!devices.uarts()[i]->chip().load(image.uarts[i])) return "a UART's state is impossible";
   }

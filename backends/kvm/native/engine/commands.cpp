@@ -6,24 +6,13 @@
 
 #include "engine.h"
 #include "registers.h"
+#include "shared/debug_image.h"
+#include "shared/page_runs.h"
 #include "state.h"
 
 namespace rz::kvm {
 
 using namespace shared;
-
-namespace {
-
-constexpr u32 kMaxBreakpoints = 4;
-
-/// Operand of Command::kDebug; src/kvm-vm.ts writes it.
-struct DebugImage {
-  u32 single_step;
-  u32 breakpoints;
-  u64 at[kMaxBreakpoints];
-};
-
-}  // namespace
 
 void Engine::serve_command() {
   Command op;
@@ -178,38 +167,20 @@ Outcome Engine::debug(Vcpu& vcpu, const u8* from) {
   return vcpu.set_debug(debug);
 }
 
-/// Reply: pairs of u64, address and bytes of each run of written pages, sorted.
 Outcome Engine::take_dirty(u32& reply_bytes, bool& too_large) {
   const Header& header = peer_.header();
-  u8* const transfer = peer_.area().transfer;
-  u64 last[2] = {0, 0};
+  PageRuns runs(peer_.area().transfer, kTransferBytes);
   std::vector<u64> bitmap;
-  reply_bytes = 0;
-  const auto put = [&] {
-    if (last[1] == 0) return;
-    if (reply_bytes + sizeof last > kTransferBytes) {
-      too_large = true;
-      return;
-    }
-    memcpy(transfer + reply_bytes, last, sizeof last);
-    reply_bytes += sizeof last;
-  };
   for (u32 i = 0; i < header.ranges; ++i) {
     if (Outcome got = machine_->take_dirty(i, bitmap); !got.ok()) return got;
     for (u64 word = 0; word < bitmap.size(); ++word) {
       for (u64 rest = bitmap[word]; rest != 0; rest &= rest - 1) {
-        const u64 at = header.range[i].base + (word * 64 + static_cast<u64>(__builtin_ctzll(rest))) * 4096;
-        if (last[1] != 0 && last[0] + last[1] == at) {
-          last[1] += 4096;
-          continue;
-        }
-        put();
-        last[0] = at;
-        last[1] = 4096;
+        const u64 page = word * 64 + static_cast<u64>(__builtin_ctzll(rest));
+        if (!runs.add(header.range[i].base + page * 4096)) too_large = true;
       }
     }
   }
-  put();
+  reply_bytes = runs.bytes();
   return {};
 }
 

@@ -57,7 +57,8 @@ struct VcpuImage {
   u8 nmi_blocked;
   u8 interrupt_shadow;  // kShadow bits: what shields the next instruction; both: a processor that does not say which
   u8 shut_down;         // triple fault, waiting for a reset
-  u8 pad[5];
+  u8 x87_ignored;       // IGNNE#: x87 errors are held off after a write of port F0h; CR0.NE is 0
+  u8 pad[4];
 };
 static_assert(sizeof(VcpuImage) == 8 * 14 + 16);
 

@@ -24,6 +24,12 @@ u64 linear_of(const Vcpu& v, u64 address) { return v.long_mode() ? address : sta
 // First byte of breakpoint n: the low bits of its address that its length covers are ignored.
 u64 first_byte(const Vcpu& v, unsigned n) { return linear_of(v, v.dr[n]) & ~(bytes_of(v, n) - 1); }
 
+bool host_breakpoint(const Vcpu& v, u64 position) {
+  for (unsigned n = 0; n < v.host_debug.count; ++n)
+    if (linear_of(v, v.host_debug.at[n]) == position) return true;
+  return false;
+}
+
 bool overlap(u64 a, u64 a_bytes, u64 b, u64 b_bytes) { return a - b < b_bytes || b - a < a_bytes; }
 
 }  // namespace
@@ -73,9 +79,45 @@ void note_port(Vcpu& v, u16 port, unsigned bytes) {
   }
 }
 
+u64 code_position(const Vcpu& v) {
+  return v.code64() ? v.rip : linear_of(v, static_cast<u32>(v.seg[kCS].base + v.rip));
+}
+
+void host_debug_set(Vcpu& v, bool step, const u64* at, unsigned count) {
+  HostDebug& d = v.host_debug;
+  d.step = step;
+  d.count = static_cast<u8>(count < 4 ? count : 4);
+  for (unsigned n = 0; n < d.count; ++n) d.at[n] = at[n];
+  d.armed = d.step || d.count != 0;
+  d.due = d.hold = false;
+  refresh_mode(v);
+}
+
+bool host_debug_stops(const Vcpu& v, bool due) {
+  if (due) return v.host_debug.due;
+  const u64 position = code_position(v);
+  return position != v.host_debug.reported && host_breakpoint(v, position);
+}
+
+void host_debug_reported(Vcpu& v, u64 position) {
+  HostDebug& d = v.host_debug;
+  d.reported = position;
+  d.due = false;
+  d.hold = host_breakpoint(v, position);
+}
+
+void host_debug_after_instruction(Vcpu& v, bool again) {
+  HostDebug& d = v.host_debug;
+  d.due = d.step;
+  d.hold = false;
+  if (!again) d.reported = HostDebug::kNowhere;
+}
+
 CodeWatch code_watch(const Vcpu& v) {
-  const u64 linear = v.code64() ? v.rip : linear_of(v, static_cast<u32>(v.seg[kCS].base + v.rip));
+  const u64 linear = code_position(v);
   CodeWatch watch{};
+  for (unsigned n = 0; n < v.host_debug.count; ++n)
+    watch.on_page |= ((linear_of(v, v.host_debug.at[n]) ^ linear) & kPageMask) == 0;
   for (unsigned n = 0; n < 4; ++n) {
     if (!(v.watch_code >> n & 1)) continue;
     const u64 at = linear_of(v, v.dr[n]);

@@ -1,6 +1,7 @@
 // Breakpoints of DR0..DR3: which are armed, and what an access or an instruction hits. Costs nothing while none is
 // armed: a page with a data breakpoint is never in the soft TLB, and code under an instruction breakpoint is run one
-// instruction at a time by the run loop, to which every jump between pages goes then. Source: SDM, "Debug Registers",
+// instruction at a time by the run loop, to which every jump between pages goes then. Breakpoints and single steps of a
+// debugger outside the guest use the same means, and none of the guest's registers. Source: SDM, "Debug Registers",
 // "Debug Exceptions".
 #pragma once
 
@@ -29,6 +30,18 @@ struct CodeWatch {
   u8 hits;       // breakpoints at the instruction itself
 };
 CodeWatch code_watch(const Vcpu& vcpu);
+
+/// Replace what a debugger outside the guest asked for. While the vCPU does not run.
+/// @param at, count  linear addresses of instructions, at most 4
+void host_debug_set(Vcpu& vcpu, bool step, const u64* at, unsigned count);
+/// Linear address of the next instruction.
+u64 code_position(const Vcpu& vcpu);
+/// Whether a stop has to be reported before the next instruction. `due`: of a step; else by a breakpoint there.
+bool host_debug_stops(const Vcpu& vcpu, bool due);
+/// The stop at `position` is being reported: what stands there runs next, once.
+void host_debug_reported(Vcpu& vcpu, u64 position);
+/// An instruction is through. @param again  an iteration of a string instruction only
+void host_debug_after_instruction(Vcpu& vcpu, bool again);
 
 /// An instruction is through: raise the trap that it owes (single-step, data and port breakpoints), if any.
 /// @param stepped   EFLAGS.TF was set when it began

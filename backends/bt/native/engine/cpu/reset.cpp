@@ -61,6 +61,8 @@ void init_core(Vcpu& v) {
   v.shadow_rip = ~0ull;
   v.exception = PendingException{};
   v.debug_pending = 0;
+  v.host_debug.due = v.host_debug.hold = false;
+  v.host_debug.reported = HostDebug::kNowhere;
   v.trap_rule = TrapRule::kNormal;
   v.shutdown = false;
   fill_bytes(v.pdpte, 0, sizeof v.pdpte);

@@ -94,6 +94,19 @@ struct Msrs {
   u64 mce_ctl[kMceBanks];  // nothing is ever reported in the banks
 };
 
+/// A debugger outside the guest (cpu/debug.h). Set while the vCPU does not run; `armed` is all that is looked at while
+/// there is none.
+struct HostDebug {
+  static constexpr u64 kNowhere = ~0ull;  // not canonical in any mode
+  bool armed;                             // anything of the next two
+  bool step;                              // after every instruction
+  u8 count;                               // breakpoints in `at`
+  bool due;                               // a step was made and is to be reported
+  bool hold;     // a breakpoint was reported: no interrupt before its instruction, so that the guest gets on
+  u64 at[4];     // linear addresses
+  u64 reported;  // linear address at which the guest stands and a stop was reported, or kNowhere
+};
+
 /// One entry of the flight recorder: a block that the run loop entered (linked blocks follow unseen).
 struct FlightBlock {
   u64 rip;
@@ -144,6 +157,7 @@ struct alignas(64) Vcpu {
   PendingException exception;
   u8 watch_data, watch_code, watch_port;  // breakpoints that are armed, bit n for DRn (cpu/debug.h)
   u8 debug_pending;                       // breakpoints that the running instruction hit
+  HostDebug host_debug;                   // what a debugger outside the guest asked for
   TrapRule trap_rule;                     // of the running instruction
   u64 pdpte[4];                           // PAE page-directory pointers, loaded with CR3
 

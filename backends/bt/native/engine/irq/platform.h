@@ -79,6 +79,9 @@ class IrqPlatform final : public InterruptSource {
   /// State of every chip; docs/state-format.md says what the fields are. @param apics  one for each vCPU
   void save(ChipsState& chips, std::span<LapicState> apics) const;
   void load(const ChipsState& chips, std::span<const LapicState> apics);
+  /// IGNNE#, which is not a chip's; the processors' part of the state has it.
+  bool x87_ignored() const { return ignore_x87_error_.load(std::memory_order_relaxed); }
+  void set_x87_ignored(bool on) { ignore_x87_error_.store(on, std::memory_order_relaxed); }
 
  private:
   struct PerVcpu {

@@ -84,6 +84,8 @@ void tlb_select(Vcpu& vcpu);
 bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own);
 /// Empty the memos of last_page.h. Whoever takes entries of the soft TLB away does so too.
 void forget_last_pages(Vcpu& vcpu);
+/// Drop all write permissions: what is written from here on comes to the slow path first. While the vCPU does not run.
+void tlb_drop_writes(Vcpu& vcpu);
 /// Say that a store to this host page may come that no write tag shows, before looking whether the page is code. Holds
 /// until the vCPU's next safe point. Any bit of Vcpu::recent_writes may stand for several pages.
 inline u64 recent_write_bit(const u8* host) {

@@ -2,6 +2,7 @@
 // comes back (and the TLB learns it), or the access has to be re-executed through the bounce buffer.
 #include "../cpu/debug.h"
 #include "../run/machine.h"
+#include "dirty_log.h"
 #include "phys_memory.h"
 #include "spans.h"
 
@@ -74,6 +75,7 @@ SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access) {
   tlb_fill(vcpu, cls, linear, t, access);  // leaves the write side empty when code is on the page; its fence also
                                            // stands between the note above and the looks below
   if (writes(access)) {
+    if (vcpu.machine->dirty && !slot->read_only) vcpu.machine->dirty->note(*slot, t.gpa);
     if (slot->read_only) return {nullptr, SlowAccess::kBounce};
     if (code_page(*vcpu.machine, t.gpa) && code_hit(*vcpu.machine, t.gpa, bytes))
       return {slot->host + (t.gpa - slot->base), SlowAccess::kCode, t.gpa};

@@ -5,6 +5,7 @@
 #include "../debug/trace.h"
 #include "../cpu/bytes.h"
 #include "../run/machine.h"
+#include "dirty_log.h"
 #include "phys_memory.h"
 
 namespace rz {
@@ -15,6 +16,7 @@ unsigned piece(unsigned left) { return left >= 8 ? 8 : left >= 4 ? 4 : left >= 2
 // After the store: a vCPU that makes these bytes code marks them before it reads them, so one of the two sees the
 // other.
 void note_store(Machine& machine, u64 gpa, unsigned bytes) {
+  if (machine.dirty) machine.dirty->note(*machine.memory->find(gpa), gpa);
   if (machine.smp()) __atomic_thread_fence(__ATOMIC_SEQ_CST);
   if (code_page(machine, gpa) && code_hit(machine, gpa, bytes)) code_invalidate(machine, gpa, bytes);
 }

@@ -8,6 +8,7 @@
 #include "../debug/trace.h"
 #include "../run/machine.h"
 #include "../translate/mode.h"
+#include "dirty_log.h"
 #include "phys_memory.h"
 #include "ram_heat.h"
 #include "spans.h"
@@ -263,7 +264,10 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
         .number("class", cls);
   if (RamHeat* heat = vcpu.machine->ram_heat) heat->note(host);
   const bool writable = t.writable && !slot->read_only;
-  const bool may_write = writable && !code_page(*vcpu.machine, gpa_page);
+  DirtyLog* const dirty = vcpu.machine->dirty;
+  if (dirty && writable && writes(access)) dirty->note(*slot, gpa_page);
+  const bool unnoted = dirty && writable && !dirty->noted(*slot, gpa_page);  // its first write has to come here
+  const bool may_write = writable && !unnoted && !code_page(*vcpu.machine, gpa_page);
   const auto fill = [&](unsigned side) {
     TlbSide& s = table.side[side];
     set_bit(s.filled, index);
@@ -288,7 +292,7 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
     e.write_add = host - page;
     fill(kWriteSide);
   }
-  const bool code_write = writable && !may_write;
+  const bool code_write = writable && !unnoted && !may_write;
   if (!writing || e.read_tag == none || e.read_tag == page || code_write) {
     if (e.read_tag != page && e.read_tag != none) {
       table.second[second_index(e.read_tag)] = {e.read_tag, e.read_add};
@@ -499,6 +503,21 @@ bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own) {
     held = true;
   }
   return held;
+}
+
+void tlb_drop_writes(Vcpu& vcpu) {
+  forget_last_pages(vcpu);
+  for (unsigned n = 0; n < kContexts; ++n) {
+    Context& c = vcpu.contexts[n];
+    if (c.cr3 == kNoSpace) continue;
+    for (TlbTable& t : c.tlb) {
+      TlbSide& s = t.side[kWriteSide];
+      for_each_bit(s.busy, 0, [&](unsigned w) {
+        for_each_bit(s.filled[w], w * 64, [&](unsigned i) { drop_side(t, kWriteSide, i); });
+      });
+      for (u64& word : t.code_write) word = 0;
+    }
+  }
 }
 
 void jump_flush_all(Vcpu& vcpu) {

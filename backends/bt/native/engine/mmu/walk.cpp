@@ -3,6 +3,7 @@
 // walk that faults has no side effect. Sources: SDM, "Paging"; APM, "Page Translation and Protection".
 #include "../cpu/cpuid.h"
 #include "../run/machine.h"
+#include "dirty_log.h"
 #include "mmu.h"
 #include "phys_memory.h"
 
@@ -141,6 +142,7 @@ bool set_bits(Vcpu& vcpu, const Leaf& leaf, Step& step, u64 bits) {
   }
   if (!done) return false;
   step.entry |= bits;
+  if (vcpu.machine->dirty) vcpu.machine->dirty->note(*slot, step.gpa);
   if (code_page(*vcpu.machine, step.gpa) && code_hit(*vcpu.machine, step.gpa, leaf.entry_bytes))
     code_invalidate(*vcpu.machine, step.gpa, leaf.entry_bytes);
   return true;

@@ -16,6 +16,8 @@ class Bus {
   virtual void io_write(Vcpu& vcpu, u16 port, unsigned width, u64 value) = 0;
   virtual u64 mmio_read(Vcpu& vcpu, u64 gpa, unsigned width) = 0;
   virtual void mmio_write(Vcpu& vcpu, u64 gpa, unsigned width, u64 value) = 0;
+  /// The vCPU stands before the instruction at this linear address, as a debugger asked for (host_debug_set).
+  virtual void debug_stop(Vcpu&, u64 /*linear*/) {}
 };
 
 /// Interrupt controllers and timers as the vCPU sees them (irq/ implements it).

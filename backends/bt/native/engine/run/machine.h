@@ -11,6 +11,7 @@
 namespace rz {
 
 class CodeCache;
+class DirtyLog;
 class PhysMemory;
 class RamHeat;
 struct CpuidProfile;
@@ -39,6 +40,7 @@ class Machine {
  public:
   PhysMemory* memory = nullptr;
   RamHeat* ram_heat = nullptr;  // told of every page that a soft TLB is filled with; may be null
+  DirtyLog* dirty = nullptr;    // pages that the guest wrote; null: nobody asks. Changed only while no vCPU runs
   CodeCache* code = nullptr;
   Bus* bus = nullptr;
   InterruptSource* irq = nullptr;

@@ -220,6 +220,16 @@ bool virtual_interrupt_due(const Vcpu& v) {
   return (v.cr4 & (v.v8086() ? kCr4VME : kCr4PVI)) != 0;
 }
 
+/// A debugger outside the guest is told where it stands, and may ask for a pause.
+void report_debug_stop(Vcpu& v) {
+  const u64 position = code_position(v);
+  host_debug_reported(v, position);
+  VcpuSync& sync = v.machine->sync;
+  sync.leave(v, kOutside);
+  v.machine->bus->debug_stop(v, position);
+  sync.enter(v);
+}
+
 void note_translation(Vcpu& v, const Translator& translator, u32 index) {
   v.count(Counter::kBlocks);
   v.count(translator.why_ended());
@@ -324,6 +334,7 @@ RunExit run(Vcpu& v) {
   const auto enter = reinterpret_cast<void (*)(const u8*)>(const_cast<u8*>(code.rx(g_thunks_layout.enter)));
   const EngineOptions& options = v.machine->options;
   refresh_mode(v);
+  if (!v.host_debug.armed) v.host_debug.reported = HostDebug::kNowhere;
   if (v.rflags & kFlagIF) v.request(kAttnInterrupt);
   v.request(kAttnTimer);
   u32 pending_link = 0;
@@ -353,8 +364,11 @@ RunExit run(Vcpu& v) {
     }
     if (v.shutdown) return RunExit::kShutdown;
     bool in_shadow = v.shadow_rip == v.rip;
+    const bool debugged = v.host_debug.armed && !bounce_next;
+    if (debugged && host_debug_stops(v, true) && v.exception.vector == PendingException::kNone) report_debug_stop(v);
+    const bool hold = debugged && v.host_debug.hold;
     if (v.attention.load(std::memory_order_acquire) && !bounce_next) {
-      if (!serve_attention(v, in_shadow || (machine.boundary && began))) return RunExit::kStopped;
+      if (!serve_attention(v, in_shadow || hold || (machine.boundary && began))) return RunExit::kStopped;
       pending_link = 0;
       if (v.exception.vector != PendingException::kNone || v.shutdown) continue;
       in_shadow = v.shadow_rip == v.rip;
@@ -379,6 +393,13 @@ RunExit run(Vcpu& v) {
     // Kept until the instruction ran alone: a poll at its block's entry may still bring us back before it.
     if (shadow_step && in_shadow) v.shadow_rip = ~0ull;
     bool single = step || shadow_step || bounce_next || v.debug_pending;
+    if (v.host_debug.armed) {
+      single |= v.host_debug.step || code_watch(v).on_page;
+      if (debugged && host_debug_stops(v, false)) {
+        report_debug_stop(v);
+        continue;
+      }
+    }
     bool resume = false;  // EFLAGS.RF was set: it lasts until the instruction is through
     if (v.watch_code) {
       const bool held_off =
@@ -451,6 +472,7 @@ RunExit run(Vcpu& v) {
     }
     const bool again = meta == (kExitLookup | kExitAgain);
     if (resume && (!completed || again)) v.rflags |= kFlagRF;
+    if (completed && v.host_debug.armed) host_debug_after_instruction(v, again);
     if (completed && (step || v.debug_pending || v.trap_rule != TrapRule::kNormal))
       debug_after_instruction(v, step, !again && v.rip != next_rip);
     // Left for a careful block, it has not ended.

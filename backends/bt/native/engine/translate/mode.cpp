@@ -45,7 +45,8 @@ void refresh_mode(Vcpu& v) {
     if ((v.xcr0 & 0xe6) == 0xe6) m |= kModeAvx512;
   }
   if ((v.cr0 & kCr0AM) && (v.rflags & kFlagAC) && v.cpl == 3) m |= kModeAlign;
-  if (v.watch_code) m &= ~static_cast<u64>(kModeFlat);  // no jump table: instruction breakpoints see every new page
+  // No jump table: instruction breakpoints, the guest's and a debugger's, see every new page.
+  if (v.watch_code || v.host_debug.count != 0) m &= ~static_cast<u64>(kModeFlat);
   v.mode = m;
   tlb_select(v);
 }

@@ -1,5 +1,6 @@
 // The soft TLB: what is entered, and what each architectural flush must and must not drop.
 #include "guest.h"
+#include "mmu/dirty_log.h"
 #include "mmu/spans.h"
 
 namespace rz::test {
@@ -308,9 +309,73 @@ void privilege_classes() {
   CHECK(touch(g, kB1, Access::kRead));
 }
 
+// While there is a log of written pages, a page that is not in it has no entry for writing, however it is reached, and
+// whatever writes notes it: stores by the TLB, beside code, across pages, by helpers and by page walks.
+void dirty_log() {
+  Guest g;
+  g.long_mode();
+  CHECK(touch(g, kA1, Access::kWrite) && touch(g, kB1, Access::kWrite));
+  DirtyLog log(g.physical);
+  const auto pages = [&log] {
+    std::vector<u64> all;
+    log.for_each([&all](u64 at) { return all.push_back(at), true; });
+    return all;
+  };
+  const auto restart = [&] { log.clear(), tlb_drop_writes(g.v); };
+  using Pages = std::vector<u64>;
+  g.machine.dirty = &log;
+  restart();
+  CHECK(!hits(g, kA1, Access::kWrite) && hits(g, kA1, Access::kRead));
+  CHECK(touch(g, kA1, Access::kRead) && touch(g, kA1 + 0x1000, Access::kRead));
+  CHECK(!hits(g, kA1, Access::kWrite) && !hits(g, kA1 + 0x1000, Access::kWrite));  // reading lets nothing be written
+  CHECK(pages().empty());
+  CHECK(touch(g, kA1, Access::kWrite) && hits(g, kA1, Access::kWrite));
+  CHECK(pages() == Pages{kA1});
+  CHECK(touch(g, kB1, Access::kReadWrite));
+  CHECK(pages() == (Pages{kA1, kB1}));
+  LastPage& memo = g.v.last_page[kLastPages / 2];  // what user code remembers of a page for writing goes too
+  memo = {kA1, 4096, 0};
+  g.v.last_pages_used = 1ull << ((kLastPages / 2) >> kLastPageGroupShift);
+  restart();
+  CHECK_EQ(memo.room, 0);
+  CHECK(pages().empty() && !hits(g, kA1, Access::kWrite) && !hits(g, kB1, Access::kWrite));
+  // A page that was written and read again after the log was taken.
+  tlb_flush_all(g.v);
+  CHECK(touch(g, kA1, Access::kRead) && !hits(g, kA1, Access::kWrite));
+  // Beside code, onto code, and again when the log was taken: such pages never have an entry for writing.
+  g_code.page = kA1, g_code.granule = kA1 + 0x80;
+  CHECK(slow_access(g.v, kA1, 8, Access::kWrite).kind == SlowAccess::kHost);
+  CHECK(pages() == Pages{kA1});
+  restart();
+  CHECK(slow_access(g.v, kA1, 8, Access::kWrite).kind == SlowAccess::kHost);
+  CHECK(pages() == Pages{kA1});
+  restart();
+  CHECK(mem_write(g.v, kDS, kA1 + 0x80, 4, 1));
+  CHECK(pages() == Pages{kA1});
+  g_code.page = g_code.granule = ~0ull;
+  restart();
+  // Across a page end; a helper's block; what the engine itself writes; an accessed bit in a page table.
+  CHECK(slow_access(g.v, kA1 + 0xffc, 8, Access::kWrite).kind == SlowAccess::kHost);
+  CHECK(pages() == (Pages{kA1, kA1 + 0x1000}));
+  restart();
+  const u64 block[4] = {1, 2, 3, 4};
+  CHECK(mem_write_block(g.v, kDS, kB1 + 0xff0, block, sizeof block));
+  CHECK(pages() == (Pages{kB1, kB1 + 0x1000}));
+  restart();
+  CHECK(phys_write(g.machine, kB1, block, sizeof block));
+  CHECK(pages() == Pages{kB1});
+  restart();
+  g.map(kA1, kA1 | kP | kRw);
+  CHECK(touch(g, kA1, Access::kRead));
+  CHECK_EQ(pages().size(), 1);
+  CHECK((pages()[0] & ~0xfffull) == (static_cast<u64>(reinterpret_cast<u8*>(&g.pte(kA1)) - g.ram(0)) & ~0xfffull));
+  g.machine.dirty = nullptr;
+}
+
 }  // namespace
 
 void tlb_tests() {
+  dirty_log();
   filling();
   code_pages();
   aliases();

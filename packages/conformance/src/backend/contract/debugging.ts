@@ -7,6 +7,10 @@ import { CODE_AT, program } from "../program.js";
 /** Offsets 0, 5, 6 and 7, then `done`. */
 const STEPS = program(64, "mov eax, 1\n nop\n nop\n xor ebx, ebx\n done");
 
+/** Says each count at port 80h: the loop is at offset 2. */
+const COUNTING = program(64, "xor ebx, ebx\nagain: inc ebx\n mov eax, ebx\n out 0x80, eax\n jmp again");
+const COUNTING_LOOP = BigInt(CODE_AT) + 2n;
+
 export const DEBUG_CASES: readonly ContractCase[] = [
   {
     id: "debug/single-step",
@@ -52,6 +56,35 @@ export const DEBUG_CASES: readonly ContractCase[] = [
       await vm.vcpus[0]!.debug({});
       vm.run();
       await stage.finish(actor);
+    },
+  },
+  {
+    id: "debug/breakpoint-in-a-loop",
+    title: "stops at a breakpoint that is set in a loop long under way, once each time around, and nothing is lost or done twice",
+    uses: ["guest-code", "long-mode", "breakpoints"],
+    needs: ["debug"],
+    async run(stage) {
+      const actor = await stage.load(COUNTING);
+      const { vm, exits } = actor;
+      vm.run();
+      await stage.until(() => exits.length > 200, "the loop ran for a while", actor);
+      await vm.pause();
+      await vm.vcpus[0]!.debug({ breakpoints: [COUNTING_LOOP] });
+      const from = exits.length;
+      vm.run();
+      await stage.until(() => exits.length > from + 40, "it came round twenty times", actor);
+      await vm.pause();
+      await vm.vcpus[0]!.debug({});
+      const kinds = exits.slice(from).map(({ kind }) => kind);
+      for (const [i, kind] of kinds.entries()) if (i > 0) assert.notEqual(kind, kinds[i - 1], `exit ${i} of the debugged ones`);
+      assert.ok(exits.every((exit) => exit.kind !== "debug" || exit.rip === COUNTING_LOOP));
+      const until = exits.length;
+      vm.run();
+      await stage.until(() => exits.length > until + 40, "it went on without the breakpoint", actor);
+      await vm.pause();
+      assert.ok(exits.slice(until + 1).every(({ kind }) => kind === "port-out"));
+      const counts = exits.flatMap((exit) => (exit.kind === "port-out" ? [exit.value] : []));
+      for (const [i, count] of counts.entries()) assert.equal(count, i + 1);
     },
   },
 ];
