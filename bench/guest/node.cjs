@@ -108,17 +108,25 @@ function time(work, count) {
   return Number(process.hrtime.bigint() - began);
 }
 
+/** Timings without a tenth's gain after which V8 is taken to have compiled what it will, and the most that are waited for. */
+const SETTLED = 3;
+const MOST_TIMINGS = 30;
+
 /**
- * As many as take long enough, which also warms up; the best of the rounds, because noise only adds. A single long timing does not say
- * that there are enough: a processor that was away, or a compiler at work, is seen once.
+ * As many as take long enough once V8 has compiled them; the best of the rounds, because noise only adds. The first long timing does not
+ * say that there are enough: a processor that was away, or code that is still interpreted, takes long too.
  */
 function measure(work, roundNs, rounds, atATime = 1) {
   let count = atATime;
   for (;;) {
-    let spent = time(work, count);
-    if (spent >= roundNs / 2) spent = Math.min(spent, time(work, count));
-    if (spent >= roundNs / 2) break;
-    const factor = Math.min(10, roundNs / Math.max(spent, 1));
+    let best = time(work, count);
+    for (let same = 0, n = 0; best >= roundNs / 2 && same < SETTLED && n < MOST_TIMINGS; n++) {
+      const spent = time(work, count);
+      same = spent < best * 0.9 ? 0 : same + 1;
+      best = Math.min(best, spent);
+    }
+    if (best >= roundNs / 2) break;
+    const factor = Math.min(10, roundNs / Math.max(best, 1));
     count = Math.ceil((count * factor) / atATime) * atATime;
   }
   let best = Infinity;

@@ -1,5 +1,5 @@
 # Interrupt gates clear IF, trap gates keep it, both clear TF and NT; INT n returns behind itself; IST; a gate of ring 0
-# refuses INT from ring 3; a gate that is not present gives #NP; stack alignment on delivery.
+# refuses INT from ring 3; a gate that is not present gives #NP; stack alignment on delivery; gates of the 80286 and task gates are refused.
 #! start:  long64
 #! expect: done
 #! kvm-differs: a KVM whose ring 0 is emulated in software has no INT n in protected mode
@@ -46,6 +46,22 @@ start:  install_idt
 2:      int     0x55                            # beyond the limit
         fail
 1:      check_caught 13, (0x55 * 8 + 2), 2b
+        # Gates of the 80286 and task gates are no gates in long mode.
+        .irp type, 0x84, 0x85, 0x86, 0x87
+        set_gate 0x34, flags_to_rbx, \type
+        catch   7101f
+7102:   int     0x34
+        fail
+7101:   check_caught 13, (0x34 * 8 + 2), 7102b
+        mov     dword ptr [GDT + 0x50], (CODE64 << 16) | 0x8000
+        mov     dword ptr [GDT + 0x54], \type << 8
+        mov     qword ptr [GDT + 0x58], 0
+        mov     dword ptr [SCRATCH + 4], 0x50
+        catch   7101f
+7102:   call    fword ptr [SCRATCH]
+        fail
+7101:   check_caught 13, 0x50, 7102b
+        .endr
         # From ring 3.
         catch0  1f
         enter_ring3 3f

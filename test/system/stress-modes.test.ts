@@ -38,6 +38,12 @@ const HARSH: readonly Mode[] = [
     name: "with everything dropped at random, at every poll",
     engine: { stressFlushTlb: 20, stressFlushCode: 5000, stressInterrupts: true },
   },
+  {
+    // A flush drops the code of all processors, so that each pays for the flushes of the others.
+    name: "on three processors, with everything dropped at random, at every poll, verified",
+    engine: { verify: true, stressFlushTlb: 100, stressFlushCode: 100_000, stressInterrupts: true },
+    cpus: 3,
+  },
   { name: "with one unoptimised instruction a block, verified", engine: { maxBlockInsts: 1, noOpt: true, verify: true } },
 ];
 

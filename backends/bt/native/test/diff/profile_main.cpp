@@ -20,9 +20,9 @@ using namespace rz::diff;
 
 constexpr const char* kProfiles[] = {"x86-64-v1", "x86-64-v2", "x86-64-v3", "host"};
 constexpr CodeSize kSizes[] = {CodeSize::k64, CodeSize::k32, CodeSize::k16};
-constexpr unsigned kCases = 4;         // of each instruction, mode and ring
-constexpr unsigned kTries = 64;        // for an encoding that is this row and no other
-constexpr unsigned kEvexCases = 2000;  // of each mode and ring
+constexpr unsigned kCases = 4;        // of each instruction, mode and ring
+constexpr unsigned kTries = 64;       // for an encoding that is this row and no other
+constexpr unsigned kEvexCases = 500;  // of each mode and ring
 constexpr u8 kInvalidOpcode = 6;
 constexpr u64 kRflags = 2;
 
