@@ -8,6 +8,8 @@ import type { VmConfig, VmExit } from "@ringzero/api";
 import { BtBackend, BtVm } from "@ringzero/backend-bt";
 import { MIB, until } from "./scripted-vm.js";
 
+/** The ROM lies as far from a multiple of 2 MiB as in the guest: it ends at one. */
+const MEMFD_BYTES = 2 * MIB;
 const config: VmConfig = {
   name: "shared",
   vcpus: 1,
@@ -91,7 +93,7 @@ describe("the memory of a bt machine under a second VM", () => {
     const vm = await over(undefined);
     const fd = vm.shareMemory();
     assert.equal(vm.shareMemory(), fd);
-    assert.equal(fstatSync(fd).size, MIB + 0x10000);
+    assert.equal(fstatSync(fd).size, MEMFD_BYTES);
     await vm.dispose();
     assert.throws(() => fstatSync(fd), { code: "EBADF" });
     assert.throws(() => vm.shareMemory(), { code: "VM_NOT_OPEN" });
@@ -102,7 +104,7 @@ describe("the memory of a bt machine under a second VM", () => {
     const vm = await over(undefined);
     const fd = vm.shareMemory();
     try {
-      writeFileSync(join(folder, "file"), new Uint8Array(MIB + 0x10000));
+      writeFileSync(join(folder, "file"), new Uint8Array(MEMFD_BYTES));
       const file = openSync(join(folder, "file"), "r+");
       await assert.rejects(over(file), { code: "VM_HOST_FAILURE", message: /seals of the shared memory/ });
       closeSync(file);
@@ -128,19 +130,6 @@ describe("the memory of a bt machine under a second VM", () => {
       const left = Buffer.from(vm.uarts[0]!.reclaim()).toString();
       assert.ok("0123456789abcdefghij".endsWith(left) && left.length >= 4, left);
       assert.equal(vm.uarts[0]!.reclaim().length, 0);
-    } finally {
-      await vm.dispose();
-    }
-  });
-});
-
-describe("what bt does not claim", () => {
-  it("is refused without any effect", async () => {
-    const vm = await over(undefined);
-    try {
-      await assert.rejects(vm.trackDirty(true), { code: "VM_UNSUPPORTED" });
-      await assert.rejects(vm.takeDirty(), { code: "VM_UNSUPPORTED" });
-      await assert.rejects(vm.vcpus[0]!.debug({}), { code: "VM_UNSUPPORTED" });
     } finally {
       await vm.dispose();
     }

@@ -78,7 +78,8 @@ export interface VmConfig {
   readonly memory: readonly MemoryRange[];
   /**
    * Memory that exists already, as `Vm.shareMemory` of another VM gave it: a memfd, sealed against shrinking, with room for exactly the
-   * ranges of `memory` one after the other. The backend takes a descriptor of its own; this one stays the caller's. Default: fresh, zero.
+   * ranges of `memory` one after the other, each at the next offset that is as far from a multiple of 2 MiB as its address is: a huge page of
+   * the host can then be one of the guest's. The backend takes a descriptor of its own; this one stays the caller's. Default: fresh, zero.
    */
   readonly memoryFd?: number;
   readonly cpuProfile: string;
