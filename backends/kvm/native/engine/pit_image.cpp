@@ -8,6 +8,7 @@ namespace {
 constexpr u64 kHz = 1'193'182, kNsPerSecond = 1'000'000'000;
 constexpr u8 kNoMode = 0xff;  // KVM: no mode word yet
 constexpr u32 kWhole = 65536;
+constexpr u32 kTimerInput = 0, kTimerPin = 2;  // of the master 8259A, of the IOAPIC
 
 u64 scale(u64 value, u64 to, u64 from) { return static_cast<u64>(static_cast<unsigned __int128>(value) * to / from); }
 
@@ -93,6 +94,11 @@ u64 pit_lead_ns(const PitState& from) {
   const PitChannelState& c = from.channels[0];
   if (!periodic(c.mode) || c.elapsed_ticks <= 0 || c.count == 0) return 0;
   return scale(static_cast<u64>(c.elapsed_ticks) % c.count, kNsPerSecond, kHz);
+}
+
+void lower_timer_line(kvm_pic_state& master, kvm_ioapic_state& ioapic) {
+  master.last_irr &= static_cast<u8>(~(1u << kTimerInput));
+  ioapic.irr &= ~(1u << kTimerPin);
 }
 
 }  // namespace rz::kvm

@@ -16,6 +16,10 @@ namespace rz::kvm {
 void save_pit(const kvm_pit_state2& from, u64 now_ns, PitState& to);
 /// @param to  of this machine, as it is
 void load_pit(const PitState& from, u64 now_ns, kvm_pit_state2& to);
+/// The output of KVM's channel 0 is low but for the moment of a tick, where a chip's is high most of the time. Found
+/// high at the inputs of 8259A and IOAPIC, the next tick would be no edge, and KVM, which holds further ticks back
+/// until the guest has ended one, would wait for ever.
+void lower_timer_line(kvm_pic_state& master, kvm_ioapic_state& ioapic);
 
 /// How long before the guest goes on KVM has to be given the 8254, so that the period that channel 0 is in ends when it
 /// should: less than a period, 0 for counts that do not repeat.

@@ -85,6 +85,7 @@ std::string apply(Machine& machine, const MachineImage& image, std::vector<VcpuS
   memcpy(&chips.pic[0].chip.pic, &image.chips.pic[0], sizeof(PicState));
   memcpy(&chips.pic[1].chip.pic, &image.chips.pic[1], sizeof(PicState));
   memcpy(&chips.ioapic.chip.ioapic, &image.chips.ioapic, sizeof(IoapicState));
+  lower_timer_line(chips.pic[0].chip.pic, chips.ioapic.chip.ioapic);
   // Channel 0 begins a whole period when KVM gets it, so it gets it that much earlier: the guest stands still longer by
   // less than one period, and loses none.
   const PitState& pit = image.chips.pit;

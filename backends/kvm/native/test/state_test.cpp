@@ -212,6 +212,12 @@ void pit() {
   image.channels[0].mode = 2, image.channels[0].elapsed_ticks = 400;  // a period is the guest's to see
   load_pit(image, 9'000'000'000, back);
   CHECK(back.channels[0].count == 1000);
+  // The translator's output is high between ticks; other inputs, and what is requested already, stay.
+  kvm_pic_state master = {};
+  kvm_ioapic_state ioapic = {};
+  master.last_irr = 0x81, master.irr = 1, ioapic.irr = 0x104;
+  lower_timer_line(master, ioapic);
+  CHECK(master.last_irr == 0x80 && master.irr == 1 && ioapic.irr == 0x100);
 }
 
 }  // namespace
