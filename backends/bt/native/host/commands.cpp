@@ -72,10 +72,7 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
 
 /// Have all vCPUs stop for a command that may come while they run. False: none does.
 bool Engine::quiesce(Command op, u32 bytes) {
-  std::lock_guard lock(lock_);
-  if (!run_wanted_) return false;
-  run_wanted_ = false;
-  for (auto& thread : threads_) notify(*thread->vcpu, kAttnStop);
+  if (!stop_running()) return false;
   quiesced_ = {op, bytes};
   return true;
 }
@@ -97,12 +94,17 @@ void Engine::start_running() {
   changed_.notify_all();
 }
 
+/// Ask all vCPUs to stop. @returns whether they were to run until now
+bool Engine::stop_running() {
+  std::lock_guard lock(lock_);
+  const bool ran = run_wanted_;
+  run_wanted_ = false;
+  for (auto& thread : threads_) notify(*thread->vcpu, kAttnStop);
+  return ran;
+}
+
 void Engine::begin_pause() {
-  {
-    std::lock_guard lock(lock_);
-    run_wanted_ = false;
-    for (auto& thread : threads_) notify(*thread->vcpu, kAttnStop);
-  }
+  (void)stop_running();
   pause_pending_ = true;
 }
 

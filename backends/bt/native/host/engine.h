@@ -45,6 +45,7 @@ class Engine {
   void finish_pause();
   bool parked();
   void start_running();
+  bool stop_running();
   void begin_pause();
   shared::CommandStatus execute(shared::Command op, u32 vcpu, u32 bytes, u32& reply_bytes);
   bool quiesce(shared::Command op, u32 bytes);

@@ -5,32 +5,21 @@
 #include "huge_pages.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <thread>
 #include <vector>
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25  // Linux 6.1
-#endif
+#include "peer/huge_page.h"
 
 namespace rz {
 namespace {
 
 constexpr u64 kSmallGuestBytes = 64u << 20;
-constexpr unsigned kPagesPerPiece = RamHeat::kPieceBytes / 4096;
-constexpr unsigned kResidentEnough = kPagesPerPiece * 15 / 16;
+constexpr u32 kResidentEnough = peer::kPagesPerHugePage * 15 / 16;
+static_assert(RamHeat::kPieceBytes == shared::kHugePageBytes);
 constexpr unsigned kPauseUs = 5'000;
-
-bool mostly_resident(u8* at) {
-  unsigned char page[kPagesPerPiece];
-  if (mincore(at, RamHeat::kPieceBytes, page) != 0) return false;
-  unsigned resident = 0;
-  for (unsigned char bits : page) resident += bits & 1;
-  return resident >= kResidentEnough;
-}
 
 void serve(RamHeat& heat, u8* ram) {
   prctl(PR_SET_NAME, "rz-huge-pages");
@@ -42,12 +31,12 @@ void serve(RamHeat& heat, u8* ram) {
     for (u64 i = 0; i < heat.pieces(); i++) {
       if (done[i] || !heat.hot(i)) continue;
       u8* at = ram + i * RamHeat::kPieceBytes;
-      if (!mostly_resident(at)) {
+      if (peer::resident_pages(at) < kResidentEnough) {
         heat.cool(i);
         continue;
       }
       done[i] = true;
-      if (madvise(at, RamHeat::kPieceBytes, MADV_COLLAPSE) != 0 && errno == EINVAL) return;  // this kernel cannot
+      if (peer::collapse(at) != 0 && errno == EINVAL) return;  // this kernel cannot
       usleep(kPauseUs);
     }
   }

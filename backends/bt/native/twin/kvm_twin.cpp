@@ -10,6 +10,8 @@
 
 #include <cerrno>
 
+#include "state/kvm_registers.h"
+
 namespace rz {
 namespace {
 
@@ -30,29 +32,7 @@ struct Msr {
   kvm_msr_entry entry = {};
 };
 
-kvm_segment segment_of(const Segment& s) {
-  kvm_segment k = {};
-  k.base = s.base;
-  k.limit = s.limit;
-  k.selector = s.selector;
-  k.type = s.attributes & 15;
-  k.s = s.attributes >> 4 & 1;
-  k.dpl = s.attributes >> 5 & 3;
-  k.present = s.attributes >> 7 & 1;
-  k.avl = s.attributes >> 8 & 1;
-  k.l = s.attributes >> 9 & 1;
-  k.db = s.attributes >> 10 & 1;
-  k.g = s.attributes >> 11 & 1;
-  k.unusable = !k.present;
-  return k;
-}
-
-constexpr __u64 kvm_regs::*kGpr[16] = {&kvm_regs::rax, &kvm_regs::rcx, &kvm_regs::rdx, &kvm_regs::rbx,
-                                       &kvm_regs::rsp, &kvm_regs::rbp, &kvm_regs::rsi, &kvm_regs::rdi,
-                                       &kvm_regs::r8,  &kvm_regs::r9,  &kvm_regs::r10, &kvm_regs::r11,
-                                       &kvm_regs::r12, &kvm_regs::r13, &kvm_regs::r14, &kvm_regs::r15};
-constexpr kvm_segment kvm_sregs::*kSegments[kSegCount] = {&kvm_sregs::es, &kvm_sregs::cs, &kvm_sregs::ss,
-                                                          &kvm_sregs::ds, &kvm_sregs::fs, &kvm_sregs::gs};
+kvm_segment segment_of(const Segment& s) { return kvm_segment_of({s.selector, s.attributes, s.limit, s.base}); }
 
 }  // namespace
 
@@ -152,11 +132,11 @@ void KvmTwin::arm() {
 
 const char* KvmTwin::take_over(const Vcpu& v) {
   kvm_regs& regs = run_->s.regs.regs;
-  for (unsigned i = 0; i < 16; i++) regs.*kGpr[i] = v.regs[i];
+  for (unsigned i = 0; i < 16; i++) regs.*kKvmGpr[i] = v.regs[i];
   regs.rip = v.rip;
   regs.rflags = (v.rflags & ~kFlagTF) | 2;
   kvm_sregs sregs = reset_;
-  for (unsigned i = 0; i < kSegCount; i++) sregs.*kSegments[i] = segment_of(v.seg[i]);
+  for (unsigned i = 0; i < kSegCount; i++) sregs.*kKvmSegments[i] = segment_of(v.seg[i]);
   sregs.ss.dpl = v.protected_mode() ? v.cpl : 0;  // AMD's processors take the privilege level from here
   sregs.ldt = segment_of(v.ldtr);
   sregs.tr = segment_of(v.tr);
@@ -292,12 +272,12 @@ KvmTwin::Step KvmTwin::step(const RecordingBus& devices, unsigned& next) {
 void KvmTwin::state_into(Vcpu& image) const {
   const kvm_regs& regs = run_->s.regs.regs;
   const kvm_sregs& sregs = run_->s.regs.sregs;
-  for (unsigned i = 0; i < 16; i++) image.regs[i] = regs.*kGpr[i];
+  for (unsigned i = 0; i < 16; i++) image.regs[i] = regs.*kKvmGpr[i];
   image.rip = regs.rip;
   image.rflags = (regs.rflags & ~kFlagTF) | 2;
   for (unsigned i = 0; i < kSegCount; i++) {
-    image.seg[i].selector = (sregs.*kSegments[i]).selector;
-    image.seg[i].base = (sregs.*kSegments[i]).base;
+    image.seg[i].selector = (sregs.*kKvmSegments[i]).selector;
+    image.seg[i].base = (sregs.*kKvmSegments[i]).base;
   }
   image.cr0 = sregs.cr0;
   image.cr2 = sregs.cr2;

@@ -5,4 +5,4 @@ target_include_directories(ringzero_twin PUBLIC ${CMAKE_CURRENT_SOURCE_DIR} ${CM
 target_compile_options(ringzero_twin PRIVATE -Wall -Wextra -Wno-missing-field-initializers)
 # vCPU threads are in it while the guest's vector state is live in the host's registers.
 set_source_files_properties(twin/recording_bus.cpp PROPERTIES COMPILE_OPTIONS "-mgeneral-regs-only")
-target_link_libraries(ringzero_twin PUBLIC ringzero_engine_core)
+target_link_libraries(ringzero_twin PUBLIC ringzero_engine_core ringzero_native_state)

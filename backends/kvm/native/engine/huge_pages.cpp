@@ -11,9 +11,7 @@
 #include <algorithm>
 #include <chrono>
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25  // Linux 6.1
-#endif
+#include "peer/huge_page.h"
 
 namespace rz::kvm {
 
@@ -21,7 +19,6 @@ using shared::kHugePageBytes;
 
 namespace {
 
-constexpr u32 kPagesPerPiece = kHugePageBytes / 4096;
 constexpr u32 kTouchedEnough = 16;  // pages; a stray one alone does not cost the guest's owner 2 MiB
 constexpr u32 kMostRefusals = 8;
 constexpr std::chrono::milliseconds kShortestRest{2}, kLongestRest{1000};
@@ -79,7 +76,7 @@ void HugePages::serve() {
         data = lseek(fd_.get(), static_cast<off_t>(piece.offset), SEEK_DATA);  // -1: none behind it
       }
       const bool any = data >= 0 && data < static_cast<off_t>(piece.offset + kHugePageBytes);
-      if (!any || !touched(piece.offset)) {
+      if (!any || peer::resident_pages(ram_ + piece.offset) < kTouchedEnough) {
         left.push_back(piece);
         continue;
       }
@@ -97,16 +94,8 @@ void HugePages::serve() {
   }
 }
 
-bool HugePages::touched(u64 offset) const {
-  unsigned char page[kPagesPerPiece];
-  if (mincore(ram_ + offset, kHugePageBytes, page) != 0) return false;
-  u32 resident = 0;
-  for (unsigned char bits : page) resident += bits & 1;
-  return resident >= kTouchedEnough;
-}
-
 HugePages::Result HugePages::collapse(Piece& piece) {
-  if (madvise(ram_ + piece.offset, kHugePageBytes, MADV_COLLAPSE) == 0) {
+  if (peer::collapse(ram_ + piece.offset) == 0) {
     made_.fetch_add(1, std::memory_order_relaxed);
     return Result::kMade;
   }

@@ -37,7 +37,6 @@ class HugePages {
   };
   enum class Result { kMade, kNotNow, kCannot };
   void serve();
-  bool touched(u64 offset) const;
   Result collapse(Piece& piece);
 
   u8* const ram_;

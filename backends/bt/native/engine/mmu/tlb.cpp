@@ -206,6 +206,23 @@ bool remembered(Vcpu& vcpu, u64 page) {
   return found;
 }
 
+/// The tables of all address spaces that are held.
+template <typename Visit>
+void for_each_table(Vcpu& vcpu, Visit visit) {
+  for (unsigned n = 0; n < kContexts; ++n) {
+    if (vcpu.contexts[n].cr3 == kNoSpace) continue;
+    for (TlbTable& t : vcpu.contexts[n].tlb) visit(t);
+  }
+}
+
+/// Indices of entries for writing. Another vCPU's thread may do so.
+template <typename Visit>
+void for_each_write(TlbTable& t, Visit visit) {
+  TlbSide& s = t.side[kWriteSide];
+  for_each_bit(s.busy, 0,
+               [&](unsigned w) { for_each_bit(__atomic_load_n(&s.filled[w], __ATOMIC_RELAXED), w * 64, visit); });
+}
+
 Context* find_context(Vcpu& vcpu, u64 pcid) {
   for (unsigned i = 0; i < kContexts; ++i)
     if (vcpu.contexts[i].cr3 != kNoSpace && (vcpu.contexts[i].cr3 & kPcidMask) == pcid) return &vcpu.contexts[i];
@@ -475,24 +492,17 @@ bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own) {
   const u8* host = vcpu.machine->memory->host(gpa_page & kPageMask);
   if (!host) return false;
   bool held = false;
-  for (unsigned n = 0; n < kContexts; ++n) {
-    Context& c = vcpu.contexts[n];
-    if (c.cr3 == kNoSpace) continue;
-    for (TlbTable& t : c.tlb) {
-      TlbSide& s = t.side[kWriteSide];
-      for_each_bit(s.busy, 0, [&](unsigned w) {
-        for_each_bit(__atomic_load_n(&s.filled[w], __ATOMIC_RELAXED), w * 64, [&](unsigned i) {
-          const u64 tag = __atomic_load_n(&t.entries[i].write_tag, __ATOMIC_RELAXED);
-          if (tag + __atomic_load_n(&t.entries[i].write_add, __ATOMIC_RELAXED) != reinterpret_cast<u64>(host)) return;
-          held |= tag != tlb_invalid(i);
-          if (own)
-            drop_side(t, kWriteSide, i);
-          else
-            put_tag(t, kWriteSide, i, tlb_invalid(i));  // the bookkeeping is the owner's
-        });
-      });
-    }
-  }
+  for_each_table(vcpu, [&](TlbTable& t) {
+    for_each_write(t, [&](unsigned i) {
+      const u64 tag = __atomic_load_n(&t.entries[i].write_tag, __ATOMIC_RELAXED);
+      if (tag + __atomic_load_n(&t.entries[i].write_add, __ATOMIC_RELAXED) != reinterpret_cast<u64>(host)) return;
+      held |= tag != tlb_invalid(i);
+      if (own)
+        drop_side(t, kWriteSide, i);
+      else
+        put_tag(t, kWriteSide, i, tlb_invalid(i));  // the bookkeeping is the owner's
+    });
+  });
   // Memos after tags. One that the vCPU is filling right now comes from a tag that was seen above, and is void at the
   // safe point that is waited for because of it; one whose tag went since is complete, and seen here.
   for (unsigned i = kLastPages / 2; i < kLastPages; ++i) {
@@ -507,17 +517,10 @@ bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own) {
 
 void tlb_drop_writes(Vcpu& vcpu) {
   forget_last_pages(vcpu);
-  for (unsigned n = 0; n < kContexts; ++n) {
-    Context& c = vcpu.contexts[n];
-    if (c.cr3 == kNoSpace) continue;
-    for (TlbTable& t : c.tlb) {
-      TlbSide& s = t.side[kWriteSide];
-      for_each_bit(s.busy, 0, [&](unsigned w) {
-        for_each_bit(s.filled[w], w * 64, [&](unsigned i) { drop_side(t, kWriteSide, i); });
-      });
-      for (u64& word : t.code_write) word = 0;
-    }
-  }
+  for_each_table(vcpu, [&](TlbTable& t) {
+    for_each_write(t, [&](unsigned i) { drop_side(t, kWriteSide, i); });
+    for (u64& word : t.code_write) word = 0;
+  });
 }
 
 void jump_flush_all(Vcpu& vcpu) {
