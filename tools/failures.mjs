@@ -3,8 +3,8 @@
 const MOST_LINES = 150;
 
 /**
- * The lines that say what failed: those that begin with FAIL or FAILED, with what is indented below them, and Mocha's numbered list
- * below "N failing". With none of these the last lines, which then are all there is to go by.
+ * The lines that say what failed: those that begin with FAIL or FAILED, with what is indented below them, programs that ended badly, and
+ * Mocha's numbered list below "N failing". With none of these the last lines, which then are all there is to go by.
  * @param {string} output
  */
 export function failuresIn(output) {
@@ -13,7 +13,7 @@ export function failuresIn(output) {
   let within = null; // the rule by which the lines that follow belong to the failure
   for (const line of lines) {
     if (/^\s+\d+ failing$/.test(line)) within = (next) => !/^\d+ passed, \d+ failed/.test(next);
-    else if (/^FAIL(ED)?\b/.test(line)) within = (next) => /^\s+\S/.test(next);
+    else if (/^FAIL(ED)?\b|^\S+ ended with (exit )?code /.test(line)) within = (next) => /^\s+\S/.test(next);
     else if (within !== null && !within(line)) within = null;
     if (within !== null) found.push(line);
   }
