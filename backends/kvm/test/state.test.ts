@@ -1,23 +1,11 @@
 // Saved states: a guest goes on in another machine where it stopped in the first, and what cannot be honoured changes nothing.
 
 import assert from "node:assert/strict";
+import { statePartsOf } from "@ringzero/conformance";
 import { MIB, needKvm, romMachine, until } from "./tiny-guest.js";
 
 // mov dx,510h; out dx,ax; inc ax; jmp: a count that an interrupted guest must not lose or repeat
 const COUNT = [0xba, 0x10, 0x05, 0xef, 0x40, 0xeb, 0xf9];
-
-/** Where the parts of one kind are: offset of the payload by tag and instance. */
-function parts(state: Uint8Array): Map<string, Uint8Array> {
-  const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
-  const found = new Map<string, Uint8Array>();
-  for (let at = 40, i = 0; i < view.getUint32(12, true); i++) {
-    const tag = new TextDecoder().decode(state.subarray(at, at + 4));
-    const bytes = view.getUint32(at + 12, true);
-    found.set(`${tag}${view.getUint32(at + 8, true)}`, state.subarray(at + 16, at + 16 + bytes));
-    at += 16 + ((bytes + 7) & ~7);
-  }
-  return found;
-}
 
 describe("the saved state of the kvm backend", () => {
   before(async function () {
@@ -56,9 +44,9 @@ describe("the saved state of the kvm backend", () => {
       vm.run();
       await new Promise((resolve) => setTimeout(resolve, 5));
       await vm.pause();
-      const first = parts(await vm.saveState());
+      const first = statePartsOf(await vm.saveState());
       await other.loadState(await vm.saveState());
-      const second = parts(await other.saveState());
+      const second = statePartsOf(await other.saveState());
       assert.deepEqual([...first.keys()].sort(), [...second.keys()].sort());
       for (const [name, bytes] of first) {
         if (name.startsWith("MSRS")) {
@@ -79,14 +67,17 @@ describe("the saved state of the kvm backend", () => {
   it("keeps what is on its way to the guest: an exception, an NMI, the shadow of STI or MOV SS, a start-up message", async () => {
     const vm = await romMachine(COUNT, () => undefined, { vcpus: 2 });
     try {
-      const again = async (change: (found: Map<string, Uint8Array>) => void): Promise<Map<string, Uint8Array>> => {
+      const again = async (
+        change: (found: ReadonlyMap<string, Uint8Array>) => void,
+      ): Promise<ReadonlyMap<string, Uint8Array>> => {
         await vm.reset();
         const state = await vm.saveState();
-        change(parts(state));
+        change(statePartsOf(state));
         await vm.loadState(state);
-        return parts(await vm.saveState());
+        return statePartsOf(await vm.saveState());
       };
-      const lapic = (found: Map<string, Uint8Array>, vcpu: number): Uint8Array => found.get("IRQC0")!.subarray(376 + 1072 * vcpu);
+      const lapic = (found: ReadonlyMap<string, Uint8Array>, vcpu: number): Uint8Array =>
+        found.get("IRQC0")!.subarray(376 + 1072 * vcpu);
       // #GP(40h); docs/state-format.md, "Further processor state"
       let found = await again((all) => all.get("VCPU0")!.set([0x40, 0, 0, 0, 13, 1], 112));
       assert.deepEqual([...found.get("VCPU0")!.subarray(112, 118)], [0x40, 0, 0, 0, 13, 1]);
@@ -117,7 +108,7 @@ describe("the saved state of the kvm backend", () => {
     const vm = await romMachine(COUNT, () => undefined);
     try {
       const state = await vm.saveState();
-      const pit = parts(state).get("IRQC0")!.subarray(264); // docs/state-format.md, "8254"
+      const pit = statePartsOf(state).get("IRQC0")!.subarray(264); // docs/state-format.md, "8254"
       const view = new DataView(pit.buffer, pit.byteOffset, pit.byteLength);
       const elapsed = 30_000; // 25 ms of 50
       view.setUint32(0, 59_659, true);
@@ -128,7 +119,7 @@ describe("the saved state of the kvm backend", () => {
         const began = performance.now();
         await vm.loadState(state);
         assert.ok(performance.now() - began >= 25, "KVM begins a period when it is given the 8254");
-        const saved = parts(await vm.saveState())
+        const saved = statePartsOf(await vm.saveState())
           .get("IRQC0")!
           .subarray(264);
         const ticks = Number(new DataView(saved.buffer, saved.byteOffset).getBigInt64(16, true));
@@ -159,11 +150,11 @@ describe("the saved state of the kvm backend", () => {
         set(30, 1), // rate of the TSC
         broken((bytes) => bytes.slice(0, -8)),
         broken((bytes) => {
-          parts(bytes).get("MSRS0")!.set([0xff, 0xff, 0xff, 0x7f], 16); // an MSR that nobody knows
+          statePartsOf(bytes).get("MSRS0")!.set([0xff, 0xff, 0xff, 0x7f], 16); // an MSR that nobody knows
           return bytes;
         }),
         broken((bytes) => {
-          parts(bytes).get("REGS0")!.fill(0xff, 304, 312); // CR0
+          statePartsOf(bytes).get("REGS0")!.fill(0xff, 304, 312); // CR0
           return bytes;
         }),
       ]) {

@@ -1,8 +1,8 @@
 // A stock Debian kernel on the KVM backend, to a shell, with one and two processors; it computes what the host computes and powers off.
 
 import assert from "node:assert/strict";
-import { guestImages, LinuxGuest } from "../../system/linux-guest.js";
-import { LAB_PROFILE, PATIENCE_MS } from "../lab-lacks.js";
+import { guestImages } from "../../system/linux-guest.js";
+import { bootLabGuest } from "../lab-guest.js";
 import type { Reporter } from "../part.js";
 
 const LINE = "seq 1 2000 | awk '{ print ($1 * 7919) % 20011 }' | sort -n | gzip -c | gunzip -c | sha1sum";
@@ -13,13 +13,7 @@ export async function boot(report: Reporter): Promise<void> {
   const images = (await guestImages())!;
   for (const cpus of [1, 2]) {
     const began = Date.now();
-    const guest = await LinuxGuest.boot(images, {
-      backend: "kvm",
-      cpus,
-      memory: "256MiB",
-      cpuProfile: LAB_PROFILE,
-      patienceMs: PATIENCE_MS,
-    });
+    const guest = await bootLabGuest(images, cpus);
     try {
       const bootMs = Date.now() - began;
       assert.equal((await guest.shell("nproc")).trim(), String(cpus));

@@ -2,8 +2,8 @@
 // hand it over in the middle, at random points, and the sums come out as on the host.
 
 import assert from "node:assert/strict";
-import { guestImages, LinuxGuest } from "../../system/linux-guest.js";
-import { LAB_PROFILE, PATIENCE_MS } from "../lab-lacks.js";
+import { guestImages } from "../../system/linux-guest.js";
+import { bootLabGuest } from "../lab-guest.js";
 import type { Reporter } from "../part.js";
 
 const ROUND = "seq 2000 | sha256sum";
@@ -16,13 +16,7 @@ const LONGEST_STAY_MS = 400;
 export async function move(report: Reporter): Promise<void> {
   const images = (await guestImages())!;
   for (const cpus of [1, 2]) {
-    const guest = await LinuxGuest.boot(images, {
-      backend: "kvm",
-      cpus,
-      memory: "256MiB",
-      cpuProfile: LAB_PROFILE,
-      patienceMs: PATIENCE_MS,
-    });
+    const guest = await bootLabGuest(images, cpus);
     try {
       const expected = await guest.onHost(ROUND);
       let done = false;

@@ -3,17 +3,22 @@
 const HEADER_BYTES = 40;
 const PART_HEADER_BYTES = 16;
 
-/** Payloads by tag and instance, such as `MSRS1`; views, so that what is written to them is in the state. */
+/**
+ * Payloads by tag and instance, such as `MSRS1`; views, so that what is written to them is in the state.
+ * @throws Error when the parts are not all that is in the state
+ */
 export function statePartsOf(state: Uint8Array): ReadonlyMap<string, Uint8Array> {
   const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
   const parts = new Map<string, Uint8Array>();
-  for (let at = HEADER_BYTES, i = 0; i < view.getUint32(12, true); i++) {
+  let at = HEADER_BYTES;
+  for (let i = 0; i < view.getUint32(12, true); i++) {
     const tag = new TextDecoder().decode(state.subarray(at, at + 4));
     const bytes = view.getUint32(at + 12, true);
     const from = at + PART_HEADER_BYTES;
     parts.set(`${tag}${view.getUint32(at + 8, true)}`, state.subarray(from, from + bytes));
     at = from + ((bytes + 7) & ~7);
   }
+  if (at !== state.length) throw new Error(`the parts of the state end at ${at} of ${state.length} bytes`);
   return parts;
 }
 
