@@ -20,6 +20,8 @@ export interface LabImage {
 const MODULES = ["irqbypass", "ccp", "rng-core", "kvm", "kvm-amd"] as const;
 /** As `ringzero doctor` recommends for KVM: guest memory, which is shared, may have huge pages as QEMU's private memory has. */
 const HUGE_PAGES = "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled";
+/** Takes what lab-machine.ts sends to make an interrupt; where there is no second serial port, nothing. */
+const LISTEN = "cat /dev/ttyS1 > /dev/null 2>&1 &";
 /** Optional: QEMU to compare with. */
 const PROGRAMS = ["qemu-system-x86_64"] as const;
 
@@ -41,7 +43,7 @@ export async function labImage({ images, root, command }: LabImageOptions): Prom
   const initramfs = [
     await busyboxInitramfs({
       busybox: images.busybox,
-      commands: [...loads, HUGE_PAGES, "ls -l /dev/kvm", `cd ${root} && ${command}`],
+      commands: [LISTEN, ...loads, HUGE_PAGES, "ls -l /dev/kvm", `cd ${root} && ${command}`],
     }),
     filesInitramfs(Object.fromEntries([...modules].map(([name, bytes]) => [`lib/lab/${name}.ko`, bytes]))),
     await projectInitramfs(root),

@@ -10,7 +10,7 @@ import { fetchDebianImages } from "@ringzero/boot";
 import { labImage } from "./lab-image.js";
 import { LAB_QEMU } from "./lab-lacks.js";
 import { startLabMachine } from "./lab-machine.js";
-import { canHaveTwoCpus, findQemu, INSTALLED } from "./lab-qemu.js";
+import { canHaveTwoCpus, findQemu, INSTALLED, losesInterrupts } from "./lab-qemu.js";
 import { PART_NAMES, QUICK_PARTS } from "./parts.js";
 import { parseResultLine } from "./results.js";
 
@@ -22,7 +22,7 @@ Runs this project on the KVM of a stock kernel under emulated AMD-V. Parts: ${PA
 --console shows everything that the lab prints, not only results; --shell gives a shell in it instead of parts, and --run runs one
 command line of the shell, both in this folder, with node, and with this folder's programs at the same paths.
 QEMU is the installed one, or PROGRAM, or with --qemu newest the newest of it and those that \`npm run bench -- --fetch-qemu\` fetched. The lab
-has 2 CPUs, or 1 where QEMU is older than 8.1 (see lab-qemu.ts).`;
+has 2 CPUs, or 1 where QEMU is older than 10.2 (see lab-qemu.ts).`;
 
 const { values } = parseArgs({
   options: {
@@ -72,6 +72,7 @@ const lab = await startLabMachine({
   qemu: found.program,
   cpus: Number(cpus),
   memoryMib: Number(values.memory),
+  nudged: losesInterrupts(found.version),
   onTerminal,
   limitMs: Number(values.minutes) * 60_000,
 });

@@ -30,6 +30,7 @@ import { decodeRegisters, encodeRegisters } from "./registers.js";
 
 const START_TIMEOUT_MS = 10_000;
 const DEATH_TIMEOUT_MS = 5_000;
+const PAGE_BYTES = 4096;
 const DIRTY_ENTRY_BYTES = 16; // address and bytes, of 8 each
 
 /** Machines that run or owe an answer: reachable, and keeping the event loop alive. Others may be collected, engine and all. */
@@ -160,12 +161,19 @@ export abstract class EngineVm implements Vm {
 
   async takeDirty(): Promise<readonly MemoryRange[]> {
     this.checkOpen("take the log of written pages");
-    const bytes = await this.#commands.post("take the log of written pages", Command.takeDirty);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return Array.from({ length: bytes.length / DIRTY_ENTRY_BYTES }, (_, i) => ({
-      at: Number(view.getBigUint64(i * DIRTY_ENTRY_BYTES, true)),
-      sizeBytes: Number(view.getBigUint64(i * DIRTY_ENTRY_BYTES + 8, true)),
-    }));
+    const ranges: MemoryRange[] = [];
+    // An answer that does not fit comes in parts. There are never more ranges than pages, whatever an engine says.
+    for (let more = true, part = 0; more && ranges.length <= this.memory.sizeBytes / PAGE_BYTES; part = 1) {
+      const bytes = await this.#commands.post("take the log of written pages", Command.takeDirty, 0, Uint8Array.of(part));
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      more = false;
+      for (let i = 0; i + DIRTY_ENTRY_BYTES <= bytes.length; i += DIRTY_ENTRY_BYTES) {
+        const range = { at: Number(view.getBigUint64(i, true)), sizeBytes: Number(view.getBigUint64(i + 8, true)) };
+        if (range.sizeBytes === 0) more = true;
+        else ranges.push(range);
+      }
+    }
+    return ranges;
   }
 
   /** Counts of the engine by name, for `inspection`. Any time. */

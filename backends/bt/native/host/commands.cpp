@@ -11,7 +11,6 @@
 #include "mmu/mmu.h"
 #include "registers_codec.h"
 #include "shared/debug_image.h"
-#include "shared/page_runs.h"
 #include "state_codec.h"
 
 namespace rz {
@@ -63,7 +62,7 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
     case Command::kSaveState: return save_state(reply_bytes);
     case Command::kLoadState: return load_state(bytes, reply_bytes);
     case Command::kTrackDirty: return track_dirty(bytes);
-    case Command::kTakeDirty: return take_dirty(reply_bytes);
+    case Command::kTakeDirty: return take_dirty(bytes == 1 ? transfer[0] : 0, reply_bytes);
     case Command::kDebug: return debug(*threads_[vcpu]->vcpu, bytes);
     case Command::kListing: return listing(bytes, reply_bytes);
     default: return CommandStatus::kUnsupported;
@@ -138,6 +137,7 @@ CommandStatus Engine::track_dirty(u32 bytes) {
   const bool on = peer_.area().transfer[0] != 0;
   dirty_ = on ? std::make_unique<DirtyLog>(memory_) : nullptr;
   machine_.dirty = dirty_.get();
+  written_.clear();
   restart_dirty_log();
   return CommandStatus::kOk;
 }
@@ -149,20 +149,19 @@ void Engine::restart_dirty_log() {
   for (Vcpu* vcpu : machine_.vcpus) tlb_drop_writes(*vcpu);
 }
 
-/// Nothing is lost when there is no room for the answer.
-CommandStatus Engine::take_dirty(u32& reply_bytes) {
+/// @param part  0: what was written since the last answer; else what that had no room for
+CommandStatus Engine::take_dirty(u32 part, u32& reply_bytes) {
   static constexpr char kWhy[] = "no pages are tracked; call trackDirty(true) first";
   u8* transfer = peer_.area().transfer;
   if (!dirty_) {
     memcpy(transfer, kWhy, reply_bytes = sizeof kWhy - 1);
     return CommandStatus::kBadArgument;
   }
-  PageRuns runs(transfer, kTransferBytes);
-  bool room = true;
-  dirty_->for_each([&](u64 at) { return room = runs.add(at); });
-  if (!room) return CommandStatus::kTooLarge;
-  reply_bytes = runs.bytes();
-  restart_dirty_log();
+  if (part == 0) {
+    dirty_->for_each_slot([&](u64 base, const u64* words, u64 count) { written_.note(base, words, count); });
+    restart_dirty_log();
+  }
+  reply_bytes = written_.tell(transfer, kTransferBytes);
   return CommandStatus::kOk;
 }
 

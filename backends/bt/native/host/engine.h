@@ -16,6 +16,7 @@
 #include "options.h"
 #include "peer/engine_peer.h"
 #include "run/machine.h"
+#include "shared/page_runs.h"
 
 namespace rz {
 
@@ -51,7 +52,7 @@ class Engine {
   bool quiesce(shared::Command op, u32 bytes);
   void finish_quiesced();
   shared::CommandStatus track_dirty(u32 bytes);
-  shared::CommandStatus take_dirty(u32& reply_bytes);
+  shared::CommandStatus take_dirty(u32 part, u32& reply_bytes);
   shared::CommandStatus debug(Vcpu& vcpu, u32 bytes);
   void restart_dirty_log();
   shared::CommandStatus reset();
@@ -72,6 +73,7 @@ class Engine {
   std::condition_variable changed_;  // run_wanted_ became true
   bool run_wanted_ = false;
   std::unique_ptr<DirtyLog> dirty_;
+  shared::PagesToTell written_;  // taken from dirty_, and the host was not told yet
   struct {
     shared::Command op = shared::Command::kNone;  // a command that waits until no vCPU runs; they go on after it
     u32 bytes = 0;

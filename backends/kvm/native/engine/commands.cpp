@@ -7,7 +7,6 @@
 #include "engine.h"
 #include "registers.h"
 #include "shared/debug_image.h"
-#include "shared/page_runs.h"
 #include "state.h"
 
 namespace rz::kvm {
@@ -51,13 +50,15 @@ CommandStatus Engine::execute(Command op, u32 vcpu, u32 bytes, u32& reply_bytes)
       reply_bytes = static_cast<u32>(text.size());
       return CommandStatus::kOk;
     }
-    case Command::kTrackDirty: done = machine_->track_dirty(vcpu == 0 && bytes == 1 && transfer[0] != 0); break;
+    case Command::kTrackDirty:
+      dirty_.clear();
+      done = machine_->track_dirty(vcpu == 0 && bytes == 1 && transfer[0] != 0);
+      break;
     case Command::kTakeDirty: {
       if (!machine_->tracking())
         return refuse("no pages are tracked; call trackDirty(true) first", CommandStatus::kBadArgument, reply_bytes);
-      bool too_large = false;
-      done = take_dirty(reply_bytes, too_large);
-      if (too_large) return CommandStatus::kTooLarge;
+      if (bytes == 0 || transfer[0] == 0) done = note_dirty();
+      if (done.ok()) reply_bytes = dirty_.tell(transfer, kTransferBytes);
       break;
     }
     default:
@@ -167,20 +168,14 @@ Outcome Engine::debug(Vcpu& vcpu, const u8* from) {
   return vcpu.set_debug(debug);
 }
 
-Outcome Engine::take_dirty(u32& reply_bytes, bool& too_large) {
+/// KVM forgets a page when it has told of it: all that it tells is kept in dirty_, whatever becomes of the answer.
+Outcome Engine::note_dirty() {
   const Header& header = peer_.header();
-  PageRuns runs(peer_.area().transfer, kTransferBytes);
   std::vector<u64> bitmap;
   for (u32 i = 0; i < header.ranges; ++i) {
     if (Outcome got = machine_->take_dirty(i, bitmap); !got.ok()) return got;
-    for (u64 word = 0; word < bitmap.size(); ++word) {
-      for (u64 rest = bitmap[word]; rest != 0; rest &= rest - 1) {
-        const u64 page = word * 64 + static_cast<u64>(__builtin_ctzll(rest));
-        if (!runs.add(header.range[i].base + page * 4096)) too_large = true;
-      }
-    }
+    dirty_.note(header.range[i].base, bitmap.data(), bitmap.size());
   }
-  reply_bytes = runs.bytes();
   return {};
 }
 

@@ -14,6 +14,7 @@
 #include "host/engine_link.h"
 #include "huge_pages.h"
 #include "kernel_doorbells.h"
+#include "shared/page_runs.h"
 #include "vcpu.h"
 
 namespace rz::kvm {
@@ -57,7 +58,7 @@ class Engine final : public host::EngineHandle {
   std::vector<bool> shut_downs();
   Outcome reset();
   Outcome debug(Vcpu& vcpu, const u8* from);
-  Outcome take_dirty(u32& reply_bytes, bool& too_large);
+  Outcome note_dirty();
 
   peer::EnginePeer peer_;
   std::unique_ptr<Machine> machine_;
@@ -71,6 +72,7 @@ class Engine final : public host::EngineHandle {
   std::function<void()> on_exit_;
   std::thread control_;
   bool pause_pending_ = false;  // control thread only: a pause command waits for its answer
+  shared::PagesToTell dirty_;   // likewise: written pages that the host was not told of
 
   mutable std::mutex lock_;          // guards what follows, and the flags of threads_
   std::condition_variable changed_;  // run_wanted_ or quit_ became true

@@ -10,6 +10,7 @@ export const FEATURES = {
   interrupts: "the 8259A, the interrupt table, HLT",
   apic: "local APICs, start-up IPIs, interrupt messages",
   cpuid: "CPUID and the machine of its profile",
+  profiles: "a CPU profile by name is the same processor as on any other backend",
   "interrupt-shadow": "the shadow of STI, also where the host interrupts the guest in it",
   msr: "RDMSR and WRMSR",
   fpu: "x87, SSE and XSAVE",

@@ -26,7 +26,8 @@ export async function missingFeatures(create: () => Backend): Promise<NonNullabl
   } catch (error) {
     await stage.close().catch(() => undefined); // the crash again
     if (error instanceof Error && error.message.includes("does not emulate")) {
-      return { fpu: `this host runs ring 0 of the ${report.name} backend in an instruction emulator that has no x87 and SSE` };
+      const emulator = `this host runs ring 0 of the ${report.name} backend in an instruction emulator`;
+      return { fpu: `${emulator} that has no x87 and SSE`, profiles: `${emulator} with a CPUID of its own` };
     }
     return {}; // whatever it is, the cases show it
   }

@@ -28,7 +28,7 @@
 namespace rz::shared {
 
 inline constexpr u32 kMagic = 0x315a5243;  // "CRZ1"
-inline constexpr u32 kVersion = 5;         // bumped on any change of this file: both sides ship together
+inline constexpr u32 kVersion = 6;         // bumped on any change of this file: both sides ship together
 inline constexpr u32 kMaxVcpus = 64;       // one bit each in HostPending::exits
 inline constexpr u32 kMaxRanges = 32;      // as many as the engine's PhysMemory holds
 inline constexpr u32 kMaxUarts = 4;        // COM1..COM4
@@ -137,7 +137,7 @@ enum class Command : u32 {
   kLoadState = 7,
   kCounters = 8,     // any time; replies "name value\n" lines
   kTrackDirty = 9,   // operand: one byte, on or off
-  kTakeDirty = 10,   // reply: pairs of u64, address and bytes
+  kTakeDirty = 10,   // operand: one byte, 1 for the rest of the last answer; reply: see page_runs.h
   kDebug = 11,       // operand: the backend's
   kListing = 12,     // operand: a RIP; replies text
   kTestCrash = 100,  // refused unless the engine was started with --test-commands

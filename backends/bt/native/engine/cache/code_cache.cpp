@@ -285,17 +285,17 @@ const u8* CodeCache::soft_host(const Block& block, unsigned i) const {
   return machine_->memory->host((block.gpa & kPageMask) + block.soft[i].at);
 }
 
-void CodeCache::claim(Vcpu& self, u64 gpa, unsigned bytes) {
+bool CodeCache::claim(Vcpu& self, u64 gpa, unsigned bytes) {
   const u64 n = gpa >> 12;
   PageCode& page = pages_[n];
   const u64 mask = granule_mask(gpa, bytes);
-  if ((page.granules & mask) == mask) return;
+  if ((page.granules & mask) == mask) return false;
   const bool first = page.granules == 0;
   put(page.granules, page.granules | mask);
   if (first && n < shared_pages_) __atomic_fetch_or(&shared_bitmap_[n >> 6], 1ull << (n & 63), __ATOMIC_SEQ_CST);
   if (!machine_->smp()) {
     if (first) tlb_protect_physical(self, n << 12, true);
-    return;
+    return first;
   }
   // A store that another vCPU begins from now on sees the granules; for those under way, wait.
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -307,6 +307,7 @@ void CodeCache::claim(Vcpu& self, u64 gpa, unsigned bytes) {
   }
   for (; wait_for; wait_for &= wait_for - 1)
     machine_->sync.wait_for_safe_point(*machine_->vcpus[static_cast<unsigned>(__builtin_ctzll(wait_for))]);
+  return true;
 }
 
 void CodeCache::publish(u32 index, const u8* end) {

@@ -185,9 +185,10 @@ class CodeCache {
   /// Where the block's soft bytes number `i` are in the host.
   const u8* soft_host(const Block& block, unsigned i) const;
   /// Declare guest bytes to be code, before they are trusted: marks their granules, takes the page's write tags from
-  /// every soft TLB, and waits for other vCPUs that may be storing to it. What was read of them before must be read
-  /// again after.
-  void claim(Vcpu& self, u64 gpa, unsigned bytes);
+  /// every soft TLB, waits for other vCPUs that may be storing to it, and lets writers outside the machine see that
+  /// there is code. True: until now somebody could store to them without a word, so what was read of them before must
+  /// be read again.
+  [[nodiscard]] bool claim(Vcpu& self, u64 gpa, unsigned bytes);
   /// Make the block findable; everything up to `end` is its code. Its guest bytes were claimed.
   void publish(u32 index, const u8* end);
   /// Point a link at a block (patches the jump).

@@ -24,15 +24,12 @@ class DirtyLog {
     const u64 n = page(slot, gpa);
     return (__atomic_load_n(&words_[n / 64], __ATOMIC_RELAXED) >> (n % 64) & 1) != 0;
   }
-  /// Calls visit(gpa) for each page in the log, lowest first; false from it ends that.
+  /// Calls visit(base, words, count) for each slot, lowest first: bit n of the words is its page n.
   template <typename Visit>
-  void for_each(Visit visit) const {
+  void for_each_slot(Visit visit) const {
     for (unsigned s = 0; s < memory_.count(); ++s) {
       const MemorySlot& slot = memory_.slot(s);
-      const u64 end = first_[s] + (slot.bytes / kPageBytes + 63) / 64;
-      for (u64 w = first_[s]; w < end; ++w)
-        for (u64 rest = words_[w]; rest != 0; rest &= rest - 1)
-          if (!visit(slot.base + ((w - first_[s]) * 64 + static_cast<u64>(__builtin_ctzll(rest))) * kPageBytes)) return;
+      visit(slot.base, words_.get() + first_[s], (slot.bytes / kPageBytes + 63) / 64);
     }
   }
   /// Nothing is noted any more.

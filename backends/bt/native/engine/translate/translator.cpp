@@ -170,11 +170,13 @@ bool Translator::follows(const Inst& inst, unsigned at, unsigned& target) {
 
 bool Translator::claim_source() {
   const u64 first_page = gpa_ & kPageMask;
-  for (unsigned i = 0; i < piece_count_; i++) code_.claim(vcpu_, first_page + pieces_[i].at, pieces_[i].bytes);
+  bool read_too_early = false;
+  for (unsigned i = 0; i < piece_count_; i++)
+    read_too_early |= code_.claim(vcpu_, first_page + pieces_[i].at, pieces_[i].bytes);
   const unsigned end = offsets_[count_];
   const bool second = gpa2_ != ~0ull && end > kPageBytes;
-  if (second) code_.claim(vcpu_, gpa2_, end - kPageBytes);
-  if (!vcpu_.machine->smp()) return true;
+  if (second) read_too_early |= code_.claim(vcpu_, gpa2_, end - kPageBytes);
+  if (!read_too_early) return true;
   const u8* page = vcpu_.machine->memory->host(first_page);
   for (unsigned i = 0; page && i < piece_count_; i++)
     if (!equal_bytes(page + pieces_[i].at, source_ + pieces_[i].at, pieces_[i].bytes)) return false;

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "cpuid/cpuid_features.h"
 #include "isa/features.h"
 
 namespace rz::test {
@@ -19,12 +20,13 @@ void invariants(const char* name, unsigned vcpus) {
   CHECK(one.ecx >> 31 & 1);  // hypervisor
   CHECK(one.ecx >> 21 & 1 && one.ecx >> 24 & 1);
   const bool more = std::strcmp(name, "x86-64-v1") != 0;  // what that level is without
-  CHECK_EQ(one.ecx >> 17 & 1, more);                      // PCID
-  CHECK(!(one.ecx >> 5 & 1));                             // no VMX
-  CHECK(!(one.ecx >> 3 & 1));                             // no MONITOR
-  CHECK_EQ(seven.ebx >> 20 & 1, more);                    // SMAP
-  CHECK_EQ(seven.ecx >> 2 & 1, more);                     // UMIP
-  CHECK(!(seven.ebx >> 16 & 1));                          // no AVX-512
+  const bool aibrs = more && std::strstr(name, "-aibrs") == nullptr;
+  CHECK_EQ(one.ecx >> 17 & 1, more);    // PCID
+  CHECK(!(one.ecx >> 5 & 1));           // no VMX
+  CHECK(!(one.ecx >> 3 & 1));           // no MONITOR
+  CHECK_EQ(seven.ebx >> 20 & 1, more);  // SMAP
+  CHECK_EQ(seven.ecx >> 2 & 1, more);   // UMIP
+  CHECK(!(seven.ebx >> 16 & 1));        // no AVX-512
   CHECK(ext.edx >> 29 & 1 && ext.edx >> 11 & 1 && ext.edx >> 20 & 1);
   CHECK_EQ(ext.edx >> 26 & 1, more);  // 1 GiB pages
   CHECK(leaf(g, 0x80000007).edx >> 8 & 1);
@@ -60,8 +62,8 @@ void invariants(const char* name, unsigned vcpus) {
   CHECK(leaf(g, 0x40000001).eax >> 3 & leaf(g, 0x40000001).eax >> 24 & 1);
   CHECK_EQ(leaf(g, 0x40000010).eax, 2'600'000);
   if (!g.profile.intel) {
-    CHECK_EQ(leaf(g, 0x80000021).eax >> 8 & 1, more);  // automatic IBRS, so EFER must accept it
-    CHECK_EQ(msr_write(g.v, 0xc0000080, kEferAIBRSE), more);
+    CHECK_EQ(leaf(g, 0x80000021).eax >> 8 & 1, aibrs);  // automatic IBRS, so EFER must accept it
+    CHECK_EQ(msr_write(g.v, 0xc0000080, kEferAIBRSE), aibrs);
     CHECK_EQ(leaf(g, 0x8000001e).ebx & 0xff, 0);
     CHECK_EQ(leaf(g, 0x20000000).eax, 0);
   }
@@ -80,6 +82,23 @@ void profiles() {
   CHECK(cpuid_profile("x86-64-v1", 2, 1, lowest));
   CHECK_EQ(lowest.f1_ecx & ~low.f1_ecx, 0);
   CHECK_EQ(lowest.f1_ecx & (1u << 0 | 1u << 17 | 1u << 26), 0);  // none of SSE3, PCID, XSAVE
+}
+
+/// "-aibrs" takes away automatic IBRS and nothing else, behind whatever was added.
+void without_automatic_ibrs() {
+  constexpr u32 kAibrs = 1u << 8;  // CPUID 80000021h EAX
+  for (const char* name : {"x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v3+pku", "x86-64-v2+la57", "host"}) {
+    CpuidProfile full, cut, twice;
+    if (!cpuid_profile(name, 2, 1, full)) continue;  // protection keys, on a host without XSAVE
+    CHECK(cpuid_profile((std::string(name) + "-aibrs").c_str(), 2, 1, cut));
+    for (u32 word = 0; word < static_cast<u32>(Word::kCount); ++word) {
+      const u32 gone = word == static_cast<u32>(Word::kX21Eax) ? kAibrs : 0;
+      CHECK_EQ(feature_word(cut, word), feature_word(full, word) & ~gone);
+    }
+    CHECK_EQ(cut.efer, full.efer & ~u64{kEferAIBRSE});
+    CHECK(cut.cr4 == full.cr4 && cut.xcr0 == full.xcr0 && cut.linear_bits == full.linear_bits);
+    CHECK(!cpuid_profile((std::string(name) + "-aibrs2").c_str(), 2, 1, twice));
+  }
 }
 
 void msrs() {
@@ -128,9 +147,10 @@ void msrs() {
 }  // namespace
 
 void cpuid_tests() {
-  for (const char* name : {"x86-64-v1", "x86-64-v2", "x86-64-v3", "host"})
+  for (const char* name : {"x86-64-v1", "x86-64-v2", "x86-64-v3", "x86-64-v2-aibrs", "x86-64-v3-aibrs", "host"})
     for (const unsigned vcpus : {1u, 2u, 6u}) invariants(name, vcpus);
   profiles();
+  without_automatic_ibrs();
   msrs();
 }
 

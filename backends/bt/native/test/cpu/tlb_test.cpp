@@ -318,7 +318,10 @@ void dirty_log() {
   DirtyLog log(g.physical);
   const auto pages = [&log] {
     std::vector<u64> all;
-    log.for_each([&all](u64 at) { return all.push_back(at), true; });
+    log.for_each_slot([&all](u64 base, const u64* words, u64 count) {
+      for (u64 page = 0; page < count * 64; ++page)
+        if ((words[page / 64] >> (page % 64) & 1) != 0) all.push_back(base + page * kPageBytes);
+    });
     return all;
   };
   const auto restart = [&] { log.clear(), tlb_drop_writes(g.v); };
