@@ -2,6 +2,7 @@
 
 import { definePlugin } from "@ringzero/api";
 import { BtBackend } from "./bt-backend.js";
+import { nativeAddon } from "./native-parts.js";
 
 export const btBackend = definePlugin({
   name: "bt",
@@ -9,6 +10,7 @@ export const btBackend = definePlugin({
   api: { min: 1, max: 1 },
   summary: "Binary translation: needs no virtualization support",
   module: import.meta.url,
+  prepare: nativeAddon,
   create: () => new BtBackend(),
 });
 

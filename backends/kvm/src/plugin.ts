@@ -2,6 +2,7 @@
 
 import { definePlugin } from "@ringzero/api";
 import { KvmBackend } from "./kvm-backend.js";
+import { nativeAddon } from "./native-parts.js";
 
 export const kvmBackend = definePlugin({
   name: "kvm",
@@ -9,6 +10,7 @@ export const kvmBackend = definePlugin({
   api: { min: 1, max: 1 },
   summary: "Linux KVM: the speed of the processor's virtualization",
   module: import.meta.url,
+  prepare: nativeAddon,
   create: () => new KvmBackend(),
 });
 

@@ -25,6 +25,7 @@ async function sdkFor(backend: string, from: string, more: readonly string[]): P
 
 /**
  * The SDK and what the backend says about this host. The caller disposes of the SDK.
+ * @param forMachine  it is to run a machine: its device worker starts meanwhile
  * @throws RangeError when nobody knows it, or the package brings no backend
  * @throws RingzeroError `PLUGIN_UNKNOWN`, `PLUGIN_LOAD_FAILED`
  */
@@ -32,9 +33,11 @@ export async function openBackend(
   backend: string,
   from: string,
   more: readonly string[] = [],
+  forMachine = false,
 ): Promise<FoundBackend & { readonly sdk: Ringzero }> {
   const name = isPackage(backend) ? await nameInPackage(backend, from) : backend;
   const sdk = await sdkFor(backend, from, more);
+  if (forMachine) void sdk.prepare().catch(() => undefined);
   const reports = await sdk.backends();
   const report = reports.find((one) => one.name === name);
   if (report) return { name, report, sdk };

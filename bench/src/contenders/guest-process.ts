@@ -22,7 +22,7 @@ const modulesMs = performance.now(); // since the process began
 const wanted = JSON.parse(process.argv[2] ?? "null") as GuestMachine | null;
 if (!wanted) throw new TypeError("usage: guest-process.js JSON");
 
-const { name, report, sdk } = await openBackend(wanted.backend, wanted.from ?? process.cwd());
+const { name, report, sdk } = await openBackend(wanted.backend, wanted.from ?? process.cwd(), [], true); // so does the command
 await using _ = sdk;
 await using machine = await sdk.create(
   defineMachine({

@@ -34,6 +34,11 @@ interface PluginCommon<K extends PluginKind, O extends TSchema> {
    * package) the plugin can be opened wherever a machine's devices are hosted; without it only inline.
    */
   readonly module?: string;
+  /**
+   * Load what its use will need: called in a device worker that is started ahead of its machine, if at all. What it throws is forgotten; the same
+   * will be thrown in use.
+   */
+  readonly prepare?: () => unknown;
 }
 
 /** What a disk or NIC plugin gets beside its options. */

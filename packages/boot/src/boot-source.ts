@@ -1,5 +1,5 @@
 // The four ways to start a machine, as plain data for a MachineSpec, and the plugin that turns such data into an image.
-// What must stay true: a BootSource is JSON; nothing reads a file before `loadBoot`.
+// What must stay true: a BootSource is JSON; nothing reads a file before `loadBoot`, and only the loader of the kind at hand is imported.
 
 import {
   type BootImage,
@@ -12,10 +12,6 @@ import {
   type MultibootBoot,
   RingzeroError,
 } from "@ringzero/api";
-import { loadFirmware } from "./firmware.js";
-import { loadLinux } from "./linux.js";
-import { loadMultiboot } from "./multiboot.js";
-import { loadPvh } from "./pvh.js";
 
 /** Boot a Linux bzImage directly. `initrd` archives are concatenated in order. */
 export function linux(options: Omit<LinuxBoot, "kind">): LinuxBoot {
@@ -47,13 +43,13 @@ export function firmware(options: Omit<FirmwareBoot, "kind">): FirmwareBoot {
 export async function loadBoot(source: BootSource, shape: MachineShape): Promise<BootImage> {
   switch (source.kind) {
     case "linux":
-      return loadLinux(source, shape);
+      return (await import("./linux.js")).loadLinux(source, shape);
     case "elf":
-      return loadPvh(source, shape);
+      return (await import("./pvh.js")).loadPvh(source, shape);
     case "multiboot":
-      return loadMultiboot(source, shape);
+      return (await import("./multiboot.js")).loadMultiboot(source, shape);
     case "firmware":
-      return loadFirmware(source, shape);
+      return (await import("./firmware.js")).loadFirmware(source, shape);
     default: {
       const other: { readonly kind: unknown } = source satisfies never;
       throw new RingzeroError(
@@ -71,6 +67,7 @@ export const directBoot = definePlugin({
   summary: "Linux bzImage, ELF with PVH, Multiboot 1, firmware images",
   module: import.meta.url,
   sources: ["linux", "elf", "multiboot", "firmware"],
+  prepare: () => Promise.all([import("./linux.js"), import("./pvh.js"), import("./multiboot.js"), import("./firmware.js")]),
   load: loadBoot,
 });
 

@@ -61,6 +61,8 @@ export class Ringzero implements AsyncDisposable {
   readonly #registry = new PluginRegistry();
   readonly #probes: BackendProbes;
   readonly #machines = new Set<Machine>();
+  /** Started by `prepare` and not taken yet. */
+  readonly #spareWorkers: WorkerHost[] = [];
   #ready: Promise<void> | null = null;
   #disposed: Promise<void> | null = null;
 
@@ -102,7 +104,8 @@ export class Ringzero implements AsyncDisposable {
     }
     const hosting = options.host ?? "worker";
     let emit: (event: HostEvent) => void = () => {};
-    const worker = hosting === "worker" ? new WorkerHost((event) => emit(event), options.answerTimeoutMs) : null;
+    const worker = hosting === "worker" ? this.#takeWorker() : null;
+    worker?.attend((event) => emit(event), options.answerTimeoutMs);
     let check: SpecCheck;
     try {
       check = await this.#check(spec, options);
@@ -141,6 +144,20 @@ export class Ringzero implements AsyncDisposable {
   }
 
   /**
+   * Start a device worker ahead of the machine that it is for: one `create` with host "worker" takes it, and is sooner by the time in which a
+   * thread starts and loads what machines need, the longest part of it. Until then, or `dispose`, it waits: a thread of some megabytes.
+   * @returns resolves when it is loaded; nothing has to wait for that
+   * @throws RingzeroError `PLUGIN_UNKNOWN`, `PLUGIN_LOAD_FAILED` for plugins named in the constructor
+   */
+  async prepare(): Promise<void> {
+    this.#requireOpen();
+    const worker = new WorkerHost();
+    this.#spareWorkers.push(worker);
+    await this.#load();
+    if (worker.alive && !this.#disposed) await worker.prepare(this.#registry.links("boot", "backend", "device"));
+  }
+
+  /**
    * What each known backend says about this host.
    * @param options.calibrate  measure the ring-0 speed of each that is available: at most 250 ms of its guest each, once a process
    */
@@ -162,15 +179,23 @@ export class Ringzero implements AsyncDisposable {
 
   /** Disposes of every machine made here; idempotent. */
   dispose(): Promise<void> {
-    this.#disposed ??= Promise.allSettled([...this.#machines].map((machine) => machine.dispose())).then((results) => {
-      const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
-      if (failures.length > 0) throw new AggregateError(failures, "not every machine could be disposed of");
-    });
+    const workers = this.#spareWorkers.splice(0).map((worker) => worker.discard());
+    this.#disposed ??= Promise.allSettled([...workers, ...[...this.#machines].map((machine) => machine.dispose())]).then(
+      (results) => {
+        const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+        if (failures.length > 0) throw new AggregateError(failures, "not every machine could be disposed of");
+      },
+    );
     return this.#disposed;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  #takeWorker(): WorkerHost {
+    for (let spare = this.#spareWorkers.shift(); spare; spare = this.#spareWorkers.shift()) if (spare.alive) return spare;
+    return new WorkerHost();
   }
 
   readonly #inline: PluginSource = async ({ kind, name }) => {

@@ -4,12 +4,20 @@ import assert from "node:assert/strict";
 import { RingzeroError } from "@ringzero/api";
 import { Ringzero } from "@ringzero/core";
 import { FAKE_KERNEL_AT, FAKE_POWER } from "@ringzero/testing";
-import { rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Worker } from "node:worker_threads";
 import { fakeSpec, KERNEL } from "./fake-machine.js";
 
 const off = { do: "out", port: FAKE_POWER.off, value: 1 } as const;
 /** As an embedder has it: plugins by the name of their package, looked for from this one. */
 const newRingzero = () => new Ringzero({ discover: import.meta.url, plugins: ["@ringzero/testing"] });
+
+const folder = mkdtempSync(join(tmpdir(), "ringzero-worker-test-"));
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+const coded = (code: string) => (error: unknown) => error instanceof RingzeroError && error.code === code;
 
 describe("a machine whose devices are hosted in a worker", () => {
   it("boots, talks on its console and powers off", async () => {
@@ -133,5 +141,75 @@ describe("a machine whose devices are hosted in a worker", () => {
     await Promise.all([a!.start(), b!.start()]);
     assert.equal((await a!.exited).reason, "crashed");
     assert.deepEqual(await b!.exited, { reason: "powered-off" });
+  });
+
+  describe("that was prepared", () => {
+    /** Workers that this process starts meanwhile. */
+    async function workersOf(work: (started: readonly Worker[]) => Promise<void>): Promise<void> {
+      const started: Worker[] = [];
+      const note = (worker: Worker) => void started.push(worker);
+      process.on("worker", note);
+      try {
+        await work(started);
+      } finally {
+        process.off("worker", note);
+      }
+    }
+
+    it("is taken by one machine, and the next has one of its own", () =>
+      workersOf(async (started) => {
+        await using rz = newRingzero();
+        await rz.prepare();
+        assert.equal(started.length, 1);
+        for (const count of [1, 2]) {
+          const machine = await rz.create(fakeSpec([{ do: "print", text: "here" }, off]));
+          assert.equal(started.length, count);
+          await machine.start();
+          await machine.console().waitFor(/here/);
+          assert.deepEqual(await machine.exited, { reason: "powered-off" });
+        }
+      }));
+
+    it("has loaded what its plugins say that they need, whatever comes of it, and serves the limits of its machine", async () => {
+      const module = join(folder, "prepared.mjs");
+      const common = `kind: "device", api: { min: 1, max: 1 }, module: import.meta.url`;
+      writeFileSync(
+        module,
+        `let prepared = 0;
+        export default [
+          { name: "prepared", ${common}, prepare: () => (prepared += 1),
+            attach: () => ({ commands: { count: () => prepared, hang: () => { for (;;); } } }) },
+          { name: "broken", ${common}, prepare: () => { throw new Error("not this time"); }, attach() {} },
+        ];`,
+      );
+      await using rz = new Ringzero({ discover: import.meta.url, plugins: ["@ringzero/testing", module] });
+      await rz.prepare();
+      const spec = fakeSpec([{ do: "spin" }], { devices: [{ plugin: "prepared", id: "card" }, { plugin: "broken" }] });
+      const machine = await rz.create(spec, { answerTimeoutMs: 200 });
+      await machine.start();
+      assert.equal(await machine.command("card", "count", null), 1);
+      await assert.rejects(machine.command("card", "hang", null), coded("VM_CRASHED"));
+      const exit = await machine.exited;
+      assert.equal(exit.reason, "crashed");
+    });
+
+    it("is not taken when it has died, and goes with the SDK when nobody took it", () =>
+      workersOf(async (started) => {
+        const rz = newRingzero();
+        await rz.prepare();
+        await rz.prepare();
+        const [first, second] = started;
+        const gone = once(first!, "exit");
+        await first!.terminate();
+        await gone;
+        await using machine = await rz.create(fakeSpec([off]));
+        assert.equal(started.length, 2, machine.name);
+        await rz.prepare();
+        const ended = once(started[2]!, "exit");
+        await rz.dispose();
+        await ended;
+        assert.equal(second!.threadId, -1);
+        await assert.rejects(rz.prepare(), coded("VM_NOT_OPEN"));
+      }));
   });
 });

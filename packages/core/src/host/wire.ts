@@ -3,8 +3,9 @@
 import { type ErrorCode, RingzeroError, type SpecProblem } from "@ringzero/api";
 import type { HostEvent } from "./machine-plan.js";
 
-/** `build` makes the machine and comes first; the others are operations of MachineHost. */
+/** `prepare` loads plugins ahead of use, `build` makes the machine; the others are operations of MachineHost and come after it. */
 export type HostCall =
+  | "prepare"
   | "build"
   | "start"
   | "pause"

@@ -3,14 +3,14 @@
 
 import { RingzeroError } from "@ringzero/api";
 import { Worker } from "node:worker_threads";
-import type { HostEvent, MachineHost, MachineMoved, MachinePlan, MoveOrder } from "./machine-plan.js";
+import type { HostEvent, MachineHost, MachineMoved, MachinePlan, MoveOrder, PluginLink } from "./machine-plan.js";
 import { type FromWorker, fromWire, type HostCall, NO_ANSWER, type Request } from "./wire.js";
 
 /** How long a worker may take over an operation before it is given up for hung. */
 export const ANSWER_TIMEOUT_MS = 15_000;
 
 /** Operations whose length is not bounded: files are read, or the guest decides. */
-const UNBOUNDED: ReadonlySet<HostCall> = new Set(["build", "start", "writeConsole"]);
+const UNBOUNDED: ReadonlySet<HostCall> = new Set(["prepare", "build", "start", "writeConsole"]);
 /** Things that a move waits for one after the other, each as long as its order says; what is over these is a worker that hangs. */
 const STEPS_OF_A_MOVE = 8;
 
@@ -29,17 +29,32 @@ export class WorkerHost implements MachineHost {
   #running = false;
   #gone: Error | null = null;
   #disposing = false;
+  #emit: (event: HostEvent) => void = () => {};
+  #answerTimeoutMs = ANSWER_TIMEOUT_MS;
 
-  /** Start the thread, so that it loads while the specification is checked. It holds nothing until `build`. */
-  constructor(
-    readonly emit: (event: HostEvent) => void,
-    readonly answerTimeoutMs: number = ANSWER_TIMEOUT_MS,
-  ) {
+  /** Start the thread, so that it loads while other things are done. It holds nothing until `build`. */
+  constructor() {
     this.#worker = new Worker(new URL("./worker-main.js", import.meta.url), { name: "ringzero devices", execArgv: [] });
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
     this.#worker.on("error", (error) => this.#lost(`the device worker failed: ${error.message}`, error));
     this.#worker.on("exit", (code) => this.#lost(`the device worker ended with code ${code}`));
     this.#hold();
+  }
+
+  /** False when the thread has ended: it is of no use any more. */
+  get alive(): boolean {
+    return this.#gone === null;
+  }
+
+  /** Load plugins, and what they say they will need, before there is a machine. */
+  prepare(links: readonly PluginLink[]): Promise<void> {
+    return this.#ask("prepare", links);
+  }
+
+  /** Whose events these are from now on, and how long an operation may take. */
+  attend(emit: (event: HostEvent) => void, answerTimeoutMs: number = ANSWER_TIMEOUT_MS): void {
+    this.#emit = emit;
+    this.#answerTimeoutMs = answerTimeoutMs;
   }
 
   /**
@@ -88,7 +103,7 @@ export class WorkerHost implements MachineHost {
   }
   moveTo(order: MoveOrder): Promise<MachineMoved> {
     // Memory that is copied takes as long as it takes.
-    const limitMs = order.shareMemory ? STEPS_OF_A_MOVE * order.timeoutMs + this.answerTimeoutMs : null;
+    const limitMs = order.shareMemory ? STEPS_OF_A_MOVE * order.timeoutMs + this.#answerTimeoutMs : null;
     return this.#askWithin(limitMs, "moveTo", order);
   }
   counters(): Promise<Readonly<Record<string, number>>> {
@@ -112,7 +127,7 @@ export class WorkerHost implements MachineHost {
   }
 
   #ask<T = void>(call: HostCall, ...args: unknown[]): Promise<T> {
-    return this.#askWithin(UNBOUNDED.has(call) ? null : this.answerTimeoutMs, call, ...args);
+    return this.#askWithin(UNBOUNDED.has(call) ? null : this.#answerTimeoutMs, call, ...args);
   }
 
   /** @param limitMs  null: however long it takes */
@@ -130,7 +145,7 @@ export class WorkerHost implements MachineHost {
   #receive(message: FromWorker): void {
     if ("event" in message) {
       if (message.event.kind === "exit") this.#running = false;
-      this.emit(message.event);
+      this.#emit(message.event);
     } else {
       const pending = this.#pending.get(message.id);
       this.#pending.delete(message.id);
@@ -164,7 +179,7 @@ export class WorkerHost implements MachineHost {
     this.#pending.clear();
     if (this.#disposing) return;
     const stack = cause instanceof Error ? (cause.stack ?? "") : "";
-    this.emit({ kind: "crashed", crash: { reason, signal: null, exitCode: null, flightRecorder: stack } });
-    this.emit({ kind: "exit", exit: { reason: "crashed", message: reason, flightRecorder: stack } });
+    this.#emit({ kind: "crashed", crash: { reason, signal: null, exitCode: null, flightRecorder: stack } });
+    this.#emit({ kind: "exit", exit: { reason: "crashed", message: reason, flightRecorder: stack } });
   }
 }

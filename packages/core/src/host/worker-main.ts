@@ -1,4 +1,5 @@
-// Entry of the worker that hosts one machine's devices: builds it from the plan that comes first, then serves the handle's requests until it goes.
+// Entry of the worker that hosts one machine's devices: loads what it is told to beforehand, builds the machine from its plan, then serves the
+// handle's requests until it goes.
 
 import { type Plugin, RingzeroError } from "@ringzero/api";
 import { parentPort } from "node:worker_threads";
@@ -23,7 +24,13 @@ async function plugins(link: PluginLink): Promise<Plugin> {
 
 let host: MachineHost | null = null;
 
+/** What fails here fails again, and is told, when a machine needs it. */
+async function prepare(links: readonly PluginLink[]): Promise<void> {
+  await Promise.allSettled(links.map(async (link) => (await plugins(link)).prepare?.()));
+}
+
 async function perform({ call, args }: Request): Promise<unknown> {
+  if (call === "prepare") return prepare(args[0] as readonly PluginLink[]);
   if (call === "build") {
     host = await composeMachine(args[0] as MachinePlan, { plugins, emit: (event) => post({ event }) });
     return undefined;

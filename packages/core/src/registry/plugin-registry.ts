@@ -60,9 +60,15 @@ export class PluginRegistry {
       .filter((plugin): plugin is PluginOfKind<K> => plugin.kind === kind);
   }
 
+  /** The plugin's own module, which loads little else, comes before the one that it was found in. */
   link(plugin: Plugin): PluginLink {
-    const module = this.#entries.get(keyOf(plugin.kind, plugin.name))?.module ?? null;
-    return { kind: plugin.kind, name: plugin.name, module };
+    const found = this.#entries.get(keyOf(plugin.kind, plugin.name))?.module ?? null;
+    return { kind: plugin.kind, name: plugin.name, module: plugin.module ?? found };
+  }
+
+  /** Of those that a worker can import. */
+  links(...kinds: readonly PluginKind[]): PluginLink[] {
+    return kinds.flatMap((kind) => this.all(kind).map((plugin) => this.link(plugin))).filter(({ module }) => module !== null);
   }
 }
 
