@@ -132,10 +132,11 @@ bool CodeCache::init(Machine& machine, u64 bytes, u64 top_of_memory) {
   maps_ = reserve<InstMap>(kMaxMaps);
   starts_ = reserve<InstStart>(kMaxStarts);
   insts_ = reserve<Inst>(kMaxInsts);
+  sources_ = reserve<u8>(kMaxSources);
   hash_ = reserve<u32>(kHashSlots);
   pages_ = reserve<PageCode>(pages_count_ ? pages_count_ : 1);
   patch_sites_ = reserve<PatchSites>(1);
-  return patch_sites_ && rx_ && rw_ && blocks_ && links_ && maps_ && starts_ && insts_ && hash_ && pages_;
+  return patch_sites_ && rx_ && rw_ && blocks_ && links_ && maps_ && starts_ && insts_ && sources_ && hash_ && pages_;
 }
 
 void CodeCache::destroy() {
@@ -146,6 +147,7 @@ void CodeCache::destroy() {
   release(maps_, kMaxMaps);
   release(starts_, kMaxStarts);
   release(insts_, kMaxInsts);
+  release(sources_, kMaxSources);
   release(hash_, kHashSlots);
   release(pages_, pages_count_ ? pages_count_ : 1);
   release(patch_sites_, 1);
@@ -184,6 +186,7 @@ void CodeCache::give_back() {
   madvise(maps_, map_count_ * sizeof(InstMap), MADV_DONTNEED);
   madvise(starts_, start_count_ * sizeof(InstStart), MADV_DONTNEED);
   madvise(insts_, inst_count_ * sizeof(Inst), MADV_DONTNEED);
+  madvise(sources_, source_count_, MADV_DONTNEED);
   madvise(pages_, pages_count_ * sizeof(PageCode), MADV_DONTNEED);
 }
 
@@ -205,6 +208,7 @@ void CodeCache::flush() {
   used_ = thunks_end_;
   block_count_ = link_count_ = map_count_ = start_count_ = 1;
   inst_count_ = 0;
+  source_count_ = 1;
   for (auto& words : wanderers_)
     for (u64& word : words) word = 0;
   generation_++;
@@ -216,7 +220,17 @@ void CodeCache::note_wanderer(u32 index, unsigned at) {
   CodeGuard guard(machine_->sync);
   const u64 rip = rip_in_page(blocks_[index], at);
   wanderers_[wanders(rip) != 0][wanderer(rip) / 64] |= 1ull << wanderer(rip) % 64;
-  remove(index);  // its granules stay marked, for what takes its place
+  remove(index, false);  // its granules stay marked, for what takes its place
+}
+
+bool CodeCache::still_guarded(u64 gpa) {
+  const u64 n = gpa >> 12;
+  if (n >= pages_count_) return false;
+  PageCode& page = pages_[n];
+  if (peek(page.granules)) return true;
+  const u32 left = peek(page.guard);
+  if (left) put(page.guard, left - 1);
+  return left > 1;
 }
 
 u32 CodeCache::hash(u64 gpa, u64 rip, u64 mode) {
@@ -294,15 +308,17 @@ bool CodeCache::claim(Vcpu& self, u64 gpa, unsigned bytes) {
   put(page.granules, page.granules | mask);
   if (first && n < shared_pages_) __atomic_fetch_or(&shared_bitmap_[n >> 6], 1ull << (n & 63), __ATOMIC_SEQ_CST);
   if (!machine_->smp()) {
-    if (first) tlb_protect_physical(self, n << 12, true);
+    if (first && page.guard == 0) tlb_protect_physical(self, n << 12, true);
     return first;
   }
-  // A store that another vCPU begins from now on sees the granules; for those under way, wait.
+  // A store that another vCPU begins from now on sees the granules; for those under way, wait. Whoever ends the page's
+  // guard looks for granules before it stores through a write tag.
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  const bool open = first && peek(page.guard) == 0;
   const u8* host = machine_->memory->host(gpa & kPageMask);
   u64 wait_for = 0;
   for (Vcpu* vcpu : machine_->vcpus) {
-    const bool held = first && tlb_protect_physical(*vcpu, n << 12, vcpu == &self);
+    const bool held = open && tlb_protect_physical(*vcpu, n << 12, vcpu == &self);
     if (vcpu != &self && (held || wrote_recently(*vcpu, host))) wait_for |= 1ull << vcpu->index;
   }
   for (; wait_for; wait_for &= wait_for - 1)
@@ -348,7 +364,7 @@ void CodeCache::enter_page(u32 index, unsigned which) {
   first = index;
   // A second part is shorter than an instruction, and a first one with a second ends with its row.
   const u32 reach = row_of((gpa & ((1u << PageCode::kRowShift) - 1)) + b.guest_bytes - 1);
-  if (b.gpa2 == ~0ull && page.reach < reach) page.reach = reach;
+  if (b.gpa2 == ~0ull && page.reach < reach) page.reach = static_cast<u8>(reach);
 }
 
 void CodeCache::unlink_page(u32 index, unsigned which) {
@@ -359,15 +375,23 @@ void CodeCache::unlink_page(u32 index, unsigned which) {
   if (*at) *at = blocks_[index].page_next[which];
 }
 
-void CodeCache::remove(u32 index) {
+/// Take a block that is not valid out of the table of keys.
+void CodeCache::forget(u32 index) {
+  Block& b = blocks_[index];
+  b.asleep = false;
+  u32* at = &hash_[hash(b.gpa, b.rip, b.mode)];
+  while (*at && *at != index) at = &blocks_[*at].hash_next;
+  if (*at) put(*at, b.hash_next);  // b.hash_next stays for those who are at b now
+}
+
+void CodeCache::remove(u32 index, bool may_sleep) {
   Block& b = blocks_[index];
   if (!b.valid) return;
   put(b.valid, false);
   if (machine_->smp()) __atomic_thread_fence(__ATOMIC_SEQ_CST);  // before the jump tables; see fill_jump_table()
   put(invalidations_, invalidations_ + 1);
-  u32* at = &hash_[hash(b.gpa, b.rip, b.mode)];
-  while (*at && *at != index) at = &blocks_[*at].hash_next;
-  if (*at) put(*at, b.hash_next);  // b.hash_next stays for those who are at b now
+  b.asleep = may_sleep && b.source;
+  if (!b.asleep) forget(index);
   unlink_page(index, 0);
   if (b.gpa2 != ~0ull) unlink_page(index, 1);
   for (u32 l = b.links_in; l;) {
@@ -420,21 +444,27 @@ bool CodeCache::invalidate_page(u64 gpa, unsigned bytes) {
         visit(i);
       }
   };
+  const bool all = bytes == kPageBytes;  // the page gets another use
   u64 lost = 0;
   for_each_block(gpa, gpa + bytes - 1, [&](u32 i) {
     if (!depends_on(blocks_[i], gpa, bytes)) return;
     lost |= granules_on(blocks_[i], n);
-    remove(i);
+    remove(i, !all);
   });
   if (lost == 0) return false;
+  if (page.dropped < PageCode::kOftenDropped) page.dropped++;
+  if (all) page.dropped = page.patched = 0;
   u64 kept = 0;
   for_each_block(static_cast<u64>(__builtin_ctzll(lost)) << kGranuleShift,
                  static_cast<u64>(63 - __builtin_clzll(lost)) << kGranuleShift,
                  [&](u32 i) { kept |= granules_on(blocks_[i], n); });
   const u64 granules = page.granules & ~(lost & ~kept);
-  put(page.granules, granules);
   if (granules == 0) {
     page.reach = 0;
+    put(page.guard, page.dropped == PageCode::kOftenDropped ? PageCode::kGuardedStores : 0);
+  }
+  put(page.granules, granules);
+  if (granules == 0) {
     if (n < shared_pages_) __atomic_fetch_and(&shared_bitmap_[n >> 6], ~(1ull << (n & 63)), __ATOMIC_RELEASE);
   }
   return true;
@@ -457,6 +487,7 @@ bool code_page(const Machine& machine, u64 gpa) { return machine.code && machine
 bool code_hit(const Machine& machine, u64 gpa, unsigned bytes) {
   return machine.code && machine.code->hits(gpa, bytes);
 }
+bool code_still_guarded(const Machine& machine, u64 gpa) { return machine.code && machine.code->still_guarded(gpa); }
 void code_invalidate(Machine& machine, u64 gpa, unsigned bytes) {
   if (machine.code) machine.code->invalidate(gpa, bytes);
 }

@@ -9,7 +9,8 @@
 // vCPU may be in it, or on its way into it. It leaves at its next exit, for links to it and entries of jump tables are
 // gone; so code must have no way back to its own beginning but a link, and a block's memory or number must not be used
 // again before a flush. Link displacements of machines with several vCPUs lie in aligned 8 bytes, so that patching them
-// is one store.
+// is one store. A block of a page that keeps being written sleeps instead, when it is dropped: found again by its key,
+// it wakes if its guest bytes are what they were (sleepers.cpp).
 #pragma once
 
 #include "../cpu/types.h"
@@ -47,6 +48,7 @@ struct Block {
   u32 links_in;       // first link that points here
   u32 map;            // index of the first InstMap
   u32 starts;         // index of the first InstStart
+  u32 source;         // index of the first of its guest bytes that were kept, piece after piece; 0: none were
   u16 guest_bytes;    // of the first piece
   u16 insts;
   u16 branch_at;    // in 64-bit code: where in the page the return or indirect jump is that ends it, and
@@ -58,6 +60,7 @@ struct Block {
   GuestRange more[kMaxMore];  // the other pieces
   u8 more_count;
   bool valid;
+  bool asleep;     // not valid, but may become so again
   bool linkable;   // may be entered by a direct link from its own page
   u16 jumped_to;   // jump tables whose entries may lead here; see CodeCache::note_jump()
   bool exclusive;  // its instruction must look like one access to the other vCPUs: run in an exclusive section
@@ -92,9 +95,15 @@ struct InstStart {
 /// store looks at the few around it and not at all of the page; those of several pieces stand in one of their own.
 struct PageCode {
   static constexpr unsigned kRowShift = 9, kRows = 4096 >> kRowShift, kScattered = kRows;
+  static constexpr u8 kOftenDropped = 4;     // what says that code of the page will be written and run again
+  static constexpr u8 kOftenPatched = 2;     // ... that all its immediates will change
+  static constexpr u32 kGuardedStores = 64;  // that go to C++ until the page may be written freely
   u64 granules;
   u32 first_block[kRows + 1];
-  u32 reach;  // rows that a block may go on into behind its own
+  u32 guard;   // without code, the page stays without write tags for so many stores more
+  u8 reach;    // rows that a block may go on into behind its own
+  u8 dropped;  // stores that dropped code of the page, no more than kOftenDropped; anew when all of it was written
+  u8 patched;  // immediates that were found to have changed, no more than kOftenPatched; likewise
 };
 
 /// RIP of the instruction `at` bytes from the start of the block's page.
@@ -128,14 +137,23 @@ class CodeCache {
   void invalidate(u64 gpa, unsigned bytes);
   /// False for addresses beyond all memory, from which no code can be cached.
   bool covers(u64 gpa) const { return gpa >> 12 < pages_count_; }
+  /// Stores to the page must be noticed: some block was made from it, or another soon will be.
   bool page_has_code(u64 gpa) const {
     const u64 n = gpa >> 12;
-    return n < pages_count_ && __atomic_load_n(&pages_[n].granules, __ATOMIC_ACQUIRE) != 0;
+    return n < pages_count_ && (__atomic_load_n(&pages_[n].granules, __ATOMIC_ACQUIRE) != 0 ||
+                                __atomic_load_n(&pages_[n].guard, __ATOMIC_ACQUIRE) != 0);
   }
+  /// Likewise, on behalf of a store that is noticed. Not for ever, when no code is made of the page.
+  bool still_guarded(u64 gpa);
   /// A store may change what was translated: some block was made from these granules.
   bool hits(u64 gpa, unsigned bytes) const;
 
   u32 find(u64 gpa, u64 rip, u64 mode) const;
+  /// A dropped block of this key that may be woken, or 0. Under the code lock.
+  u32 find_asleep(u64 gpa, u64 rip, u64 mode) const;
+  /// Make it valid again if its guest bytes are what they were. Otherwise it will not be found again. Under the code
+  /// lock, which is a safe point of other vCPUs, as claim() is.
+  bool wake(Vcpu& self, u32 index);
   /// An entry of this jump table, of whichever vCPU, is about to lead to the block.
   static void note_jump(Block& block, unsigned context, unsigned cls) {
     const u16 bit = static_cast<u16>(1u << (context * kCodeClasses + cls));
@@ -179,11 +197,26 @@ class CodeCache {
     const u64 offset = address - reinterpret_cast<u64>(insts_);
     return offset < u64{inst_count_} * sizeof(Inst) && offset % sizeof(Inst) == 0;
   }
-  const PatchSites& patch_sites() const { return *patch_sites_; }
+  /// Whether to expect that an immediate, or all in its page, will be patched.
+  bool often_patched(u64 gpa) const {
+    return pages_[gpa >> 12].patched == PageCode::kOftenPatched || patch_sites_->often(gpa);
+  }
+  /// It is not what it was when code was last made from it.
+  void note_patched(u64 gpa) {
+    PageCode& page = pages_[gpa >> 12];
+    if (page.patched < PageCode::kOftenPatched) page.patched++;
+    patch_sites_->note_changed(gpa);
+  }
   /// Declare guest bytes of the block being translated soft. False: it has as many as it can.
   bool soften(u32 index, unsigned at, unsigned bytes);
   /// Where the block's soft bytes number `i` are in the host.
   const u8* soft_host(const Block& block, unsigned i) const;
+  /// Code of the page was dropped by stores to it.
+  bool rewritten(u64 gpa) const { return pages_[gpa >> 12].dropped != 0; }
+  /// The guest bytes of the block being translated; `page` is a copy of its page that holds them.
+  void keep_source(u32 index, const u8* page);
+  /// What the block's source had at these bytes of the page, or null.
+  const u8* source_at(const Block& block, unsigned at, unsigned bytes) const;
   /// Declare guest bytes to be code, before they are trusted: marks their granules, takes the page's write tags from
   /// every soft TLB, waits for other vCPUs that may be storing to it, and lets writers outside the machine see that
   /// there is code. True: until now somebody could store to them without a word, so what was read of them before must
@@ -213,11 +246,13 @@ class CodeCache {
  private:
   void give_back();
   void make_ready();
-  void remove(u32 index);
+  void remove(u32 index, bool may_sleep);
+  void forget(u32 index);
   void enter_page(u32 index, unsigned which);
   void unlink_page(u32 index, unsigned which);
   /// Drops the blocks made from these bytes of one page; true when there were any.
   bool invalidate_page(u64 gpa, unsigned bytes);
+  static constexpr u32 kMaxSources = 64u << 20;
   static constexpr unsigned kWandererBits = 14, kWandererWords = (1u << kWandererBits) / 64;
   static unsigned wanderer(u64 rip) {
     return static_cast<unsigned>(rip * 0x9e3779b97f4a7c15ull >> (64 - kWandererBits));
@@ -240,6 +275,8 @@ class CodeCache {
   u32 start_count_ = 1;
   Inst* insts_ = nullptr;
   u32 inst_count_ = 0;
+  u8* sources_ = nullptr;
+  u32 source_count_ = 1;
   u32 memos_ = 0;
   u64 wanderers_[2][kWandererWords] = {};  // found once, found again
   u32* hash_ = nullptr;

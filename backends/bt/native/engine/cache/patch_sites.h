@@ -17,6 +17,8 @@ class PatchSites {
     if (s.gpa != gpa) s = {gpa, 0};
     if (s.count < kOften) s.count++;
   }
+  /// The immediate at `gpa` is not what it was when code was last translated from it.
+  void note_changed(u64 gpa) { sites_[slot(gpa)] = {gpa, kOften}; }
   /// The immediate at `gpa` was patched often enough to expect more.
   bool often(u64 gpa) const {
     const Site& s = sites_[slot(gpa)];

@@ -166,10 +166,9 @@ enum Attr : u32 {
   kVvvvUsed = 1u << 14,   // VEX.vvvv names an operand (else it must be 1111b)
   kOpcodeReg = 1u << 16,  // low three opcode bits (+REX.B) name a register; described by `rm`
   kVsib = 1u << 17,
-  kElsePlain = 1u << 21,   // without its feature the row's mandatory prefix is ignored (LZCNT is BSR then)
-  kWide64 = 1u << 20,      // operand size is 8 in 64-bit mode, else 4, whatever the prefixes say
-  kByteForm = 1u << 19,    // the operand size is one byte whatever the prefixes say
-  kPlainStore = 1u << 31,  // with a memory operand: its bytes become the low bytes of the register operand, as they are
+  kElsePlain = 1u << 21,  // without its feature the row's mandatory prefix is ignored (LZCNT is BSR then)
+  kWide64 = 1u << 20,     // operand size is 8 in 64-bit mode, else 4, whatever the prefixes say
+  kByteForm = 1u << 19,   // the operand size is one byte whatever the prefixes say
 };
 
 /// Immediate operand: its width in the encoding. kImm8s is sign-extended to the operand size.

@@ -35,7 +35,7 @@ struct SlowResult {
 };
 /// Serve an access that missed the inline check. kHost: `host` is the operand (the TLB was filled when allowed).
 /// kBounce: the access crosses a page, or is MMIO: re-execute through a bounce buffer.
-/// kCode: `host` at `gpa` is RAM that code was translated from: store there and invalidate, or re-execute likewise.
+/// kCode: `host` at `gpa` is RAM that code was translated from: invalidate and store there, or re-execute likewise.
 SlowResult slow_access(Vcpu& vcpu, u64 linear, unsigned bytes, Access access);
 
 /// Probe all pages of an access, gather its bytes into vcpu.bounce (MMIO is read here, once, at exact width, when
@@ -128,7 +128,8 @@ bool phys_write(Machine& machine, u64 gpa, const void* from, unsigned bytes);
 bool phys_read(Machine& machine, u64 gpa, void* into, unsigned bytes);
 
 // Provided by cache/ (the code cache): which physical pages hold translated code, in granules of 64 bytes.
-bool code_page(const Machine& machine, u64 gpa);                  // any translated code on this page
+bool code_page(const Machine& machine, u64 gpa);                  // stores to this page must be noticed
+bool code_still_guarded(const Machine& machine, u64 gpa);         // likewise, asked by such a store
 bool code_hit(const Machine& machine, u64 gpa, unsigned bytes);   // any on these granules
 void code_invalidate(Machine& machine, u64 gpa, unsigned bytes);  // drop the blocks under these bytes
 const u8* jump_miss_thunk(const Machine& machine);                // may be null while no code cache exists

@@ -50,7 +50,7 @@ bool store_beside_code(Vcpu& vcpu, PrivClass cls, u64 linear, unsigned bytes, Sl
     note_recent_write(vcpu, host);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);  // before the looks below
   }
-  if (!code_page(*vcpu.machine, gpa)) return false;  // not any more: the TLB may learn it
+  if (!code_still_guarded(*vcpu.machine, gpa)) return false;  // not any more: the TLB may learn it
   const bool hit = code_hit(*vcpu.machine, gpa, bytes);
   out = {host, hit ? SlowAccess::kCode : SlowAccess::kHost, gpa};
   return true;

@@ -50,14 +50,11 @@ extern "C" u8* rz_slow_access(Vcpu* vcpu, u64 linear, u64 descriptor) {
   if (earlier_x87_error(v, meta) || misaligned(v, linear, meta)) return nullptr;
   const u32 waits = v.waits;
   const SlowResult r = slow_access(v, linear, AccessMeta::bytes(meta), AccessMeta::access(meta));
-  if (r.kind == SlowAccess::kHost) {
-    if (v.waits == waits) return r.host;
+  u8* const host = r.kind == SlowAccess::kCode ? store_onto_code(v, r, AccessMeta::bytes(meta), block) : r.host;
+  if (host) {
+    if (v.waits == waits) return host;
     v.exit_meta = kExitLookup;  // a safe point: what this block knows is void. The instruction begins again
     return nullptr;
-  }
-  if (r.kind == SlowAccess::kCode && AccessMeta::access(meta) == Access::kWrite) {
-    u8* nowhere = store_onto_code(v, r, linear, AccessMeta::bytes(meta), block, AccessMeta::guest_offset(meta));
-    if (nowhere) return nowhere;
   }
   if (AccessMeta::seg(meta) == kSS && v.exception.vector == kGP)
     v.raise(kSSx, 0);  // not canonical, through the stack segment

@@ -1,13 +1,14 @@
-// A guest store that hits translated code, carried out in C++ where that is simple. See code_store.cpp.
+// A guest store that hits translated code and may go on in its block. See code_store.cpp.
 #pragma once
 
 #include "../mmu/mmu.h"
 
 namespace rz {
 
-/// Carry out the store that missed the inline check with SlowAccess::kCode, and drop the translations under it.
-/// @param block, guest_offset  the instruction that stores; guest registers are saved, vector state is live
-/// @returns where the translated store may now write without effect, or null: re-execute through the bounce buffer
-u8* store_onto_code(Vcpu& vcpu, const SlowResult& target, u64 linear, unsigned bytes, u32 block, u32 guest_offset);
+/// Drop the translations under a store that missed the inline check with SlowAccess::kCode. May wait for the code lock,
+/// which is a safe point: then the store has to be looked at again.
+/// @param block  which stores
+/// @returns where to store, or null: re-execute through the bounce buffer
+u8* store_onto_code(Vcpu& vcpu, const SlowResult& target, unsigned bytes, u32 block);
 
 }  // namespace rz

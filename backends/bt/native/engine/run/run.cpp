@@ -257,9 +257,14 @@ u32 find_block(Vcpu& v, u64 mode) {
       CodeGuard guard(v.machine->sync);
       const u32 index = v.machine->smp() ? code.find(gpa, v.rip, mode) : 0;  // another vCPU may have been faster
       if (index && code.block(index).gpa2 == ~0ull) return index;
+      const u32 asleep = code.find_asleep(gpa, v.rip, mode);
+      if (asleep && code.wake(v, asleep)) {
+        v.count(Counter::kBlocksWoken);
+        return asleep;
+      }
       if (!code.nearly_full()) {
         Translator translator(v, code);
-        const u32 made = translator.translate(v.rip, linear, gpa, mode);
+        const u32 made = translator.translate(v.rip, linear, gpa, mode, asleep);
         if (made) note_translation(v, translator, made);
         return made;
       }

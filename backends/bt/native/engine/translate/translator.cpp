@@ -441,7 +441,8 @@ void Translator::emit_out_of_line() {
   }
 }
 
-u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
+u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode, u32 former) {
+  former_ = former;
   rip_ = rip;
   linear_ = linear;
   gpa_ = gpa;
@@ -465,6 +466,8 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode) {
   block.linkable = gpa2_ == ~0ull && !single();
   block.exclusive = bounce() && indivisible(insts_[0]);
   block.map = code_.map_count();
+  // What just-in-time compilers write, and where else code was written that had run.
+  if (block.linkable && ((mode & kModeCpl3) || code_.rewritten(gpa))) code_.keep_source(block_, source_);
   emit_entries(block_);
   block.code_body = code_.offset_of(a_.at());
   for (unsigned i = 0; i < count_; i++) {

@@ -77,8 +77,9 @@ class Translator {
   Translator(Vcpu& vcpu, CodeCache& code) : vcpu_(vcpu), code_(code), a_(code.begin_code()) {}
 
   /// Translate the block at (rip, mode), whose first byte is at guest-physical `gpa`.
+  /// @param former  the block that was made from other bytes there, or 0
   /// @returns the block's index, or 0 with an exception pending (fetch fault, #GP for an overlong instruction)
-  u32 translate(u64 rip, u64 linear, u64 gpa, u64 mode);
+  u32 translate(u64 rip, u64 linear, u64 gpa, u64 mode, u32 former = 0);
 
   // What the last translate() made, for listings (debug/listing.h): its guest instructions, where each begins, and the
   // offset of the host code of each and of what lies behind the block's body.
@@ -288,7 +289,7 @@ class Translator {
   CodeCache& code_;
   Assembler a_;
   u64 rip_ = 0, linear_ = 0, gpa_ = 0, mode_ = 0, gpa2_ = ~0ull;
-  u32 block_ = 0;
+  u32 block_ = 0, former_ = 0;
   Inst insts_[kMaxInsts];
   u16 offsets_[kMaxInsts + 1];              // bytes from the start of the page
   u8 source_[kPageBytes + kMaxInstBytes];   // the page's bytes as they were decoded; see claim_source()

@@ -9,6 +9,7 @@
 namespace rz {
 
 bool code_page(const Machine&, u64 gpa) { return (gpa & kPageMask) == test::g_code.page; }
+bool code_still_guarded(const Machine& machine, u64 gpa) { return code_page(machine, gpa); }
 bool code_hit(const Machine&, u64 gpa, unsigned bytes) {
   return test::g_code.granule < gpa + bytes && gpa < test::g_code.granule + 64;
 }
