@@ -168,6 +168,7 @@ Outcome cpuid_leaves(int kvm, const char* name, u32 index, u32 vcpus, u64 tsc_hz
   for (const Span& span : kSpans) {
     if (span.leaf < 0x40000000 && span.leaf > max_basic) continue;
     if (span.leaf >= 0x80000000 && span.leaf > max_extended) continue;
+    if (span.leaf == 0xd && profile.xcr0 == 0) continue;  // KVM would tell a size of what is not there
     for (u32 subleaf = 0; subleaf < std::max(1u, span.subleaves); ++subleaf) {
       const CpuidResult r = cpuid_leaf(view, span.leaf, subleaf);
       if (span.leaf == 0xd && subleaf > 1 && r.eax == 0) continue;

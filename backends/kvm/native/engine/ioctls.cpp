@@ -27,6 +27,10 @@ constexpr Remedy kRemedies[] = {
     {"KVM_CREATE_VM", EBUSY, "another hypervisor holds the processor's virtualization: stop it"},
     {"KVM_CREATE_VM", EOPNOTSUPP, "the processor's virtualization is off: switch on VT-x or AMD-V in the firmware"},
     {"KVM_SET_USER_MEMORY_REGION", EEXIST, "memory lies where KVM keeps the local APIC (FEE00000h): move the range"},
+    {nullptr, ENOSYS,
+     "this kernel's KVM is too old or was built without it: a newer kernel has it, and the translator (backend bt) "
+     "needs "
+     "none"},
     {nullptr, ENOMEM, "the host has not enough memory, or a limit of this process or container is reached"},
     {nullptr, EMFILE, "raise the limit of open files (ulimit -n)"},
     {nullptr, ENFILE, "the host's limit of open files is reached"},
