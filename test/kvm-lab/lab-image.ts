@@ -20,8 +20,8 @@ export interface LabImage {
 const MODULES = ["irqbypass", "ccp", "rng-core", "kvm", "kvm-amd"] as const;
 /** As `ringzero doctor` recommends for KVM: guest memory, which is shared, may have huge pages as QEMU's private memory has. */
 const HUGE_PAGES = "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled";
-/** Optional: QEMU to compare with. */
-const PROGRAMS = ["qemu-system-x86_64"] as const;
+/** Optional: QEMU to compare with; what assembles guest programs. */
+const PROGRAMS = ["qemu-system-x86_64", "as", "ld"] as const;
 
 export interface LabImageOptions {
   readonly images: DebianImages;

@@ -6,11 +6,13 @@ import { boot } from "./parts/boot.js";
 import { suite } from "./parts/conformance.js";
 import { microvm } from "./parts/microvm.js";
 import { move } from "./parts/move.js";
+import { step } from "./parts/step.js";
 
 export const PARTS: Readonly<Record<string, Part>> = {
   backends,
   boot,
   move,
+  step,
   "conformance-kvm": suite("kvm"),
   "conformance-moves": suite("moves"),
   "conformance-bt": suite("bt"),
