@@ -22,8 +22,8 @@ const MODULES = ["irqbypass", "ccp", "rng-core", "kvm", "kvm-amd"] as const;
 const HUGE_PAGES = "echo advise > /sys/kernel/mm/transparent_hugepage/shmem_enabled";
 /** Takes what lab-machine.ts sends to make an interrupt; where there is no second serial port, nothing. */
 const LISTEN = "cat /dev/ttyS1 > /dev/null 2>&1 &";
-/** Optional: QEMU to compare with. */
-const PROGRAMS = ["qemu-system-x86_64"] as const;
+/** Optional: QEMU to compare with; what assembles guest programs. */
+const PROGRAMS = ["qemu-system-x86_64", "as", "ld"] as const;
 
 export interface LabImageOptions {
   readonly images: DebianImages;

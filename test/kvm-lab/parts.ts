@@ -6,6 +6,7 @@ import { boot } from "./parts/boot.js";
 import { suite } from "./parts/conformance.js";
 import { microvm } from "./parts/microvm.js";
 import { move } from "./parts/move.js";
+import { step } from "./parts/step.js";
 import { timers } from "./parts/timers.js";
 
 export const PARTS: Readonly<Record<string, Part>> = {
@@ -13,6 +14,7 @@ export const PARTS: Readonly<Record<string, Part>> = {
   boot,
   move,
   timers,
+  step,
   "conformance-kvm": suite("kvm"),
   "conformance-moves": suite("moves"),
   "conformance-bt": suite("bt"),

@@ -4,7 +4,6 @@
 
 import { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip } from "node:zlib";
 import { BinaryReader, type BootFile, bootFileError } from "./boot-file.js";
 
 const REMEDY_TRUNCATED = "fetch or build it again";
@@ -112,6 +111,7 @@ async function checkCompressed(format: Exclude<Format, "cpio">, file: BootFile, 
 }
 
 async function inflate(file: BootFile, at: number): Promise<void> {
+  const { createGunzip } = await import("node:zlib"); // large, and most machines boot without
   try {
     await pipeline(
       Readable.from([file.bytes.subarray(at)]),

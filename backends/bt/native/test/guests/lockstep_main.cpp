@@ -1,8 +1,9 @@
 // engine_step_test: the guest programs in lockstep (debug/lockstep.h), the translator as it ships against itself with
 // one instruction a block, or without optimisations: the registers are compared at the end of every block. Then against
 // the host's KVM, where there is one (twin/kvm_lockstep.h), after every instruction. Usage:
-// engine_step_test [--no-opt | --against-kvm] [--verbose] [NAME...]
-// Without any argument: both comparisons, that with KVM up to so many instructions of a program that it takes seconds.
+// engine_step_test [--no-opt | --against-kvm] [--most N] [--verbose] [NAME...]
+// --most: so many instructions of a program against KVM. Without any argument: both comparisons, that with KVM up to so
+// many instructions of a program that it takes seconds.
 #include <unistd.h>
 
 #include <cstdio>
@@ -149,7 +150,7 @@ int main(int argc, char** argv) {
   options.code_cache_bytes = 8 << 20;
   EngineOptions other = options;
   bool verbose = false, itself = true, kvm = argc == 1;
-  u64 most_on_kvm = kMostAgainstKvm;
+  u64 most_on_kvm = kMostAgainstKvm, most_wanted = 0;
   std::vector<std::string> names;
   for (int i = 1; i < argc; i++) {
     const std::string a = argv[i];
@@ -159,15 +160,18 @@ int main(int argc, char** argv) {
       kvm = true;
       itself = false;
       most_on_kvm = kMostInstructions;
+    } else if (a == "--most" && i + 1 < argc && std::strtoull(argv[i + 1], nullptr, 10) > 0) {
+      most_wanted = std::strtoull(argv[++i], nullptr, 10);
     } else if (a == "--verbose") {
       verbose = true;
     } else if (a.rfind("--", 0) == 0) {
-      std::fprintf(stderr, "usage: engine_step_test [--no-opt | --against-kvm] [--verbose] [NAME...]\n");
+      std::fprintf(stderr, "usage: engine_step_test [--no-opt | --against-kvm] [--most N] [--verbose] [NAME...]\n");
       return 2;
     } else {
       names.push_back(a);
     }
   }
+  if (most_wanted != 0) most_on_kvm = most_wanted;
   char scratch[] = "/tmp/ringzero-step-XXXXXX";
   if (!mkdtemp(scratch)) {
     std::perror("mkdtemp");
