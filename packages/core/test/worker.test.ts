@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { RingzeroError } from "@ringzero/api";
 import { Ringzero } from "@ringzero/core";
 import { FAKE_KERNEL_AT, FAKE_POWER } from "@ringzero/testing";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -191,6 +192,33 @@ describe("a machine whose devices are hosted in a worker", () => {
       await assert.rejects(machine.command("card", "hang", null), coded("VM_CRASHED"));
       const exit = await machine.exited;
       assert.equal(exit.reason, "crashed");
+    });
+
+    it("holds the process until it has ended, whenever its SDK is disposed of", () => {
+      // A busy thread hears of the worker's answer only when it has asked it to end.
+      const program = `
+        import { Ringzero } from "@ringzero/core";
+        process.on("beforeExit", () => { console.log("nothing held the process"); process.exit(1); });
+        const prepared = () => {
+          const rz = new Ringzero({ discover: ${JSON.stringify(import.meta.url)}, plugins: ["@ringzero/testing"] });
+          return [rz, rz.prepare().catch(() => undefined)];
+        };
+        const began = performance.now();
+        const [first, done] = prepared();
+        await done;
+        const tookMs = performance.now() - began;
+        await first.dispose();
+        for (let busyMs = 0; busyMs < 2 * tookMs; busyMs += tookMs / 8) {
+          const [rz] = prepared();
+          await rz.plugins();
+          for (const until = performance.now() + busyMs; performance.now() < until; );
+          await rz.dispose();
+        }
+        console.log("disposed of all");
+        process.exit(0);`;
+      const options = { encoding: "utf8", cwd: import.meta.dirname } as const;
+      const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], options);
+      assert.deepEqual([status, stdout, stderr], [0, "disposed of all\n", ""]);
     });
 
     it("is not taken when it has died, and goes with the SDK when nobody took it", () =>

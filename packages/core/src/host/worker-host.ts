@@ -156,9 +156,9 @@ export class WorkerHost implements MachineHost {
     this.#hold();
   }
 
-  /** A machine that runs, or owes an answer, keeps the process alive; one that is only there does not. */
+  /** A machine that runs, or owes an answer, or is ended and somebody waits for that, keeps the process alive; one that is only there does not. */
   #hold(): void {
-    if (this.#running || this.#pending.size > 0) this.#worker.ref();
+    if (this.#running || this.#pending.size > 0 || this.#disposing) this.#worker.ref();
     else this.#worker.unref();
   }
 
