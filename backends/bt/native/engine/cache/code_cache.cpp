@@ -228,8 +228,11 @@ bool CodeCache::still_guarded(u64 gpa) {
   if (n >= pages_count_) return false;
   PageCode& page = pages_[n];
   if (peek(page.granules)) return true;
-  const u32 left = peek(page.guard);
-  if (left) put(page.guard, left - 1);
+  // In one piece: a count that another vCPU brought back after the end would let claim() believe that there are no
+  // tags.
+  u32 left = peek(page.guard);
+  while (left &&
+         !__atomic_compare_exchange_n(&page.guard, &left, left - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {}
   return left > 1;
 }
 
