@@ -1,49 +1,32 @@
 // Checks data against a JSON schema and says what is wrong in the words of the specification: a path, a code, a message.
 // Serves the machine specification and the options of plugins alike.
 
-import { createRequire } from "node:module";
 import type { SpecProblem, SpecProblemCode, TSchema } from "@ringzero/api";
-import type { Ajv, ErrorObject, Options, ValidateFunction } from "ajv";
-import { surelyFits } from "./quick-check.js";
+import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
 
 /**
- * Some small schemas, once each, to say what is wrong. Checking every schema against the schema of schemas and optimizing the code of its check
- * took four fifths of that. A schema with a keyword of the wrong type is refused all the same, while it is compiled.
+ * A machine compiles a dozen small schemas once each, and is started more often than it is wrong. Checking every schema against the schema of
+ * schemas and optimizing the code of its check took four fifths of that. A schema with a keyword of the wrong type is refused all the same,
+ * while it is compiled.
  */
 const SETTINGS: Options = {
   ...{ allErrors: true, strict: false, verbose: true },
   ...{ meta: false, validateSchema: false, code: { optimize: false } },
 };
-/** Loaded when something seems wrong: fifty files. */
-const library = () => createRequire(import.meta.url)("ajv") as typeof import("ajv");
+const ajv = new Ajv({ ...SETTINGS, useDefaults: false });
+const filling = new Ajv({ ...SETTINGS, useDefaults: true });
+const compiled = new WeakMap<Ajv, WeakMap<object, ValidateFunction>>();
 
-class Checker {
-  #ajv: Ajv | undefined;
-  readonly #compiled = new WeakMap<object, ValidateFunction>();
-
-  /** @param fills  whether it puts the schema's defaults into what it checks */
-  constructor(readonly fills: boolean) {}
-
-  problems(schema: object, value: unknown, base: string): SpecProblem[] {
-    if (surelyFits(schema, value, this.fills)) return [];
-    const validate = this.#validator(schema);
-    if (validate(value)) return [];
-    return (validate.errors ?? []).filter((error) => !insideAnyOf(error)).flatMap((error) => problemOf(error, base) ?? []);
+function validator(by: Ajv, schema: object): ValidateFunction {
+  let known = compiled.get(by);
+  if (!known) compiled.set(by, (known = new WeakMap()));
+  let validate = known.get(schema);
+  if (!validate) {
+    const { $id: _, ...anonymous } = schema as { $id?: string }; // two plugins may use the same $id
+    known.set(schema, (validate = by.compile(anonymous)));
   }
-
-  #validator(schema: object): ValidateFunction {
-    let validate = this.#compiled.get(schema);
-    if (!validate) {
-      this.#ajv ??= new (library().Ajv)({ ...SETTINGS, useDefaults: this.fills });
-      const { $id: _, ...anonymous } = schema as { $id?: string }; // two plugins may use the same $id
-      this.#compiled.set(schema, (validate = this.#ajv.compile(anonymous)));
-    }
-    return validate;
-  }
+  return validate;
 }
-
-const checking = new Checker(false);
-const filling = new Checker(true);
 
 /** `disks[0].disk` of "/disks/0/disk". */
 function pathOf(pointer: string, base: string): string {
@@ -152,12 +135,18 @@ function insideAnyOf(error: ErrorObject): boolean {
  * @returns every problem; empty when it fits
  */
 export function schemaProblems(schema: TSchema, value: unknown, base: string): SpecProblem[] {
-  return checking.problems(schema as object, value, base);
+  return problemsBy(ajv, schema, value, base);
 }
 
 /** The same, and fills the schema's defaults into `value`. */
 export function fillAndCheck(schema: TSchema, value: unknown, base: string): SpecProblem[] {
-  return filling.problems(schema as object, value, base);
+  return problemsBy(filling, schema, value, base);
+}
+
+function problemsBy(by: Ajv, schema: TSchema, value: unknown, base: string): SpecProblem[] {
+  const validate = validator(by, schema as object);
+  if (validate(value)) return [];
+  return (validate.errors ?? []).filter((error) => !insideAnyOf(error)).flatMap((error) => problemOf(error, base) ?? []);
 }
 
 /** Everything in `value` that JSON would lose or refuse. */
