@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include "assemble.h"
+#include "cache/code_cache.h"
 #include "crash.h"
 #include "huge_pages.h"
 #include "irq/wait.h"
@@ -30,6 +31,8 @@ bool Engine::build(const HostOptions& options, int control_fd, std::string& erro
   machine_.drain_invalidations = serve_host;
   machine_.drain_context = this;
   if (!assemble(machine_, header.cpu_profile, header.vcpus, peer_.code_bitmap(), header.top, error)) return false;
+  CodeCache& code = *machine_.code;
+  code.set_huge_pages(start_huge_pages(const_cast<u8*>(code.rx(0)), code.bytes()));
   if (!options.fake_run.empty()) fake_ = std::make_unique<FakeRun>(options.fake_run);
   devices_ = std::make_unique<NativeDevices>(peer_, machine_);
   bus_ = std::make_unique<ExitBus>(peer_, *devices_);

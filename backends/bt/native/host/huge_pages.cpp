@@ -1,7 +1,7 @@
-// Guest RAM is shared memory, which the kernel keeps in 4 KiB pages unless the administrator says otherwise;
-// MADV_COLLAPSE makes huge ones of it whatever he says. Only pieces that are hot and almost all resident are collapsed,
-// so that a guest takes no more memory for it; one at a time with pauses between, since page faults of the vCPUs wait
-// meanwhile.
+// Guest RAM and translated code are shared memory, which the kernel keeps in 4 KiB pages unless the administrator says
+// otherwise; MADV_COLLAPSE makes huge ones of it whatever he says. Only pieces that are hot and almost all resident are
+// collapsed, so that a guest takes no more memory for it; one at a time with pauses between, since page faults of the
+// vCPUs wait meanwhile.
 #include "huge_pages.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 namespace rz {
 namespace {
 
-constexpr u64 kSmallGuestBytes = 64u << 20;
+constexpr u64 kSmallBytes = 64u << 20;
 constexpr u32 kResidentEnough = peer::kPagesPerHugePage * 15 / 16;
 static_assert(RamHeat::kPieceBytes == shared::kHugePageBytes);
 constexpr unsigned kPauseUs = 5'000;
@@ -29,6 +29,7 @@ void serve(RamHeat& heat, u8* ram) {
     heat.wait(seen);
     seen = heat.announced();
     for (u64 i = 0; i < heat.pieces(); i++) {
+      if (!heat.hot(i)) done[i] = false;
       if (done[i] || !heat.hot(i)) continue;
       u8* at = ram + i * RamHeat::kPieceBytes;
       if (peer::resident_pages(at) < kResidentEnough) {
@@ -45,7 +46,7 @@ void serve(RamHeat& heat, u8* ram) {
 }  // namespace
 
 RamHeat* start_huge_pages(u8* ram, u64 bytes) {
-  if (bytes < kSmallGuestBytes || reinterpret_cast<u64>(ram) % RamHeat::kPieceBytes != 0) return nullptr;
+  if (bytes < kSmallBytes || reinterpret_cast<u64>(ram) % RamHeat::kPieceBytes != 0) return nullptr;
   const u64 pieces = bytes / RamHeat::kPieceBytes;
   auto* heat = new RamHeat(ram, pieces, new u32[pieces]());  // as long as the process lives
   std::thread([heat, ram] { serve(*heat, ram); }).detach();

@@ -7,6 +7,7 @@
 #include "../emit/assembler.h"
 #include "../mmu/mmu.h"
 #include "../mmu/phys_memory.h"
+#include "../mmu/ram_heat.h"
 #include "perf_map.h"
 
 namespace rz {
@@ -34,12 +35,23 @@ void release(T*& at, u64 count) {
   at = nullptr;
 }
 
-/// The code's memory, once to run and once to write.
+/// An address at which so many bytes were free, a multiple of what a huge page has, or null. A wish for mmap(2): who
+/// takes it meanwhile gets it.
+void* room_for_huge_pages(u64 bytes) {
+  const u64 more = bytes + RamHeat::kPieceBytes;
+  void* at = mmap(nullptr, more, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) return nullptr;
+  munmap(at, more);
+  const u64 first = reinterpret_cast<u64>(at) + RamHeat::kPieceBytes - 1;
+  return reinterpret_cast<void*>(first / RamHeat::kPieceBytes * RamHeat::kPieceBytes);
+}
+
+/// The code's memory, once to run and once to write. To run, it lies where huge pages may.
 bool map_twice(u64 bytes, u8*& rx, u8*& rw) {
   const int fd = memfd_create("ringzero-code", MFD_CLOEXEC);
   if (fd < 0) return false;
   const bool sized = ftruncate(fd, static_cast<off_t>(bytes)) == 0;
-  void* x = sized ? mmap(nullptr, bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0) : MAP_FAILED;
+  void* x = sized ? mmap(room_for_huge_pages(bytes), bytes, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0) : MAP_FAILED;
   void* w = sized ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
   close(fd);
   rx = x == MAP_FAILED ? nullptr : static_cast<u8*>(x);
@@ -174,11 +186,19 @@ void CodeCache::make_ready() {
 #endif
 }
 
+// Guests that run much code, as just-in-time compilers do, miss the host's TLB for code; a boot does not fill so much.
+void CodeCache::ask_for_huge_pages() {
+  constexpr u32 kLarge = 32u << 20;
+  if (!huge_pages_ || used_ < kLarge) return;
+  while (huge_asked_ < used_ / RamHeat::kPieceBytes) huge_pages_->want(huge_asked_++);
+}
+
 // The memory of a large cache that is about to be empty. Tables come back as zeros, which is what empty ones hold.
 void CodeCache::give_back() {
   constexpr u64 kWorthwhile = 1 << 20;
   const u64 first = (thunks_end_ + kPageBytes - 1) & kPageMask;
   if (used_ < first + kWorthwhile) return;
+  while (huge_asked_ > 0) huge_pages_->forget(--huge_asked_);
   madvise(rw_ + first, (ready_ > used_ ? ready_ : used_) - first, MADV_REMOVE);
   ready_ = static_cast<u32>(first);
   madvise(blocks_, block_count_ * sizeof(Block), MADV_DONTNEED);
@@ -269,6 +289,7 @@ u32 CodeCache::new_block() {
   if (used_ + kPageBytes > ready_ && ready_ < bytes_) {
     if (ready_ < used_) ready_ = used_;
     make_ready();
+    ask_for_huge_pages();
   }
   Block& b = blocks_[block_count_];
   b = Block{};

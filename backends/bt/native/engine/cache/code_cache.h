@@ -123,6 +123,7 @@ class CodeCache {
   const u8* rx(u32 offset) const { return rx_ + offset; }
   u8* rw(u32 offset) const { return rw_ + offset; }
   u32 used() const { return used_; }
+  u64 bytes() const { return bytes_; }
   bool contains(const void* host) const {
     return static_cast<const u8*>(host) >= rx_ && static_cast<const u8*>(host) < rx_ + bytes_;
   }
@@ -241,11 +242,15 @@ class CodeCache {
     shared_pages_ = pages;
   }
 
+  /// Whom to ask for huge host pages; may be null. Before code is translated.
+  void set_huge_pages(RamHeat* pages) { huge_pages_ = pages; }
+
   const u8* jump_miss = nullptr;  // RX address of the miss thunk
 
  private:
   void give_back();
   void make_ready();
+  void ask_for_huge_pages();
   void remove(u32 index, bool may_sleep);
   void forget(u32 index);
   void enter_page(u32 index, unsigned which);
@@ -265,6 +270,8 @@ class CodeCache {
   u64 bytes_ = 0;
   u32 used_ = 0, thunks_end_ = 0;
   u32 ready_ = 0;  // code memory up to here is in the host's page tables
+  RamHeat* huge_pages_ = nullptr;
+  u32 huge_asked_ = 0;  // pieces of code memory that huge pages were asked for
   Block* blocks_ = nullptr;
   u32 block_count_ = 1;
   Link* links_ = nullptr;

@@ -1,5 +1,6 @@
-// Which 2 MiB pieces of guest RAM the soft TLB keeps being filled from: those whose accesses are spread so wide that
-// the host's own TLB misses too, and which huge host pages would serve better (host/huge_pages.h, decision 0008).
+// Which 2 MiB pieces of memory huge host pages would serve better (host/huge_pages.h, decision 0008): of guest RAM
+// those that the soft TLB keeps being filled from, because accesses are spread so wide that the host's own TLB misses
+// too; of the code cache all that are full, once it is large.
 #pragma once
 
 #include <atomic>
@@ -13,7 +14,7 @@ class RamHeat {
   static constexpr u64 kPieceBytes = 2u << 20;
   static constexpr u32 kHot = 1u << 13;  // fills
 
-  /// @param ram     first byte of guest RAM in the host, a multiple of kPieceBytes
+  /// @param ram     first byte of the memory in the host, a multiple of kPieceBytes
   /// @param counts  one zero a whole piece
   RamHeat(const u8* ram, u64 pieces, u32* counts)
       : ram_(reinterpret_cast<u64>(ram)), pieces_(pieces), counts_(counts) {}
@@ -25,6 +26,17 @@ class RamHeat {
     const u32 count = __atomic_load_n(&counts_[piece], __ATOMIC_RELAXED) + 1;
     __atomic_store_n(&counts_[piece], count, __ATOMIC_RELAXED);
     if (count == kHot) announce();
+  }
+
+  /// Ask for this piece. The code cache does, under its lock.
+  void want(u64 piece) {
+    if (piece >= pieces_) return;
+    __atomic_store_n(&counts_[piece], kHot, __ATOMIC_RELAXED);
+    announce();
+  }
+  /// Not any more: its memory was given back.
+  void forget(u64 piece) {
+    if (piece < pieces_) cool(piece);
   }
 
   // ---- for the one thread that serves hot pieces ----
