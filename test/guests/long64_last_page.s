@@ -1,6 +1,6 @@
 # Ring 3 goes through the same instructions again and again while the page that they used last is mapped elsewhere, made
-# read-only, made absent, swapped by MOV CR3, or becomes code; and while they keep changing pages, up to a page's end,
-# or along a chain of pointers.
+# read-only, made absent, swapped by MOV CR3, or becomes code; the same in the middle of pages in a row, with stores
+# across their ends; and while they keep changing pages, up to a page's end, or along a chain of pointers.
 #! start:  long64
 #! expect: done
 .include "guest.inc"
@@ -15,6 +15,8 @@
 .set CHAIN, 0x210000            # up to eleven pages
 .set OTHER, 0x220000            # a frame for one of them
 .set NODE, 0x40                 # in each page
+.set RUN, 0x230000              # eight pages in a row
+.set ELSE, 0x240000             # a frame for the fourth of them
 .set ROUNDS, 200
 
 # Ring 0 does this. Spoils RAX.
@@ -187,6 +189,59 @@ user:
         inc     r12d
         cmp     r12d, 20000
         jne     7b
+
+        # Pages in a row, here and in memory. The fourth gets another frame, may only be read, and is itself again; the
+        # sixth holds code.
+        mov     byte ptr [RUN + 0x5000], 0xb8   # MOV EAX, imm32; RET
+        mov     byte ptr [RUN + 0x5005], 0xc3
+        mov     r12d, ROUNDS
+11:     mov     byte ptr [RUN + 0x3000], 0x33
+        mov     byte ptr [ELSE], 0x77
+        call    walk
+        mov     ebx, RUN + 0x5000
+        call    rbx
+        check_eq eax, r12d
+        mov     ebx, RUN + 0x3000
+        call    r14
+        check_eq eax, 0x33
+        mov     ebx, RUN + 0x2ffd               # the store is one byte behind: two bytes here, two there
+        mov     eax, 0x44332211
+        call    r15
+        check_eq "word ptr [RUN + 0x2ffe]", 0x2211
+        check_eq "word ptr [RUN + 0x3000]", 0x4433
+        in_kernel map RUN + 0x3000, (ELSE | P | W | U)
+        mov     ebx, RUN + 0x3000
+        call    r14
+        check_eq eax, 0x77
+        mov     ebx, RUN + 0x2ffd
+        mov     eax, 0x88776655
+        call    r15
+        check_eq "word ptr [RUN + 0x2ffe]", 0x6655
+        check_eq "word ptr [ELSE]", 0x8877
+        in_kernel map RUN + 0x3000, (RUN + 0x3000 | P | U)
+        mov     ebx, RUN + 0x3000
+        call    r14
+        check_eq eax, 0x33
+        catch   12f
+        mov     ebx, RUN + 0x2ffd
+        mov     eax, 0x11223344
+        call    r15
+        fail
+12:     check_eq "dword ptr [caught_vector]", 14
+        check_eq "dword ptr [caught_error]", 7
+        pop     rax
+        check_eq "word ptr [RUN + 0x2ffe]", 0x6655
+        in_kernel map RUN + 0x3000, (RUN + 0x3000 | P | W | U)
+        call    walk
+        mov     ebx, RUN + 0x5000
+        lea     eax, [r12 + 1000]
+        call    r15
+        call    rbx
+        lea     ecx, [r12 + 1000]
+        check_eq eax, ecx
+        dec     r12d
+        jnz     11b
+
         # Chains of pointers through few pages and through many. One page gets a frame whose pointer leads to itself.
         chain   5, 207, 2
         chain   11, 208, 1
@@ -198,6 +253,18 @@ user:
 look:   movzx   eax, byte ptr [rbx]
         ret
 put:    mov     [rbx + 1], eax
+        ret
+walk:   xor     ecx, ecx                        # three times through the eight pages
+1:      mov     ebx, ecx
+        and     ebx, 7
+        shl     ebx, 12
+        add     ebx, RUN
+        call    r14
+        mov     eax, r12d
+        call    r15
+        inc     ecx
+        cmp     ecx, 24
+        jb      1b
         ret
 .irp pages, 5, 11
 chase\pages:

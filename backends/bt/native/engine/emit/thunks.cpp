@@ -130,6 +130,8 @@ class ThunkWriter {
     u8* was_empty = a_.jcc(cE);
     memo(0x3b, kT1, offsetof(LastPage, base));
     u8* same = a_.jcc(cE);
+    memo(0x3b, kT0, offsetof(LastPage, add));
+    u8* neighbours = a_.jcc(cE);
     a_.b(0x65);  // sub dword gs:[last_page_left], 1
     a_.b(0x83);
     a_.gs_mem(5, offsetof(Vcpu, last_page_left));
@@ -150,9 +152,18 @@ class ThunkWriter {
     a_.gs_cmp_imm8(offsetof(Vcpu, last_page_left), 0);
     u8* look = a_.jcc(cLE);
     a_.gs_jmp(kReturn);
+    a_.bind(neighbours);  // maybe: C++ looks
+    a_.mov(kT0, kT1);
+    a_.gs_load(hRax, kSaved);
+    ask_cpp(kThunkWidenPage);
     a_.bind(look);
+    ask_cpp(kThunkPageChanges);
+  }
+
+  /// C++ that answers null to leave the block; `kReturn` is set already.
+  void ask_cpp(ThunkSlot slot) {
     a_.gs_load(kT1, kReturn);
-    call_cpp(kThunkPageChanges);
+    call_cpp(slot);
     a_.test(true, hRax, hRax);
     a_.jcc_to(cE, code_.rw(g_thunks_layout.exit_saved));
     come_back();

@@ -1,7 +1,8 @@
 // What user-mode code remembers of the page that an access last went to: a range test against two words, with the
 // soft TLB behind it (translate/last_page.cpp). A few accesses share each memo. It holds a translation that the soft
 // TLB of the user's class held when it was taken, and is void from the moment at which any entry may be taken away:
-// forget_last_pages(). Layout is part of the code generator's contract.
+// forget_last_pages(). Where pages in a row are in a row in the host too, one memo serves them all, and so do accesses
+// across their ends (widen_last_page()). Layout is part of the code generator's contract.
 #pragma once
 
 #include "../cpu/types.h"
@@ -9,8 +10,8 @@
 namespace rz {
 
 struct alignas(32) LastPage {
-  u64 base;  // linear page address
-  u64 room;  // an access may begin in so many bytes of the page; 0: the memo is empty
+  u64 base;  // linear address of the first page
+  u64 room;  // an access may begin in so many bytes from there; 0: the memo is empty
   u64 add;   // host minus linear address
 };
 inline constexpr unsigned kLastPageShift = 5;
@@ -56,7 +57,9 @@ constexpr bool starts_last_page_set(unsigned index) {
 constexpr unsigned last_page_bytes(unsigned index) {
   return kLastPageBytes[index / kLastPagesPerClass % kLastPageClasses];
 }
-/// LastPage::room of a memo that holds a page.
+/// How far a memo is widened in each direction: what a look costs has a bound, and as much of it as is needed was met.
+inline constexpr unsigned kLastPageReach = 64;
+/// LastPage::room of a memo that holds one page.
 constexpr u32 last_page_room(unsigned index) { return 4096 + 1 - last_page_bytes(index); }
 
 }  // namespace rz

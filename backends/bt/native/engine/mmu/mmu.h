@@ -84,6 +84,15 @@ void tlb_select(Vcpu& vcpu);
 bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own);
 /// Empty the memos of last_page.h. Whoever takes entries of the soft TLB away does so too.
 void forget_last_pages(Vcpu& vcpu);
+/// A memo that user code was about to let change to `page` gets the pages around it too, as far as the soft TLB knows
+/// them and they are neighbours in the host as well.
+/// @param memo  its number; of a set that of the first
+void widen_last_page(Vcpu& vcpu, unsigned memo, u64 page);
+/// Any memo knows the page at linear address `page`.
+bool remembers_page(Vcpu& vcpu, u64 page);
+/// Empty the memos for writes to the page at host address `host`; true: there was one. On any thread, after the tags of
+/// the soft TLB were taken away.
+bool protect_last_pages(Vcpu& vcpu, u64 host);
 /// Drop all write permissions: what is written from here on comes to the slow path first. While the vCPU does not run.
 void tlb_drop_writes(Vcpu& vcpu);
 /// Say that a store to this host page may come that no write tag shows, before looking whether the page is code. Holds

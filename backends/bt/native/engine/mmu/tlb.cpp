@@ -56,22 +56,6 @@ void put_tag(TlbTable& t, unsigned side, unsigned i, u64 tag) {
   __atomic_store_n(&tag_of(t, side, i), tag, __ATOMIC_RELAXED);
 }
 
-using LastPageGroup = LastPage[1u << kLastPageGroupShift];
-LastPageGroup& last_page_group(Vcpu& vcpu, unsigned group) {
-  return *reinterpret_cast<LastPageGroup*>(&vcpu.last_page[group << kLastPageGroupShift]);
-}
-
-}  // namespace
-
-void forget_last_pages(Vcpu& vcpu) {
-  for_each_bit(vcpu.last_pages_used, 0, [&](unsigned group) {
-    for (LastPage& memo : last_page_group(vcpu, group)) __atomic_store_n(&memo.room, 0, __ATOMIC_RELAXED);
-  });
-  vcpu.last_pages_used = 0;
-}
-
-namespace {
-
 void drop_side(TlbTable& t, unsigned side, unsigned i) {
   put_tag(t, side, i, tlb_invalid(i));
   clear_bit(t.side[side].filled, i);
@@ -195,15 +179,6 @@ void flush_page_in(Vcpu& vcpu, Context& c, u64 linear) {
     code |= flush_large_page(t, linear);
     if (code) empty_jump(vcpu, c, cls);
   }
-}
-
-// A memo may know a page that its TLB entry lost to another.
-bool remembered(Vcpu& vcpu, u64 page) {
-  bool found = false;
-  for_each_bit(vcpu.last_pages_used, 0, [&](unsigned group) {
-    for (const LastPage& memo : last_page_group(vcpu, group)) found |= memo.base == page && memo.room != 0;
-  });
-  return found;
 }
 
 /// The tables of all address spaces that are held.
@@ -399,7 +374,7 @@ void tlb_page_fault(Vcpu& vcpu, u64 linear, bool fetch) {
     code |= flush_large_page(t, linear);
     if (code) empty_jump(vcpu, c, cls);
   }
-  if (known || remembered(vcpu, page)) forget_last_pages(vcpu);
+  if (known || remembers_page(vcpu, page)) forget_last_pages(vcpu);
 }
 
 void tlb_flush_page_pcid(Vcpu& vcpu, u16 pcid, u64 linear) {
@@ -503,15 +478,7 @@ bool tlb_protect_physical(Vcpu& vcpu, u64 gpa_page, bool own) {
         put_tag(t, kWriteSide, i, tlb_invalid(i));  // the bookkeeping is the owner's
     });
   });
-  // Memos after tags. One that the vCPU is filling right now comes from a tag that was seen above, and is void at the
-  // safe point that is waited for because of it; one whose tag went since is complete, and seen here.
-  for (unsigned i = kLastPages / 2; i < kLastPages; ++i) {
-    LastPage& memo = vcpu.last_page[i];
-    const u64 page = __atomic_load_n(&memo.base, __ATOMIC_RELAXED) + __atomic_load_n(&memo.add, __ATOMIC_RELAXED);
-    if (page != reinterpret_cast<u64>(host) || __atomic_load_n(&memo.room, __ATOMIC_RELAXED) == 0) continue;
-    __atomic_store_n(&memo.room, 0, __ATOMIC_RELAXED);
-    held = true;
-  }
+  held |= protect_last_pages(vcpu, reinterpret_cast<u64>(host));  // after the tags
   return held;
 }
 

@@ -155,6 +155,15 @@ extern "C" u8* rz_page_changes(Vcpu* vcpu, u64, u64 descriptor) {
   return nullptr;
 }
 
+/// The memo at last_page_at changes to another page that is as far from its host address as the last one: they may be
+/// neighbours. Returns as rz_page_changes().
+extern "C" u8* rz_widen_page(Vcpu* vcpu, u64 page, u64 descriptor) {
+  Vcpu& v = *vcpu;
+  const u32 at = v.last_page_at & 0xffff;
+  widen_last_page(v, static_cast<unsigned>((at - offsetof(Vcpu, last_page)) >> kLastPageShift), page);
+  return --v.last_page_left > 0 ? v.bounce : rz_page_changes(vcpu, page, descriptor);
+}
+
 void install_callbacks(Vcpu& v) {
   v.self = &v;
   if (!v.flight) v.flight = v.flight_own;
@@ -164,6 +173,7 @@ void install_callbacks(Vcpu& v) {
   v.thunks[kThunkHelper] = reinterpret_cast<void*>(rz_call_helper);
   v.thunks[kThunkRaise] = reinterpret_cast<void*>(rz_raise);
   v.thunks[kThunkPageChanges] = reinterpret_cast<void*>(rz_page_changes);
+  v.thunks[kThunkWidenPage] = reinterpret_cast<void*>(rz_widen_page);
 }
 
 }  // namespace rz

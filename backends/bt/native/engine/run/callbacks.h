@@ -11,7 +11,8 @@ enum ThunkSlot : u8 {
   kThunkBounceCommit,
   kThunkHelper,
   kThunkRaise,
-  kThunkPageChanges
+  kThunkPageChanges,
+  kThunkWidenPage
 };
 
 /// Fill Vcpu::thunks and Vcpu::self.

@@ -372,9 +372,52 @@ void dirty_log() {
   g.machine.dirty = nullptr;
 }
 
+// What user code remembers of pages in a row is one memo where they are in a row in the host too.
+void pages_in_a_row() {
+  Guest g;
+  g.long_mode();
+  const auto page = [](u64 n) { return kA1 + n * kPageBytes; };
+  g.map(page(5), kB1 | kP | kRw);  // elsewhere in the host
+  for (u64 n : {0, 1, 2, 4, 5}) CHECK(touch(g, page(n), Access::kWrite));
+  const unsigned store = kLastPages / 2, load = 3;
+  const LastPage &stores = g.v.last_page[store], &loads = g.v.last_page[load];
+  widen_last_page(g.v, store, page(1));
+  CHECK_EQ(stores.base, kA1);
+  CHECK_EQ(stores.room, 3 * kPageBytes + 1 - last_page_bytes(store));
+  CHECK_EQ(stores.base + stores.add, reinterpret_cast<u64>(g.ram(kA1)));
+  CHECK(remembers_page(g.v, page(0)) && remembers_page(g.v, page(2)));
+  CHECK(!remembers_page(g.v, page(3)) && !remembers_page(g.v, kA1 - kPageBytes));
+  widen_last_page(g.v, load, page(4));
+  CHECK(loads.base == page(4) && loads.room == last_page_room(load));
+  widen_last_page(g.v, load, page(3));  // a page that the TLB does not hold
+  CHECK_EQ(loads.base, page(4));
+  // For reading only: no part of what may be written.
+  g.pte(page(3)) = page(3) | kP;
+  CHECK(touch(g, page(3), Access::kRead));
+  widen_last_page(g.v, load, page(3));
+  CHECK(loads.base == kA1 && loads.room == 5 * kPageBytes + 1 - last_page_bytes(load));
+  widen_last_page(g.v, store, page(2));
+  CHECK_EQ(stores.room, 3 * kPageBytes + 1 - last_page_bytes(store));
+  // One page of them becomes code: memos for writes that reach it are empty, those for reads stay.
+  const u64 host = reinterpret_cast<u64>(g.ram(page(2)));
+  CHECK(!protect_last_pages(g.v, host + kPageBytes) && stores.room != 0);
+  CHECK(protect_last_pages(g.v, host));
+  CHECK(stores.room == 0 && loads.room != 0);
+  CHECK(!protect_last_pages(g.v, host));
+  // Of a set the memo that holds some of the pages is widened.
+  const unsigned set = last_page_set(0, 0);
+  LastPage& second = g.v.last_page[set + 1];
+  second = {page(1), last_page_room(set), loads.add};
+  widen_last_page(g.v, set, page(0));
+  CHECK(second.base == kA1 && second.room == 5 * kPageBytes + 1 - last_page_bytes(set));
+  tlb_page_fault(g.v, page(4), false);
+  CHECK(second.room == 0 && loads.room == 0);
+}
+
 }  // namespace
 
 void tlb_tests() {
+  pages_in_a_row();
   dirty_log();
   filling();
   code_pages();
