@@ -7,6 +7,7 @@ namespace rz {
 void Translator::park(Host temp) {
   emit_park(a_, temp, offsetof(Vcpu, parked_flags));
   parked_ = true;
+  if (temp == kT1) t1_home_ = kNoReg;
 }
 
 void Translator::unpark(Host temp) {
@@ -17,6 +18,7 @@ void Translator::unpark(Host temp) {
   a_.sahf();
   a_.mov(hRax, temp);
   parked_ = false;
+  if (temp == kT1) t1_home_ = kNoReg;
 }
 
 }  // namespace rz

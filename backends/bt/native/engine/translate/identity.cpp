@@ -61,7 +61,7 @@ void Translator::write_reg(u8 guest, Host from, unsigned bytes) {
   }
   // Two bytes merge (one-byte writes go through emit_identity).
   if (to == hNone)
-    a_.gs_store16(from, home(guest));
+    a_.gs_store16(from, home(guest)), t1_home_ = kNoReg;
   else
     a_.mov16(to, from);
 }

@@ -45,6 +45,7 @@ bool Translator::chases(const Mem& linear) const {
 bool Translator::recall_page(const Mem& linear, unsigned bytes, bool write, u32 meta, bool careful) {
   const unsigned ways = memos(linear, bytes, write);
   if (ways == 0) return false;
+  t1_home_ = kNoReg;  // out of line
   const unsigned cls = last_page_class(bytes), number = code_.next_memo();
   const unsigned memo = ways == 1 ? last_page_index(cls, write, number) : last_page_set(cls, number);
   u8* from = compare_page(linear, memo, cAE);

@@ -40,6 +40,7 @@ void Translator::set_access(u32 meta) {
 
 void Translator::leave_for(u32 thunk, u8* back) {
   u8* field = a_.lea_rip(kT1);
+  t1_home_ = kNoReg;
   a_.jmp_to(code_.rw(thunk));
   Assembler::patch(field, back ? back : a_.at());
 }
@@ -99,6 +100,7 @@ u32 Translator::access_meta(u8 seg, unsigned bytes, Access access) const {
 }
 
 void Translator::host_address(u8 seg, unsigned bytes, Access access) {
+  t1_home_ = kNoReg;
   const u32 meta = access_meta(seg, bytes, access);
   may_clobber_flags();
   if (bounce()) {
@@ -137,6 +139,7 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
 }
 
 u8* Translator::check_tlb(unsigned bytes, bool write) {
+  t1_home_ = kNoReg;
   // T1 = &tlb->entries[index of T0]
   emit_shifted(a_, false, kT1, kT0, 12 - kTlbEntryShift);
   a_.op_imm(false, 4, kT1, static_cast<i32>((kTlbEntries - 1) << kTlbEntryShift));
@@ -176,6 +179,7 @@ Mem Translator::host_operand(const Inst& inst, unsigned bytes, Access access) {
 
 // The page is known, so its TLB entry is, and nothing is computed.
 Mem Translator::constant_operand(u64 linear, u32 meta, Access access) {
+  t1_home_ = kNoReg;
   may_clobber_flags();
   const u64 page = linear & kPageMask;
   const i32 entry = static_cast<i32>(tlb_index(linear) << kTlbEntryShift);

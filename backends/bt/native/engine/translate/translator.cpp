@@ -58,6 +58,19 @@ bool keeps_t0(Sem sem) {
   }
 }
 
+/// Instructions that say themselves what they do to T1 and to the homes of demoted registers: t1_home_.
+bool keeps_t1(Sem sem) {
+  switch (sem) {
+    case Sem::kIdentity:
+    case Sem::kX87Identity:
+    case Sem::kMovImm:
+    case Sem::kLea:
+    case Sem::kNop:
+    case Sem::kJcc: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 /// Copies to source_ what is not there yet of these bytes of the page: other vCPUs may be storing to it.
@@ -222,6 +235,7 @@ void Translator::emit_inst(unsigned i) {
   live_ = live_before_[i];
   const Inst& inst = *inst_;
   if (stack_owed_ && (inst.row == nullptr || !owes_stack(i))) settle_stack();
+  if (inst.row == nullptr || !keeps_t1(inst.row->sem)) t1_home_ = kNoReg;
   if (emit_availability_check(inst)) {
     ended_ = true;
     return;
@@ -304,6 +318,7 @@ void Translator::emit_inst(unsigned i) {
     case Sem::kHelperEnds: emit_helper(inst); break;
   }
   if (!keeps_t0(inst.row->sem)) t0_group_ = kNoGroup;
+  if (!keeps_t1(inst.row->sem)) t1_home_ = kNoReg;
 }
 
 // Three entries: through a jump table (RIP in T0, flags parked), by a backward link (polls), by a forward link.

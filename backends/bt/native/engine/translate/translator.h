@@ -222,8 +222,19 @@ class Translator {
   // registers
   Host read_reg(u8 guest, Host temp);  // host register holding a guest register (loads temp when demoted)
   void write_reg(u8 guest, Host from, unsigned bytes);  // architectural write: 4 zero-extends, 1 (low) and 2 merge
-  void load_home(Host dst, u8 guest) { a_.gs_load(dst, home(guest)); }
-  void store_home(u8 guest, Host src) { a_.gs_store(src, home(guest)); }
+  void load_home(Host dst, u8 guest) {
+    if (dst == kT1 && t1_home_ == guest) return;
+    a_.gs_load(dst, home(guest));
+    if (dst == kT1) holds_home(guest);
+  }
+  void store_home(u8 guest, Host src) {
+    a_.gs_store(src, home(guest));
+    if (src == kT1)
+      holds_home(guest);
+    else if (t1_home_ == guest)
+      t1_home_ = kNoReg;
+  }
+  void holds_home(u8 guest) { t1_home_ = vcpu_.machine->options.no_opt ? kNoReg : guest; }
   static u32 home(u8 guest) { return static_cast<u32>(offsetof(Vcpu, regs) + 8u * guest); }
 
   // out-of-line code, emitted after the block's body
@@ -327,6 +338,7 @@ class Translator {
   unsigned group_count_ = 0;
   u8 group_of_[kMaxInsts][2];  // group of the ModRM operand and of the stack access, or kNoGroup
   u8 t0_group_ = kNoGroup;     // T0 still holds Vcpu::merged of this group
+  u8 t1_home_ = kNoReg;        // T1 still holds this demoted guest register, as its home does
   u8* poll_[2];
   unsigned poll_count_ = 0;
 };
