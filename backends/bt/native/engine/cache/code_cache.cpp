@@ -386,8 +386,10 @@ void CodeCache::remove(u32 index) {
   for (u32 rest = peek(b.jumped_to); rest; rest &= rest - 1) {
     const unsigned table = static_cast<unsigned>(__builtin_ctz(rest));
     for (Vcpu* vcpu : machine_->vcpus) {
-      const u8*& entry = vcpu->contexts[table / kCodeClasses].jump[table % kCodeClasses].host[slot];
-      if (peek(entry) == host) put(entry, jump_miss);
+      JumpTable& jump = vcpu->contexts[table / kCodeClasses].jump[table % kCodeClasses];
+      if (peek(jump.host[slot]) == host) put(jump.host[slot], jump_miss);
+      const u8*& second = jump.second[second_jump_index(b.rip)].host;
+      if (peek(second) == host) put(second, static_cast<const u8*>(nullptr));
     }
   }
 }

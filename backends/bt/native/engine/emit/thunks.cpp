@@ -54,6 +54,24 @@ class ThunkWriter {
     a_.gs_jmp(kReturn);
   }
 
+  /// Jumps to the block at RIP T0 if the second jump table has it; falls through otherwise. Clobbers T1 and flags.
+  void second_jump() {
+    constexpr i32 kEntry = offsetof(JumpTable, second);
+    static_assert(sizeof(SecondJump) == 1u << 4);
+    emit_shifted(a_, true, kT1, kT0, 8);
+    a_.lea(false, kT1, kT1, kT0, 3, 0);
+    a_.op_imm(false, 4, kT1, static_cast<i32>((kSecondJumps - 1) << 4));
+    a_.gs(true, 0x03, kT1, offsetof(Vcpu, jump));
+    a_.rm(true, 0x3b, kT0, kT1, kEntry + static_cast<i32>(offsetof(SecondJump, rip)));
+    u8* other = a_.jcc(cNE);
+    a_.rm(true, 0x8b, kT1, kT1, kEntry + static_cast<i32>(offsetof(SecondJump, host)));  // once: it may be taken away
+    a_.test(true, kT1, kT1);
+    u8* nothing = a_.jcc(cE);
+    a_.jmp_reg(kT1);
+    a_.bind(other);
+    a_.bind(nothing);
+  }
+
   /// Reads whose page was pushed out of its TLB entry by another: T0 = the host address, and back. Falls through
   /// otherwise, with T0 and T1 as they were. Flags are parked or dead, as wherever a check was.
   void second_chance() {
@@ -208,8 +226,10 @@ void emit_thunks(CodeCache& code) {
   t.meta_from_t1(kExitPoll);
   a.jmp_to(code.rw(out.exit_saved));
 
-  // The miss thunk of the jump tables is this one too.
-  out.exit_lookup = t.here();
+  // The miss thunk of the jump tables, and where a block sends who wanted another.
+  out.jump_lookup = t.here();
+  t.second_jump();
+  out.exit_lookup = code.offset_of(a.at());
   t.save_guest();
   a.gs_store(kT0, offsetof(Vcpu, rip));
   a.mov_imm(kT1, 0);
@@ -282,7 +302,7 @@ void emit_thunks(CodeCache& code) {
   a.jmp_to(code.rw(out.exit_saved));
 
   code.seal_thunks(a.at());
-  code.jump_miss = code.rx(out.exit_lookup);
+  code.jump_miss = code.rx(out.jump_lookup);
 }
 
 }  // namespace rz

@@ -85,7 +85,10 @@ void for_each_filled(TlbTable& t, Chosen chosen, Visit visit) {
 }
 
 void empty_jump(Vcpu& vcpu, Context& c, unsigned cls) {
-  fill_words(c.jump[cls].host, reinterpret_cast<u64>(jump_miss_thunk(*vcpu.machine)), kJumpEntries);
+  JumpTable& jump = c.jump[cls];
+  fill_words(jump.host, reinterpret_cast<u64>(jump_miss_thunk(*vcpu.machine)), kJumpEntries);
+  if (jump.second_used) fill_words(jump.second, 0, sizeof jump.second / 8);
+  jump.second_used = false;
   TlbTable& t = c.tlb[cls];
   bool any = false;
   t.jump_non_global = false;

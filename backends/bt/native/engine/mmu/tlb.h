@@ -85,8 +85,18 @@ constexpr unsigned tlb_index(u64 linear) { return static_cast<unsigned>(linear >
 /// block compares the RIP itself, so an entry may be stale for another RIP but never for its own.
 inline constexpr unsigned kJumpBits = 14;
 inline constexpr unsigned kJumpEntries = 1u << kJumpBits;
+/// Behind it, for targets whose slots others want too: asked by the miss thunk, so that two that are jumped to by turns
+/// need no C++. Nothing is in an entry without a host address.
+struct SecondJump {
+  u64 rip;
+  const u8* host;
+};
+inline constexpr unsigned kSecondJumpBits = 12;
+inline constexpr unsigned kSecondJumps = 1u << kSecondJumpBits;
 struct JumpTable {
   const u8* host[kJumpEntries];
+  SecondJump second[kSecondJumps];
+  bool second_used;  // something may be in `second`
 };
 /// What emit_table_jump() computes.
 constexpr unsigned jump_index(u64 rip) { return static_cast<u32>((rip >> 6) + (rip << 3)) >> 3 & (kJumpEntries - 1); }
@@ -95,6 +105,11 @@ constexpr unsigned jump_index(u64 rip) { return static_cast<u32>((rip >> 6) + (r
 /// EFLAGS.AC set, which SMAP lets through to user pages: STAC and CLAC only change tables. Code is fetched, and the
 /// jump tables are filled, in the first two.
 enum PrivClass : u8 { kSupervisor = 0, kUser = 1, kSupervisorAc = 2, kPrivClasses = 3, kCodeClasses = 2 };
+
+/// What the miss thunk computes.
+constexpr unsigned second_jump_index(u64 rip) {
+  return static_cast<u32>((rip >> 8) + (rip << 3)) >> 4 & (kSecondJumps - 1);
+}
 
 /// One remembered address space (a CR3 value with its PCID).
 struct Context {

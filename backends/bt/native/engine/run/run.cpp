@@ -271,12 +271,24 @@ u32 find_block(Vcpu& v, u64 mode) {
 /// Let jumps of this vCPU's current address space and privilege find the block.
 void fill_jump_table(Vcpu& v, const CodeCache& code, Block& block) {
   CodeCache::note_jump(block, static_cast<unsigned>(v.context - v.contexts), v.jump == &v.context->jump[kUser]);
+  const u8* const host = code.rx(block.code_indirect);
   const u8*& slot = v.jump->host[jump_index(v.rip)];
-  __atomic_store_n(&slot, code.rx(block.code_indirect), __ATOMIC_RELAXED);
+  const u8* const before = __atomic_load_n(&slot, __ATOMIC_RELAXED);
+  __atomic_store_n(&slot, host, __ATOMIC_RELAXED);
+  SecondJump* second = nullptr;
+  if (before != host && before != code.jump_miss) {  // one of the two would be looked up each time
+    second = &v.jump->second[second_jump_index(v.rip)];
+    __atomic_store_n(&second->host, nullptr, __ATOMIC_RELAXED);
+    second->rip = v.rip;
+    __atomic_store_n(&second->host, host, __ATOMIC_RELAXED);
+    v.jump->second_used = true;
+  }
   if (!v.machine->smp()) return;
   // Whoever drops the block says so, then looks for entries; here the entry comes first, then the look.
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
-  if (!__atomic_load_n(&block.valid, __ATOMIC_RELAXED)) __atomic_store_n(&slot, code.jump_miss, __ATOMIC_RELAXED);
+  if (__atomic_load_n(&block.valid, __ATOMIC_RELAXED)) return;
+  __atomic_store_n(&slot, code.jump_miss, __ATOMIC_RELAXED);
+  if (second) __atomic_store_n(&second->host, nullptr, __ATOMIC_RELAXED);
 }
 
 /// Make the jump through which the vCPU came here direct, if it still may be.

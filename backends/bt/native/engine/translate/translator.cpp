@@ -337,7 +337,7 @@ void Translator::emit_entries(u32 index) {
     a_.mov_imm(kT1, rip_);
     a_.rr(true, 0x3b, kT0, kT1);
   }
-  a_.jcc_to(cNE, code_.rw(g_thunks_layout.exit_lookup));
+  a_.jcc_to(cNE, code_.rw(mode_ & kModeFlat ? g_thunks_layout.jump_lookup : g_thunks_layout.exit_lookup));
   auto poll = [&] {
     a_.gs_cmp_imm8(offsetof(Vcpu, attention), 0);
     poll_[poll_count_++] = a_.jcc(cNE);

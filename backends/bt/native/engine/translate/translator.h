@@ -11,6 +11,7 @@
 #include "../cpu/vcpu.h"
 #include "../emit/assembler.h"
 #include "../emit/registers.h"
+#include "../run/machine.h"
 
 namespace rz {
 
@@ -51,6 +52,7 @@ struct Thunks {
   u32 exit_link;    // T1 = link; flags in the host
   u32 exit_poll;    // T1 = block; flags parked or dead
   u32 exit_lookup;  // T0 = RIP; flags parked
+  u32 jump_lookup;  // likewise, but first a look into the second jump table, which is that of flat modes
   u32 exit_bounce;  // T0 = RIP of the instruction to re-execute; flags parked or dead
   u32 exit_saved;   // registers already saved, exit_meta set; also entered from the signal handler
   // Entered by a jump with the address to come back to in T1 (translated code has no stack).

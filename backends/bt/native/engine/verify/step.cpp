@@ -467,7 +467,7 @@ class Stepper {
       if (memory_.field == offsetof(Vcpu, tlb) && v.from == From::kIndex && v.of != r.id) {
         r.kind = Kind::kEntry;
         r.of = v.of;
-      } else if (memory_.field == offsetof(Vcpu, jump) && v.hi < sizeof(JumpTable)) {
+      } else if (memory_.field == offsetof(Vcpu, jump) && v.hi < sizeof(JumpTable::host)) {
         r.kind = Kind::kJump;
         r.lo = v.lo;
         r.hi = v.hi;
@@ -602,7 +602,7 @@ const char* check_jump_operand(const State& state, const Inst& inst) {
   const i64 disp = inst.disp;
   if (base.zeros < 3 || (disp & 7) != 0) return "a jump through a misaligned slot";
   if (static_cast<i64>(base.lo) + disp < 0 ||
-      static_cast<i64>(base.hi) + disp + 8 > static_cast<i64>(sizeof(JumpTable)))
+      static_cast<i64>(base.hi) + disp + 8 > static_cast<i64>(sizeof(JumpTable::host)))
     return "a jump through a slot beyond the table";
   return nullptr;
 }

@@ -199,8 +199,17 @@ void jump_tables() {
   Guest g;
   g.long_mode();
   const u8* const miss = jump_miss_thunk(g.machine);
-  const auto set = [&] { g.v.jump->host[jump_index(kA1)] = g.ram(0); };
-  const auto kept = [&] { return g.v.jump->host[jump_index(kA1)] != miss; };
+  SecondJump& second = g.v.jump->second[second_jump_index(kA1)];
+  const auto set = [&] {
+    g.v.jump->host[jump_index(kA1)] = g.ram(0);
+    second = {kA1, g.ram(0)};
+    g.v.jump->second_used = true;
+  };
+  const auto kept = [&] {  // in both tables, or in neither
+    const bool kept = g.v.jump->host[jump_index(kA1)] != miss;
+    CHECK(kept == (second.host != nullptr));
+    return kept;
+  };
   u64 gpa;
   CHECK(fetch_translate(g.v, kA1 + 7, gpa));
   CHECK_EQ(gpa, kA1 + 7);

@@ -201,7 +201,7 @@ bool branch_astray(const Site& s, u8* bytes, Rng&) {
 bool beyond_table(const Site& s, u8* bytes, Rng& rng) {
   if (s.inst.row->sem != Sem::kJmpRm || !s.inst.has_memory || s.inst.base != kT1) return false;
   if (s.inst.length < 7) return false;
-  put32(bytes + s.inst.length - 4, rng() % 2 ? static_cast<u32>(sizeof(JumpTable)) : get32(bytes + 3) | 4);
+  put32(bytes + s.inst.length - 4, rng() % 2 ? static_cast<u32>(sizeof(JumpTable::host)) : get32(bytes + 3) | 4);
   return true;
 }
 bool other_constant(const Site& s, u8* bytes, Rng& rng) {
