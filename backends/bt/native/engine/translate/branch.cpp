@@ -202,6 +202,11 @@ void Translator::emit_jcc(const Inst& inst) {
   flags_to_host();
   if (vcpu_.machine->smp()) a_.place_field(2);
   const u64 target = branch_target(inst);
+  if (followed_ >> i_ & 1) {  // around the loop once more (loop.cpp): what leaves it is the way aside
+    side_[side_count_++] = {a_.jcc(static_cast<Cond>((inst.opcode & 15) ^ 1)), next_rip(), went_back_};
+    went_back_ = true;
+    return;
+  }
   u8* taken = a_.jcc(static_cast<Cond>(inst.opcode & 15));
   if (valid_target(target))
     side_[side_count_++] = {taken, target, went_back_ || target <= inst_rip_};

@@ -152,6 +152,7 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
       break;
     }
     at += inst.length;
+    if (repeats(inst)) repeat_loop(limit);
     if (!ends_block(inst)) continue;
     unsigned target;
     if (count_ == limit || !follows(inst, at, target)) break;

@@ -100,6 +100,8 @@ class Translator {
   // decode_block.cpp
   bool decode_block(u64 linear, u64 gpa);
   bool follows(const Inst& inst, unsigned at, unsigned& target);
+  bool repeats(const Inst& inst);    // loop.cpp
+  void repeat_loop(unsigned limit);  // likewise
   void copy_source(const u8* page, unsigned at, unsigned bytes);
   bool claim_source();  // declare the decoded bytes code; false: they changed meanwhile, decode again
   void compute_liveness();
@@ -309,7 +311,7 @@ class Translator {
   u64 copied_;                              // which of its 64-byte pieces are there
   GuestRange pieces_[1 + Block::kMaxMore];  // what was decoded of the page
   unsigned piece_count_ = 0;
-  u64 followed_ = 0;  // bit i: instruction i is a jump or call, and the next one is at its target
+  u64 followed_ = 0;  // bit i: instruction i is a branch, and the next one is at its target
   u8 live_before_[kMaxInsts + 1];
   u32 code_at_[kMaxInsts + 1];
   unsigned count_ = 0;
