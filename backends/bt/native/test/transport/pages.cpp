@@ -17,7 +17,7 @@ using Runs = std::vector<std::pair<u64, u64>>;
 Runs told(PagesToTell& pages, u32 room) {
   std::vector<u8> into(room);
   Runs runs(pages.tell(into.data(), room) / 16);
-  memcpy(static_cast<void*>(runs.data()), into.data(), runs.size() * 16);
+  if (!runs.empty()) memcpy(static_cast<void*>(runs.data()), into.data(), runs.size() * 16);
   return runs;
 }
 
