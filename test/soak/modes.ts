@@ -20,6 +20,15 @@ export const MODES: readonly Mode[] = [
   { name: "flush-all", engine: { stressFlushTlb: 300, stressFlushCode: 50_000, stressInterrupts: true }, patience: 4 },
 ];
 
+/**
+ * The code cache is that of all processors, each of which empties it by its own count: without more patience of each, a guest of eight under
+ * flush-all, such as Java, translates all day.
+ */
+export function engineOptions({ engine }: Mode, cpus: number): EngineOptions {
+  const { stressFlushCode } = engine;
+  return typeof stressFlushCode === "number" ? { ...engine, stressFlushCode: stressFlushCode * cpus } : engine;
+}
+
 export function modeNamed(name: string): Mode {
   const mode = MODES.find((candidate) => candidate.name === name);
   if (!mode) throw new RangeError(`there is no mode ${name}; there are ${MODES.map((each) => each.name).join(", ")}`);

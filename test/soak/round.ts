@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { busyboxInitramfs, type DebianImages, linux } from "@ringzero/boot";
 import { defineMachine, type Machine, Ringzero } from "@ringzero/core";
-import type { Mode } from "./modes.js";
+import { engineOptions, type Mode } from "./modes.js";
 import type { Prepared } from "./workloads.js";
 
 export interface RoundResult {
@@ -63,7 +63,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
       memory: guest.memory,
       cpus: options.cpus,
       cpuProfile: options.cpuProfile,
-      engine: mode.engine,
+      engine: engineOptions(mode, options.cpus),
       boot: linux({ kernel: guest.kernel ?? images.kernel, initrd, append: "console=ttyS0 quiet panic=-1 oops=panic" }),
     });
     machine = await sdk.create(spec, { backend: "bt" });
