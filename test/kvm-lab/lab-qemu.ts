@@ -42,15 +42,8 @@ function newestFirst(a: string, b: string): number {
   return 0;
 }
 
-/** @param wanted  such as "8.1" */
+/** @param wanted  such as "10.2" */
 export const atLeast = (version: string, wanted: string): boolean => newestFirst(version, wanted) <= 0;
-
-/**
- * Before 8.1, QEMU with more than one emulated processor may keep a translation of code that another one patched meanwhile. Linux patches its
- * scheduler when KVM's first machine is made and when its last one goes; both processors then loop in the breakpoint that marks such a place.
- * And where interrupts are lost, only the first processor is told of them again.
- */
-export const canHaveTwoCpus = (version: string): boolean => atLeast(version, "8.1") && !losesInterrupts(version);
 
 /**
  * Before 10.2, QEMU may lose an interrupt of the emulated processor: its VMRUN with a virtual interrupt pending (V_IRQ, by which KVM waits for
