@@ -35,8 +35,7 @@ start:  install_idt
         mov     qword ptr [PAGE_TABLES + 0x2000 + 17 * 8], TABLE_THREE | P | W | U
         pages_of_two 0x202000 | P | W, 0x206000 | P | W
         mov     dword ptr [TABLE_THREE + 8], 0x203000 | P | W
-        mov     rax, cr3
-        mov     cr3, rax
+        reload_cr3
         mov     dword ptr [ONE], 1
         mov     dword ptr [TWO], 10
         mov     dword ptr [THREE], 100
@@ -54,8 +53,7 @@ start:  install_idt
         check_eq eax, 330300
         # And back, by CR3, right after reads of its neighbour.
         mov     dword ptr [TABLE_TWO + 8], 0x202000 | P | W
-        mov     rax, cr3
-        mov     cr3, rax
+        reload_cr3
         sum_by_turns 300
         check_eq eax, 36300
         # Absent, when it was another's turn last, and when it was its own.

@@ -13,8 +13,7 @@ start:  install_idt
         map     0x201000, (0x202000 | P | W)
         check_eq "dword ptr [0x201000]", 0x22
         set_pte 0x201000, (0x201000 | P | W)
-        mov     rax, cr3
-        mov     cr3, rax
+        reload_cr3
         check_eq "dword ptr [0x201000]", 0x11
         map     0x201000, 0
         catch   1f

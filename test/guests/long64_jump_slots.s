@@ -11,19 +11,6 @@
 .set ELSE, 0x220000             # a frame for the second
 .set ROUNDS, 60
 
-# Ring 0 does this. Spoils RAX.
-.macro in_kernel instructions:vararg
-        .set in_user, 0
-        catch0  7781f
-        ud2
-7781:   \instructions
-        enter_ring3 7782f
-7782:   .set in_user, 1
-.endm
-.macro reload_cr3
-        mov     rax, cr3
-        mov     cr3, rax
-.endm
 # LEA EAX, [RDI + imm8]; SETC DL; RET
 .macro function at:req, add:req
         mov     dword ptr [\at], 0x0f00478d + (\add << 16)

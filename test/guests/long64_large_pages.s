@@ -4,23 +4,17 @@
 #! expect: done
 .include "guest.inc"
 .include "catch64.inc"
+.include "pages.inc"
 .set LARGE, 0x40000000          # 2 MiB pages: this one
 .set ALIAS, 0x41000000          # ... and one 16 MiB behind
 .set FIRST, 0x400000            # frames
 .set SECOND, 0x600000
-.set P, 1
-.set W, 2
 .set PS, 0x80
-.set G, 0x100
 .set PD, PAGE_TABLES + 0x3000   # of the second GiB
 .set TABLE, SCRATCH
 
 .macro entry linear, value
         mov     qword ptr [PD + (\linear - 0x40000000) / 0x200000 * 8], (\value)
-.endm
-.macro reload_cr3
-        mov     rax, cr3
-        mov     cr3, rax
 .endm
 # Adds up the first dword of each 4 KiB of both, in an order that changes page each time; each holds its frame's mark.
 .macro check_sums want_large, want_alias

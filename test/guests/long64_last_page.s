@@ -19,20 +19,6 @@
 .set ELSE, 0x240000             # a frame for the fourth of them
 .set ROUNDS, 200
 
-# Ring 0 does this. Spoils RAX.
-.macro in_kernel instructions:vararg
-        .set in_user, 0
-        catch0  7781f
-        ud2
-7781:   \instructions
-        enter_ring3 7782f
-7782:   .set in_user, 1
-.endm
-.macro reload_cr3
-        mov     rax, cr3
-        mov     cr3, rax
-.endm
-
 # Through `pages` pages, each leads to the second next; `steps` from the fourth on, it is the `end`th.
 .macro chain pages:req, steps:req, end:req
         xor     ecx, ecx

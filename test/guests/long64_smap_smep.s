@@ -18,8 +18,7 @@ start:  need_cpuid 7, 0, ebx, 20
         add     rax, 8
         loop    1b
         or      dword ptr [PAGE_TABLES + 0x2008], U
-        mov     rax, cr3
-        mov     cr3, rax
+        reload_cr3
         mov     rax, cr4
         or      eax, 3 << 20
         mov     cr4, rax

@@ -8,6 +8,7 @@ import { busyboxInitramfs, type DebianImages } from "@ringzero/boot";
 import { filesInitramfs, hostProgramInitramfs } from "../guest-images/file-tree.js";
 import { debianPackages } from "../guest-images/debian-packages.js";
 import { projectInitramfs } from "./project-tree.js";
+import { programNamed } from "./run-program.js";
 
 export interface LabImage {
   readonly kernel: string;
@@ -57,10 +58,7 @@ export async function labImage({ images, root, command }: LabImageOptions): Prom
   initramfs.push(node);
   const missing: string[] = [];
   for (const name of PROGRAMS) {
-    const found = (process.env["PATH"] ?? "")
-      .split(":")
-      .map((folder) => join(folder, name))
-      .find((path) => existsSync(path));
+    const found = programNamed(name);
     const archive = found ? await hostProgramInitramfs(found) : null;
     if (archive) initramfs.push(archive);
     else missing.push(name);

@@ -22,7 +22,7 @@ Runs this project on the KVM of a stock kernel under emulated AMD-V. Parts: ${PA
 --console shows everything that the lab prints, not only results; --shell gives a shell in it instead of parts, and --run runs one
 command line of the shell, both in this folder, with node, and with this folder's programs at the same paths.
 QEMU is the installed one, or PROGRAM, or with --qemu newest the newest of it and those that \`npm run bench -- --fetch-qemu\` fetched. The lab
-has 2 CPUs, or 1 where QEMU is older than 10.2 (see lab-qemu.ts).`;
+has 1 CPU, or N.`;
 
 const { values } = parseArgs({
   options: {

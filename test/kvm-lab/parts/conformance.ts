@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import type { Part } from "../part.js";
-import { runProgram } from "../run-program.js";
+import { passedCount, runProgram } from "../run-program.js";
 
 const MOCHA = "node_modules/mocha/bin/mocha.js";
 
@@ -11,9 +11,9 @@ export function suite(name: "bt" | "kvm" | "moves"): Part {
   return async (report) => {
     const file = fileURLToPath(new URL(`../suites/${name}.js`, import.meta.url));
     const words = [MOCHA, "--no-config", "--reporter", "tools/mocha-reporter.cjs", "--timeout", "180000", "--exit", file];
-    const { code, output } = await runProgram(process.execPath, words);
-    const count = /(\d+) passed, (\d+) failed/.exec(output);
-    if (code === 0 && count && Number(count[1]) > 0) report.passed(`the suite of ${name}`, count[0]);
-    else report.failed(`the suite of ${name}`, `mocha ended with ${code}: ${output.slice(-1500)}`);
+    const result = await runProgram(process.execPath, words);
+    const count = passedCount(result);
+    if (count) report.passed(`the suite of ${name}`, count.text);
+    else report.failed(`the suite of ${name}`, `mocha ended with ${result.code}: ${result.output.slice(-1500)}`);
   };
 }

@@ -1,10 +1,9 @@
 // The translator in lockstep with a KVM whose ring 0 is the processor's: the guest programs, registers compared after every instruction. On
 // development machines KVM may emulate ring 0 in software, by a table of its own; here it is QEMU's emulated processor.
 
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Reporter } from "../part.js";
-import { runProgram } from "../run-program.js";
+import { passedCount, programNamed, runProgram } from "../run-program.js";
 
 const PROGRAM = fileURLToPath(new URL("../../../../backends/bt/build/native/engine_step_test", import.meta.url));
 /**
@@ -16,13 +15,11 @@ const MOST_INSTRUCTIONS = 500;
 const ASSEMBLES = ["as", "ld"];
 
 export async function step(report: Reporter): Promise<void> {
-  const folders = (process.env["PATH"] ?? "").split(":");
-  const lacking = ASSEMBLES.filter((name) => !folders.some((folder) => existsSync(`${folder}/${name}`)));
+  const lacking = ASSEMBLES.filter((name) => !programNamed(name));
   if (lacking.length > 0) return report.skipped("lockstep of bt and kvm", `${lacking.join(", ")} (Debian: binutils)`);
-  const { code, output } = await runProgram(PROGRAM, ["--against-kvm", "--most", String(MOST_INSTRUCTIONS)]);
-  const [compared] = /\d+ instructions compared with KVM/.exec(output) ?? [];
-  const count = /(\d+) passed, (\d+) failed/.exec(output);
-  if (code === 0 && compared && count && Number(count[1]) > 0)
-    report.passed("lockstep of bt and kvm", `${count[1]} guest programs, ${compared}`);
-  else report.failed("lockstep of bt and kvm", `engine_step_test ended with ${code}: ${output.slice(-1500)}`);
+  const result = await runProgram(PROGRAM, ["--against-kvm", "--most", String(MOST_INSTRUCTIONS)]);
+  const [compared] = /\d+ instructions compared with KVM/.exec(result.output) ?? [];
+  const count = passedCount(result);
+  if (count && compared) report.passed("lockstep of bt and kvm", `${count.passed} guest programs, ${compared}`);
+  else report.failed("lockstep of bt and kvm", `engine_step_test ended with ${result.code}: ${result.output.slice(-1500)}`);
 }

@@ -490,9 +490,8 @@ bool CodeCache::invalidate_page(u64 gpa, unsigned bytes) {
     put(page.guard, page.dropped == PageCode::kOftenDropped ? PageCode::kGuardedStores : 0);
   }
   put(page.granules, granules);
-  if (granules == 0) {
-    if (n < shared_pages_) __atomic_fetch_and(&shared_bitmap_[n >> 6], ~(1ull << (n & 63)), __ATOMIC_RELEASE);
-  }
+  if (granules == 0 && n < shared_pages_)
+    __atomic_fetch_and(&shared_bitmap_[n >> 6], ~(1ull << (n & 63)), __ATOMIC_RELEASE);
   return true;
 }
 
