@@ -75,6 +75,15 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   }
 }
 
+/** It may have ended by itself since it was looked for. */
+function abortIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGABRT");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 async function watch(machine: Machine, name: string, { guest, mode, limitMs }: RoundOptions): Promise<RoundResult> {
   const chunks: Buffer[] = [];
   let lastWord = Date.now();
@@ -91,7 +100,7 @@ async function watch(machine: Machine, name: string, { guest, mode, limitMs }: R
     clearInterval(patience);
     verdict = silent ? "hang" : "timeout";
     // Whoever aborts it, the engine writes its registers and its last blocks into the flight recorder, and the event brings them here.
-    for (const pid of await enginesOf(name)) process.kill(pid, "SIGABRT");
+    for (const pid of await enginesOf(name)) abortIfThere(pid);
   }, 1000);
   try {
     await machine.start();
