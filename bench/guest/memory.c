@@ -5,19 +5,19 @@
 
 #include "workload.h"
 
-enum { kBig = 8 << 20 };
+enum { kBig = 8 << 20, kAlias = 64 << 20 };
 static char *from, *to, *aliased;
 
 static int prepare(void) {
   if (from) return 0;
-  // One mapping: source, destination, and a destination whose page numbers equal the source's modulo 2^12 pages, where
-  // a direct-mapped TLB has both in the same entry.
-  char* all = mmap(0, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // One mapping: source, destination, and a destination whose page numbers equal the source's modulo 2^14 pages, where
+  // a direct-mapped TLB of up to so many entries has both in the same entry.
+  char* all = mmap(0, kAlias + kBig, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (all == MAP_FAILED) return -1;
   from = all;
   to = all + kBig + 12345 * 64;
-  aliased = all + (32 << 20);
-  memset(all, 1, 64 << 20);
+  aliased = all + kAlias;
+  memset(all, 1, kAlias + kBig);
   return 0;
 }
 static void rep_movsb(void* d, const void* s, size_t n) {

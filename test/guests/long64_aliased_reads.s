@@ -1,4 +1,4 @@
-# Reads of pages that are multiples of 16 MiB apart, by turns: each keeps its own bytes, at any offset and across the
+# Reads of pages that are multiples of 64 MiB apart, by turns: each keeps its own bytes, at any offset and across the
 # page's end, whatever INVLPG, MOV CR3 and changed rights do to one of them, and to those whose turn it is not.
 #! start:  long64
 #! kvm-differs: a KVM whose ring 0 is emulated in software has few vector instructions there
@@ -7,8 +7,8 @@
 .include "catch64.inc"
 .include "pages.inc"
 .set ONE, 0x201000              # by the page table of `small_pages`
-.set TWO, 0x1201000             # by tables of their own
-.set THREE, 0x2201000
+.set TWO, 0x4201000             # by tables of their own
+.set THREE, 0x8201000
 .set TABLE_TWO, SCRATCH
 .set TABLE_THREE, SCRATCH + 0x1000
 
@@ -31,8 +31,8 @@
 .globl start
 start:  install_idt
         small_pages
-        mov     qword ptr [PAGE_TABLES + 0x2000 + 9 * 8], TABLE_TWO | P | W | U
-        mov     qword ptr [PAGE_TABLES + 0x2000 + 17 * 8], TABLE_THREE | P | W | U
+        mov     qword ptr [PAGE_TABLES + 0x2000 + 33 * 8], TABLE_TWO | P | W | U
+        mov     qword ptr [PAGE_TABLES + 0x2000 + 65 * 8], TABLE_THREE | P | W | U
         pages_of_two 0x202000 | P | W, 0x206000 | P | W
         mov     dword ptr [TABLE_THREE + 8], 0x203000 | P | W
         reload_cr3

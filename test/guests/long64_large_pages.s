@@ -6,7 +6,7 @@
 .include "catch64.inc"
 .include "pages.inc"
 .set LARGE, 0x40000000          # 2 MiB pages: this one
-.set ALIAS, 0x41000000          # ... and one 16 MiB behind
+.set ALIAS, 0x44000000          # ... and one 64 MiB behind
 .set FIRST, 0x400000            # frames
 .set SECOND, 0x600000
 .set PS, 0x80

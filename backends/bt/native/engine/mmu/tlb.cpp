@@ -29,6 +29,11 @@ void for_each_bit(u64 word, unsigned base, Visit visit) {
   for (; word; word &= word - 1) visit(base + static_cast<unsigned>(__builtin_ctzll(word)));
 }
 
+template <typename Visit>
+void for_each_set(const u64* words, unsigned count, Visit visit) {
+  for (unsigned w = 0; w < count; w++) for_each_bit(words[w], w * 64, visit);
+}
+
 // Hash of a large page into the Bloom filter; 4 MiB pages are entered as two 2 MiB regions.
 unsigned region_hash(u64 linear, unsigned shift) {
   return static_cast<unsigned>(((linear >> shift) * 0x9e3779b97f4a7c15ull) >> 54);
@@ -77,9 +82,9 @@ template <typename Chosen, typename Visit>
 void for_each_filled(TlbTable& t, Chosen chosen, Visit visit) {
   for (unsigned side = 0; side < 2; ++side) {
     TlbSide& s = t.side[side];
-    for_each_bit(s.busy, 0, [&](unsigned w) {
+    for_each_set(s.busy, TlbSide::kWords / 64, [&](unsigned w) {
       for_each_bit(s.filled[w] & chosen(s, w), w * 64, [&](unsigned i) { visit(side, i); });
-      if (s.filled[w] == 0) s.busy &= ~(1ull << w);
+      if (s.filled[w] == 0) clear_bit(s.busy, w);
     });
   }
 }
@@ -197,7 +202,7 @@ void for_each_table(Vcpu& vcpu, Visit visit) {
 template <typename Visit>
 void for_each_write(TlbTable& t, Visit visit) {
   TlbSide& s = t.side[kWriteSide];
-  for_each_bit(s.busy, 0,
+  for_each_set(s.busy, TlbSide::kWords / 64,
                [&](unsigned w) { for_each_bit(__atomic_load_n(&s.filled[w], __ATOMIC_RELAXED), w * 64, visit); });
 }
 
@@ -209,11 +214,11 @@ Context* find_context(Vcpu& vcpu, u64 pcid) {
 
 bool pcid_on(const Vcpu& vcpu) { return (vcpu.cr4 & kCr4PCIDE) != 0; }
 
-// A context's first use: until then its tables take no memory.
+// A context's first use: until then its tables take no memory, and what is not filled later takes none after it.
 void init_context(Vcpu& vcpu, Context& c) {
   for (unsigned cls = 0; cls < kPrivClasses; ++cls) {
     TlbTable& t = c.tlb[cls];
-    for (unsigned e = 0; e < kTlbEntries; ++e) t.entries[e] = {tlb_invalid(e), tlb_invalid(e), 0, 0};
+    t.entries[0] = {tlb_invalid(0), tlb_invalid(0), 0, 0};
     t.second[0].read_tag = second_invalid(0);
     for (unsigned e = 0; e < kExecEntries; ++e) t.exec_tag[e] = tlb_invalid(e);
   }
@@ -266,7 +271,7 @@ void tlb_fill(Vcpu& vcpu, PrivClass cls, u64 linear, const Translation& t, Acces
   const auto fill = [&](unsigned side) {
     TlbSide& s = table.side[side];
     set_bit(s.filled, index);
-    s.busy |= 1ull << (index / 64);
+    set_bit(s.busy, index / 64);
     assign_bit(s.global, index, t.global);
     assign_bit(s.large_2m, index, t.page_bytes > kPageBytes && t.page_bytes < 1u << 30);
     assign_bit(s.large_1g, index, t.page_bytes == 1u << 30);

@@ -6,13 +6,13 @@
 
 namespace rz {
 
-inline constexpr unsigned kTlbBits = 12;
+inline constexpr unsigned kTlbBits = 14;
 inline constexpr unsigned kTlbEntries = 1u << kTlbBits;
 inline constexpr unsigned kTlbEntryShift = 5;
 
-/// The tag that no access can hit: a page that belongs to another entry. (Generated code compares tags by XOR, so
-/// no single constant would do for every entry.)
-constexpr u64 tlb_invalid(unsigned index) { return static_cast<u64>(index ^ 1) << 12; }
+/// The tag that no access can hit: a page that belongs to another entry, as generated code compares tags by XOR. It is
+/// zero wherever it can be, which is what fresh memory holds: entries that nobody filled take none.
+constexpr u64 tlb_invalid(unsigned index) { return index == 0 ? 1u << 12 : 0; }
 
 /// An access hits when its page address equals the tag for its kind. The two sides are independent, because a copy
 /// between buffers that share an entry must not evict its own source: they often hold the same page, and need not.
@@ -28,17 +28,16 @@ static_assert(sizeof(TlbEntry) == 1u << kTlbEntryShift);
 /// What tlb.cpp remembers of one side of the entries, one bit an entry, so that a flush costs what was filled.
 struct TlbSide {
   static constexpr unsigned kWords = kTlbEntries / 64;
-  static_assert(kWords <= 64);
-  u64 busy;              // bit a word of `filled` that may be non-zero
-  u64 filled[kWords];    // holds a page
-  u64 global[kWords];    // ... that is global
-  u64 large_2m[kWords];  // ... that is part of a 2 or 4 MiB page
-  u64 large_1g[kWords];  // ... that is part of a 1 GiB page
-  u64 keyed[kWords];     // ... or held one since the last flush, whose protection key is not 0
+  u64 busy[kWords / 64];  // bit a word of `filled` that may be non-zero
+  u64 filled[kWords];     // holds a page
+  u64 global[kWords];     // ... that is global
+  u64 large_2m[kWords];   // ... that is part of a 2 or 4 MiB page
+  u64 large_1g[kWords];   // ... that is part of a 1 GiB page
+  u64 keyed[kWords];      // ... or held one since the last flush, whose protection key is not 0
 };
 
 /// A second chance for reads: what a fill pushed out of the read side of its entry, found by other bits of the address,
-/// so that two arrays 16 MiB apart do not send each access to a page walk. Looked at by the slow-access thunk.
+/// so that two arrays 64 MiB apart do not send each access to a page walk. Looked at by the slow-access thunk.
 inline constexpr unsigned kSecondBits = 8, kSecondEntries = 1u << kSecondBits, kSecondShift = 22;
 struct SecondEntry {
   u64 read_tag;  // as in TlbEntry, or second_invalid()
@@ -47,7 +46,7 @@ struct SecondEntry {
 constexpr unsigned second_index(u64 linear) {
   return static_cast<unsigned>(linear >> kSecondShift) & (kSecondEntries - 1);
 }
-/// Zero wherever it can be, which is what fresh memory holds.
+/// As tlb_invalid().
 constexpr u64 second_invalid(unsigned index) { return index == 0 ? 1ull << kSecondShift : 0; }
 /// After so many hits one is sent to the page walk, which puts the page back into its own entry: the other may be cold.
 inline constexpr u32 kSecondHits = 64;
