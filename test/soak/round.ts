@@ -23,10 +23,13 @@ export interface RoundOptions {
   readonly mode: Mode;
   readonly cpus: number;
   readonly cpuProfile: string;
+  /** How long the guest may take; longer on a busy host, while its engine goes on working but has not had so much processor time. */
   readonly limitMs: number;
 }
 
 const SILENT_MS = 60_000;
+/** A guest that waits for a lost wake-up still lives once a second: an engine that had less than this part of the time is not working. */
+const WORKING = 0.1;
 const COMPLAINTS = /WARNING: CPU|BUG:|Oops|Call Trace|soft lockup|rcu: INFO|Firmware Bug|segfault at|traps: .* trap|Kernel panic/;
 
 const SCRIPT = `mkdir -p /dev/pts; mount -t devpts p /dev/pts; mount -t tmpfs t /tmp
@@ -96,11 +99,17 @@ async function watch(machine: Machine, name: string, { guest, mode, limitMs }: R
   const began = Date.now();
   const patience = setInterval(async () => {
     const silent = Date.now() - lastWord > SILENT_MS * mode.patience;
-    if (!silent && Date.now() - began < limitMs) return;
+    const took = Date.now() - began;
+    if (!silent && took < limitMs) return;
+    const engines = await enginesOf(name);
+    if (!silent) {
+      const worked = Math.max(...(await Promise.all(engines.map(processorMs))), 0);
+      if (worked < limitMs && worked > took * WORKING) return;
+    }
     clearInterval(patience);
     verdict = silent ? "hang" : "timeout";
     // Whoever aborts it, the engine writes its registers and its last blocks into the flight recorder, and the event brings them here.
-    for (const pid of await enginesOf(name)) abortIfThere(pid);
+    for (const pid of engines) abortIfThere(pid);
   }, 1000);
   try {
     await machine.start();
@@ -123,6 +132,13 @@ async function watch(machine: Machine, name: string, { guest, mode, limitMs }: R
 }
 
 /** The engine's processes of a machine, found by the name in their arguments. */
+/** Processor time of a process until now. Source: proc(5), /proc/PID/stat, in hundredths of a second. */
+async function processorMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return 10 * (Number(fields[11] ?? 0) + Number(fields[12] ?? 0));
+}
+
 async function enginesOf(machineName: string): Promise<number[]> {
   const found: number[] = [];
   for (const entry of await readdir("/proc")) {
