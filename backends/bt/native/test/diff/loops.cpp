@@ -2,6 +2,7 @@
 // change, so that accesses through them can share checks over several turns.
 #include "loops.h"
 
+#include <cstdlib>
 #include <cstring>
 
 #include "values.h"
@@ -10,6 +11,10 @@ namespace rz::diff {
 namespace {
 
 constexpr unsigned kMostWalkers = 3, kPatchBytes = 10, kMostPatches = 4;
+constexpr unsigned kMostRounds = 3;  // of the outer loop
+constexpr u32 kMostWalk =
+    0xa000;  // bytes in all: no walker gets to the stack, or to code, where the host has bytes of its own
+constexpr i32 kIndexStep = 8;
 constexpr u8 kSp = 4;
 
 /// Opcodes of accesses with a ModRM operand, after the prefix (0: none) and, with `escape`, 0Fh.
@@ -89,7 +94,7 @@ class LoopBuilder {
     outer_ = 14;
     pinned_.others |= static_cast<u16>(1u << counter_ | 1u << outer_);
     turns_ = static_cast<u32>(chance(8) ? 100 + rng_() % 900 : 1 + rng_() % 20);
-    test_.start.gpr[outer_] = 1 + rng_() % 3;
+    test_.start.gpr[outer_] = 1 + rng_() % kMostRounds;
     test_.start.gpr[kSp] = kStackUsedAt + kStackBytes - 0x80;
     patches_ = chance(6) ? 2 + static_cast<unsigned>(rng_() % (kMostPatches - 1)) : 0;
     if (patches_) {  // the walker passes each field once
@@ -106,12 +111,17 @@ class LoopBuilder {
       step_[walkers_++] = step();
       pinned_.pointers |= static_cast<u16>(1u << r);
       test_.start.gpr[r] = beginning();
+      bound(static_cast<u32>(std::abs(step_[i])));
     }
     if (chance(3)) {
       pinned_.index = free_register();
       test_.start.gpr[pinned_.index] = rng_() % 8 * 8;
       index_walks_ = chance(2);
+      if (index_walks_) bound(kIndexStep * 8);
     }
+  }
+  void bound(u32 step) {
+    if (step * turns_ * kMostRounds > kMostWalk) turns_ = kMostWalk / kMostRounds / step;
   }
 
   i32 step() {
@@ -196,7 +206,7 @@ class LoopBuilder {
     if (patches_ && !patched) patch();
     for (unsigned w = 0; w < walkers_; w++)
       if (!moved[w]) move(walker_[w], step_[w]);
-    if (index_walks_) move(pinned_.index, 8);
+    if (index_walks_) move(pinned_.index, kIndexStep);
     if (chance(2))
       registers(0xff, 1, counter_);  // dec
     else
