@@ -43,6 +43,7 @@ start:  small_pages
         expect  14, 6, fnstsw [0x200000]
         expect  14, 6, fnstenv [0x200000]
         expect  14, 6, fnsave [0x200000]
+        expect  14, 4, cvtpi2pd xmm0, [0x200000]        # no MMX register
         fnstsw  ax
         test    al, 4
         check_if nz

@@ -1,7 +1,7 @@
 // What this engine can do, and what its addon takes besides what every addon takes.
 
 import type { BackendCapabilities, VmConfig } from "@ringzero/api";
-import { type NativeVmOptions, toNativeOptions } from "@ringzero/native";
+import { type EngineOption, type NativeVmOptions, toNativeOptions } from "@ringzero/native";
 
 /** What this engine can do. */
 export const CAPABILITIES: BackendCapabilities = {
@@ -18,13 +18,13 @@ export const CAPABILITIES: BackendCapabilities = {
 
 const SCRIPTED_MAX_VCPUS = 64; // what the shared memory holds
 
-/** Tuning that the engine program takes (native/host/options.cpp), by name, and the type of its value. */
-const ENGINE_OPTIONS: Readonly<Record<string, "number" | "boolean" | "string">> = {
-  codeCacheBytes: "number",
+/** Tuning that the engine program takes (native/host/options.cpp), by name. */
+const ENGINE_OPTIONS: Readonly<Record<string, EngineOption>> = {
+  codeCacheBytes: { least: 2 ** 20, most: 2 ** 31 },
   noOpt: "boolean",
-  maxBlockInsts: "number",
-  stressFlushTlb: "number",
-  stressFlushCode: "number",
+  maxBlockInsts: { least: 1, most: 2 ** 32 - 1 },
+  stressFlushTlb: { least: 0, most: 2 ** 32 - 1 },
+  stressFlushCode: { least: 0, most: 2 ** 32 - 1 },
   stressInterrupts: "boolean",
   stressSeed: "number",
   verify: "boolean",

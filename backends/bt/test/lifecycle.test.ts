@@ -165,6 +165,13 @@ describe("the life of a bt machine", () => {
     await assert.rejects(async () => backend.createVm({ ...good, options: { colour: "red" } }, handler), {
       code: "VM_UNSUPPORTED",
     });
+    for (const codeCacheBytes of [0, 1, 2 ** 20 - 1, 2 ** 31 + 1]) {
+      await assert.rejects(async () => backend.createVm({ ...good, options: { codeCacheBytes } }, handler), {
+        name: "RangeError",
+        message: `engine option codeCacheBytes=${codeCacheBytes}: a whole number from 1048576 to 2147483648 is needed`,
+      });
+    }
+    await assert.rejects(async () => backend.createVm({ ...good, options: { maxBlockInsts: 0 } }, handler), RangeError);
     await assert.rejects(async () => backend.createVm({ ...good, cpuProfile: "z80" }, handler), { code: "VM_UNSUPPORTED" });
     await assert.rejects(
       async () =>

@@ -88,7 +88,7 @@ describe("ringzero run with a stock Linux guest", function () {
   });
 
   describe("refuses, before anything starts,", () => {
-    const cases: [what: string, args: () => string[], where: RegExp][] = [
+    const cases: [what: string, args: () => string[] | Promise<string[]>, where: RegExp][] = [
       [
         "a garbage kernel",
         () => ["--kernel", scratch.file("garbage", Buffer.alloc(100_000, 0x5a))],
@@ -101,11 +101,11 @@ describe("ringzero run with a stock Linux guest", function () {
       ],
       [
         "a truncated initrd",
-        () => [
+        async () => [
           "--kernel",
           images.kernel,
           "--initrd",
-          scratch.file("short.cpio", readFileSync(`${scratch.folder}/initrd.cpio`).subarray(0, 50_000)),
+          scratch.file("short.cpio", (await initramfs(images, ["true"])).subarray(0, 50_000)),
         ],
         /boot\.initrd\[0\]: .*short\.cpio: is truncated/,
       ],
@@ -131,7 +131,7 @@ describe("ringzero run with a stock Linux guest", function () {
     ];
     for (const [what, args, where] of cases) {
       it(what, async () => {
-        const { status, stdout, stderr } = await runCommand("run", "--backend", "bt", ...args());
+        const { status, stdout, stderr } = await runCommand("run", "--backend", "bt", ...(await args()));
         assert.match(stderr, where);
         assert.deepEqual([status, stdout], [2, ""]);
       });

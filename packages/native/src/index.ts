@@ -6,4 +6,4 @@ export { EngineVm, hostCall } from "./engine-vm.js";
 export { GuestRam, type RamSource } from "./guest-ram.js";
 export { loadAddon, nativeFile } from "./native-files.js";
 export { Command, type EngineEnd, type NativeAddon, type NativeVm, type NativeVmOptions } from "./native-vm.js";
-export { type ConfigRules, toNativeOptions } from "./vm-config.js";
+export { type ConfigRules, type EngineOption, toNativeOptions } from "./vm-config.js";

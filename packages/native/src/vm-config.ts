@@ -5,10 +5,13 @@ import { isMainThread } from "node:worker_threads";
 import { checkVmConfig, RingzeroError, type VmConfig, type VmLimits } from "@ringzero/api";
 import type { NativeVmOptions } from "./native-vm.js";
 
+/** What an engine option takes: a type, or a whole number of a range. */
+export type EngineOption = "number" | "boolean" | "string" | { readonly least: number; readonly most: number };
+
 /** What a backend says of itself for these checks. */
 export interface ConfigRules extends VmLimits {
-  /** Tuning that the engine takes, by name, and the type of its value. */
-  readonly engineOptions: Readonly<Record<string, "number" | "boolean" | "string">>;
+  /** Tuning that the engine takes, by name. */
+  readonly engineOptions: Readonly<Record<string, EngineOption>>;
 }
 
 /** Tuning of the exit path, in microseconds. Measured in README.md. */
@@ -59,13 +62,16 @@ function splitOptions(
       exits[name] = value;
       continue;
     }
-    const type = engineOptions[name];
-    if (type === undefined) {
+    const option = engineOptions[name];
+    if (option === undefined) {
       const known = [...Object.keys(engineOptions), ...Object.keys(EXIT_OPTIONS)].join(", ");
       throw new RingzeroError("VM_UNSUPPORTED", `the ${backend} backend has no option ${name}; it knows ${known}`);
     }
+    const type = typeof option === "string" ? option : "number";
     const good = typeof value === type && (type !== "number" || (Number.isSafeInteger(value) && (value as number) >= 0));
     if (!good || /[\n\0]/.test(String(value))) throw new TypeError(`engine option ${name}=${value}: a ${type} is needed`);
+    if (typeof option !== "string" && ((value as number) < option.least || (value as number) > option.most))
+      throw new RangeError(`engine option ${name}=${value}: a whole number from ${option.least} to ${option.most} is needed`);
     lines += `${name}=${value}\n`;
   }
   if (Buffer.byteLength(lines) >= 4096) throw new RangeError("the engine options are longer than 4095 bytes together");

@@ -151,7 +151,8 @@ void drop_privileged_segments(Vcpu& vcpu) {
   for (const u8 seg : {kES, kDS, kFS, kGS}) {
     const Segment& s = vcpu.seg[seg];
     const bool conforming_code = (s.attributes & 0x1c) == 0x1c;
-    if (null_selector(s.selector) || conforming_code || s.dpl() >= vcpu.cpl) continue;
+    // A null selector becomes 0, whatever its RPL was.
+    if (!null_selector(s.selector) && (conforming_code || s.dpl() >= vcpu.cpl)) continue;
     const u64 base = s.base;
     set_null_segment(vcpu, seg, 0);
     // Unlike a load of a null selector, this leaves the FS and GS bases of 64-bit mode alone.

@@ -225,13 +225,12 @@ OpResult op_ret_far(Vcpu& v, const Inst& inst) {
   const bool null_ss = null_selector(ss) && v.long_mode() && code.long_code() && rpl != 3 && (ss & 3u) == rpl;
   if (!null_ss && !check_stack_segment(v, ss, rpl, kGP, 0, ss_descriptor)) return OpResult::kFault;
   if (!mark_accessed(v, code)) return OpResult::kFault;
-  const bool wide = v.code64();
   set_code_segment(v, cs, code, rpl);
   if (null_ss)
     set_null_segment(v, kSS, ss);
   else
     set_segment(v, kSS, ss, ss_descriptor);
-  v.regs[kRsp] = wide || inst.operand_bytes == 8 ? rsp : with_stack_pointer(v, v.regs[kRsp], rsp);
+  v.regs[kRsp] = with_stack_pointer(v, v.regs[kRsp], rsp);  // by the new stack: SP, ESP or RSP
   v.regs[kRsp] = with_stack_pointer(v, v.regs[kRsp], v.regs[kRsp] + release);
   v.rip = v.code64() ? rip : static_cast<u32>(rip);
   drop_privileged_segments(v);

@@ -152,7 +152,6 @@ OpResult iret_protected(Vcpu& v, const Inst& inst) {
   if (!mark_accessed(v, code)) return OpResult::kFault;
 
   write_flags(v, image, iret_mask(v, bytes));
-  const bool from_64 = v.code64();
   v.rip = v.long_mode() && code.long_code() ? rip : static_cast<u32>(rip);
   set_code_segment(v, cs, code, rpl);
   if (pops_stack) {
@@ -160,10 +159,8 @@ OpResult iret_protected(Vcpu& v, const Inst& inst) {
       set_null_segment(v, kSS, static_cast<u16>(ss_value));
     else
       set_segment(v, kSS, static_cast<u16>(ss_value), ss);
-    if (from_64 || v.code64() || v.seg[kSS].big())
-      v.regs[kRsp] = from_64 ? rsp : static_cast<u32>(rsp);
-    else
-      merge_reg(v.regs[kRsp], rsp, 2);
+    // By the new stack: a 16-bit one takes SP only, so that the upper half of RSP is still the handler's.
+    v.regs[kRsp] = with_stack_pointer(v, v.regs[kRsp], rsp);
   } else {
     stack.commit();
   }

@@ -95,7 +95,9 @@ void Translator::offset_to_t0(const Inst& inst, i32 extra_disp) {
 /// What the slow path is told about an access of the current instruction.
 u32 Translator::access_meta(u8 seg, unsigned bytes, Access access) const {
   const u32 attrs = inst_->row->attrs;
-  const bool waits = (attrs & kFaultsOnHost) && (attrs & (kNeedsFpu | kNeedsMmx));
+  // CVTPI2PS and CVTPI2PD with a memory operand touch no MMX register.
+  const bool mmx = (attrs & kNeedsMmx) && inst_->row->reg.cls == RegClass::kMmx;
+  const bool waits = (attrs & kFaultsOnHost) && ((attrs & kNeedsFpu) || mmx);
   return AccessMeta::make(offsets_[i_], bytes, access, seg, (attrs & kAligned) != 0, waits);
 }
 

@@ -1,6 +1,6 @@
 # The translator against the processor it runs on: each instruction of the table, and random programs.
 add_library(ringzero_diff STATIC test/diff/generate.cpp test/diff/encode.cpp test/diff/values.cpp test/diff/program.cpp
-  test/diff/relocate.cpp test/diff/native_runner.cpp test/diff/engine_runner.cpp test/diff/compare.cpp
+  test/diff/loops.cpp test/diff/relocate.cpp test/diff/native_runner.cpp test/diff/engine_runner.cpp test/diff/compare.cpp
   test/diff/flag_flow.cpp test/diff/decoder_fuzz.cpp)
 target_link_libraries(ringzero_diff PUBLIC ringzero_engine_core pthread)
 target_compile_options(ringzero_diff PRIVATE -Wall -Wextra -Wno-missing-field-initializers)

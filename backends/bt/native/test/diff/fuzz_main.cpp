@@ -11,6 +11,7 @@
 
 #include "decoder_fuzz.h"
 #include "isa/list.h"
+#include "loops.h"
 #include "modes.h"
 #include "program.h"
 #include "shrink.h"
@@ -31,6 +32,7 @@ struct Options {
   std::string out;  // folder for guest programs
   bool verbose = false;
   bool decoder = false;  // random bytes for the decoder instead of cases
+  bool loops = false;    // short loops only
 };
 
 bool parse(int argc, char** argv, Options& o) {
@@ -42,6 +44,10 @@ bool parse(int argc, char** argv, Options& o) {
     }
     if (a == "--decoder") {
       o.decoder = true;
+      continue;
+    }
+    if (a == "--loops") {
+      o.loops = true;
       continue;
     }
     if (i + 1 >= argc) return false;
@@ -111,7 +117,8 @@ class Fuzzer {
 
   bool generate(u64 n, TestCase& test) const {
     Rng rng(o_.seed * 0x9e3779b97f4a7c15 ^ (n + 1) * 0xd1342543de82ef95);
-    const unsigned kind = rng() % 8, size = n % 8 < 5 ? 0 : n % 8 < 7 ? 1 : 2;
+    const unsigned kind = rng() % 10, size = n % 8 < 5 ? 0 : n % 8 < 7 ? 1 : 2;
+    if (o_.loops || kind >= 8) return generate_loop(choice_[0], rng, test);
     test.size = kSizes[size];
     const RowChoice& rows = choice_[size];
     if (kind < 2) return generate_single(*rows.all[rng() % rows.all.size()], rng, test);
@@ -148,7 +155,7 @@ class Fuzzer {
         passed_++;
         continue;
       }
-      report(n, m, test, what);
+      report(n, m, test, what, ran);
       return;
     }
     if (o_.count == 1) write(n, test, expected);  // asked for by name
@@ -172,11 +179,12 @@ class Fuzzer {
     std::fflush(stdout);
   }
 
-  void report(u64 n, unsigned mode, const TestCase& test, const std::string& what) {
+  void report(u64 n, unsigned mode, const TestCase& test, const std::string& what, bool ran) {
     failed_++;
     std::printf("FAILED --seed %llu --case %llu --mode %s: %s\n   %s\n", static_cast<unsigned long long>(o_.seed),
                 static_cast<unsigned long long>(n), kModes[mode].name, test.text().c_str(), what.c_str());
     std::fflush(stdout);
+    if (!ran) return;  // each try would take as long
     TestState expected;
     const TestCase small = shrink(test, [&](const TestCase& t) { return !difference(t, mode, expected).empty(); });
     const std::string left = difference(small, mode, expected);
@@ -211,7 +219,7 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, o)) {
     std::fprintf(stderr,
                  "usage: %s [--seed N] [--case N | --from N] [--count N] [--minutes N] [--failures N] [--mode MODE] "
-                 "[--out FOLDER] [--decoder] [--verbose]\n",
+                 "[--out FOLDER] [--decoder | --loops] [--verbose]\n",
                  argv[0]);
     return 2;
   }

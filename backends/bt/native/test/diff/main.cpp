@@ -1,7 +1,7 @@
 // engine_diff_test: every user-mode instruction that this processor has, with random operands, on the processor
-// and through the translator; random programs of them; and the table's claims about flags and registers, on the
-// processor alone. Open-ended fuzzing is engine_fuzz. Prints `N passed, N failed` and exits non-zero on failure. The
-// same seed gives the same cases.
+// and through the translator; random programs and loops of them; and the table's claims about flags and registers, on
+// the processor alone. Open-ended fuzzing is engine_fuzz. Prints `N passed, N failed` and exits non-zero on failure.
+// The same seed gives the same cases.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -15,6 +15,7 @@
 #include "decoder_fuzz.h"
 #include "generate.h"
 #include "isa/list.h"
+#include "loops.h"
 #include "modes.h"
 #include "program.h"
 #include "table_check.h"
@@ -29,6 +30,7 @@ struct Options {
   unsigned count = 8;  // cases for each row
   unsigned sequences = 6000;
   unsigned programs = 6000;
+  unsigned loops = 6000;
   unsigned strings = 20000;  // of random bytes, for the decoder
   double seconds = 25;
   const char* row = nullptr;  // only rows of this mnemonic
@@ -60,6 +62,8 @@ bool parse(int argc, char** argv, Options& o) {
       o.sequences = static_cast<unsigned>(std::atoi(argv[++i]));
     else if (a == "--programs" && more)
       o.programs = static_cast<unsigned>(std::atoi(argv[++i]));
+    else if (a == "--loops" && more)
+      o.loops = static_cast<unsigned>(std::atoi(argv[++i]));
     else if (a == "--seconds" && more)
       o.seconds = std::atof(argv[++i]);
     else if (a == "--row" && more)
@@ -83,9 +87,10 @@ bool parse(int argc, char** argv, Options& o) {
 int main(int argc, char** argv) {
   Options o;
   if (!parse(argc, argv, o)) {
-    std::fprintf(stderr,
-                 "usage: engine_diff_test [--seed N] [--count N] [--sequences N] [--programs N] [--seconds N] "
-                 "[--row MNEMONIC] [--bits 16|32|64] [--table-only] [--no-opt] [--verbose]\n");
+    std::fprintf(
+        stderr,
+        "usage: engine_diff_test [--seed N] [--count N] [--sequences N] [--programs N] [--loops N] [--seconds N] "
+        "[--row MNEMONIC] [--bits 16|32|64] [--table-only] [--no-opt] [--verbose]\n");
     return 2;
   }
   std::unique_ptr<Runner> native(make_native_runner());  // first: the engine chains to its signal handlers
@@ -116,7 +121,7 @@ int main(int argc, char** argv) {
   static TestCase test;
   static TestState expected, actual;
   std::map<unsigned, unsigned> faults;  // cases that end in this exception
-  unsigned barren = 0, cases = 0, sequences = 0, programs = 0, unavailable = 0;
+  unsigned barren = 0, cases = 0, sequences = 0, programs = 0, loops = 0, unavailable = 0;
 
   // Rounds over all rows, so that running out of time costs depth and not coverage.
   for (unsigned round = 0; round < 3 * o.count && !out_of_time(0.5); round++) {
@@ -173,27 +178,34 @@ int main(int argc, char** argv) {
     else
       totals.fail("sequence", "native/engine, sequence", test, difference, o.verbose);
   }
-  // Programs, in every mode of the engine by turns.
-  if (engine && o.programs) {
+  // Programs and loops, in every mode of the engine by turns.
+  if (engine && (o.programs || o.loops)) {
     ModeRunners modes;
     const RowChoice choice[] = {RowChoice(tested[0]), RowChoice(tested[1]), RowChoice(tested[2])};
-    for (unsigned n = 0; n < o.programs && !out_of_time(1); n++) {
-      Rng rng(o.seed * 104729 + n);
-      const unsigned k = n % 2 ? 0 : n / 2 % 3;
-      test.size = kSizes[k];
-      if (choice[k].all.empty() || !generate_program(choice[k], rng, test) || !native->run(test, expected)) continue;
-      programs++;
+    const auto in_a_mode = [&](const char* who, unsigned n) {
+      if (!native->run(test, expected)) return false;
       const unsigned mode = n % kModeCount;
       const bool ran = modes.run(mode, test, actual);
       const std::string difference = ran ? compare(test, expected, actual) : "  no result";
       if (difference.empty())
         totals.passed++;
       else
-        totals.fail("program", kModes[mode].name, test, difference, o.verbose);
+        totals.fail(who, kModes[mode].name, test, difference, o.verbose);
+      return true;
+    };
+    for (unsigned n = 0; n < o.programs && !out_of_time(1); n++) {
+      Rng rng(o.seed * 104729 + n);
+      const unsigned k = n % 2 ? 0 : n / 2 % 3;
+      test.size = kSizes[k];
+      if (!choice[k].all.empty() && generate_program(choice[k], rng, test)) programs += in_a_mode("program", n);
+    }
+    for (unsigned n = 0; n < o.loops && !choice[0].all.empty() && !out_of_time(1.2); n++) {
+      Rng rng(o.seed * 15485863 + n);
+      if (generate_loop(choice[0], rng, test)) loops += in_a_mode("loop", n);
     }
   }
   unsigned strings = 0;
-  for (; strings < o.strings && !out_of_time(1.2); strings++) {
+  for (; strings < o.strings && !out_of_time(1.4); strings++) {
     Rng rng(o.seed * 6700417 + strings);
     u8 bytes[kMaxInstBytes];
     test.size = kSizes[strings % 3];
@@ -215,8 +227,9 @@ int main(int argc, char** argv) {
   for (const auto& [vector, count] : faults) std::printf(" %u in %u cases;", vector, count);
   std::printf(
       "\n%zu rows tried, %u not user-mode or not on this processor, %u without a case; %u cases, %u sequences, "
-      "%u programs, %u byte strings\n",
-      tested[0].size() + tested[1].size() + tested[2].size(), skipped, barren, cases, sequences, programs, strings);
+      "%u programs, %u loops, %u byte strings\n",
+      tested[0].size() + tested[1].size() + tested[2].size(), skipped, barren, cases, sequences, programs, loops,
+      strings);
   if (unavailable) std::printf("skipped: %u cases of 16-bit code (modify_ldt is not available)\n", unavailable);
   std::printf("%u passed, %u failed\n", totals.passed, totals.failed);
   return totals.failed ? 1 : 0;
