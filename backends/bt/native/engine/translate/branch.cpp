@@ -25,16 +25,34 @@ bool Translator::valid_target(u64 target) const {
   return static_cast<u64>(static_cast<i64>(target << unused) >> unused) == target;
 }
 
-/// #GP(0) at this instruction unless it may jump to the address in `target`, of `bytes`. Parks flags; clobbers T1.
+/// `to` = the target of a jump or call with an operand of `bytes`.
+void Translator::copy_target(Host to, Host from, unsigned bytes) {
+  if (bytes == 8)
+    a_.mov(to, from);
+  else if (bytes == 4)
+    a_.mov32(to, from);
+  else
+    a_.movzx16(to, from);
+}
+
+/// #GP(0) at this instruction unless it may jump to the address in `target`, of `bytes`. Parks flags; clobbers T1, or
+/// T0 if that is the target.
 void Translator::check_target(Host target, unsigned bytes) {
   u8* bad;
-  if (target == kT1) t0_group_ = kNoGroup;  // T0 is what flags are parked through
+  if (target == kT1) leave_t0();
   if (code64()) {
-    if (!parked_) park(target == kT1 ? kT0 : kT1);
-    if (target != kT1) a_.mov(kT1, target);
-    a_.shift(true, 7, kT1, mode_ & kModeLa57 ? 56 : 47);  // 0 or -1
-    a_.op_imm(true, 0, kT1, 1);
-    a_.op_imm(true, 7, kT1, 1);
+    const Host temp = target == kT1 ? kT0 : kT1;
+    if (!parked_) park(temp);
+    a_.mov(temp, target);
+    const u8 sign = mode_ & kModeLa57 ? 56 : 47;
+    if ((mode_ & kModeCpl3) && !single()) {  // what is not in the lower half is looked at closely, alone
+      a_.shift(true, 5, temp, sign);
+      bounce_[bounce_count_++] = {a_.jcc(cNE), inst_rip_};
+      return;
+    }
+    a_.shift(true, 7, temp, sign);  // 0 or -1
+    a_.op_imm(true, 0, temp, 1);
+    a_.op_imm(true, 7, temp, 1);
     bad = a_.jcc(cA);
   } else {
     const u64 limit = code_limit(mode_);
@@ -125,20 +143,18 @@ void Translator::emit_call(const Inst& inst) {
     ended_ = true;
     return;
   }
+  // The target waits for the push in its register, or in T1 unless that is wanted, not in memory: the host finds out
+  // sooner where it should have gone.
+  const Host kept = indirect && !inst.has_memory && inst.rm != 4 ? kRegMap[inst.rm] : hNone;
   if (indirect) {
-    if (inst.has_memory) {
+    const bool there = kept != hNone && bytes == 8;
+    if (inst.has_memory)
       a_.load(kT1, host_operand(inst, bytes, Access::kRead), bytes);
-    } else {
-      const Host r = read_reg(inst.rm, kT1);
-      if (bytes == 8)
-        a_.mov(kT1, r);
-      else if (bytes == 4)
-        a_.mov32(kT1, r);
-      else
-        a_.movzx16(kT1, r);
-    }
-    a_.gs_store(kT1, offsetof(Vcpu, scratch) + 8);
-    check_target(kT1, bytes);
+    else if (!there)
+      copy_target(kT1, read_reg(inst.rm, kT1), bytes);
+    check_target(there ? kept : kT1, bytes);
+    t1_target_ = kept == hNone;
+    if (!parked_) leave_t1();  // which the flags go through
   }
   push_constant(back, bytes);
   if (followed_ >> i_ & 1) {
@@ -148,7 +164,13 @@ void Translator::emit_call(const Inst& inst) {
   settle_stack();
   if (indirect) {
     if (!parked_) park();
-    a_.gs_load(kT0, offsetof(Vcpu, scratch) + 8);
+    if (kept != hNone)
+      copy_target(kT0, kept, bytes);
+    else if (t1_target_)
+      a_.mov(kT0, kT1);
+    else
+      a_.gs_load(kT0, offsetof(Vcpu, scratch) + 8);
+    t1_target_ = false;
     exit_indirect();
   } else {
     exit_direct(branch_target(inst));
@@ -171,13 +193,7 @@ void Translator::emit_jump(const Inst& inst) {
     if (inst.has_memory) {
       a_.load(kT0, host_operand(inst, bytes, Access::kRead), bytes);
     } else {
-      const Host r = read_reg(inst.rm, kT0);
-      if (bytes == 8)
-        a_.mov(kT0, r);
-      else if (bytes == 4)
-        a_.mov32(kT0, r);
-      else
-        a_.movzx16(kT0, r);
+      copy_target(kT0, read_reg(inst.rm, kT0), bytes);
     }
     if (!note_branch(0)) check_target(kT0, bytes);
     exit_indirect();

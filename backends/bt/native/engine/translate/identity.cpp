@@ -112,6 +112,7 @@ void Translator::emit_identity(const Inst& inst) {
       s->host = kT1;
       home_of[0] = s->guest;
     } else if (!inst.has_memory || (only_written && slots[0]->field->use == Operand::kWrites)) {
+      keep_t0();
       s->host = kT0;
       home_of[1] = s->guest;
     } else {
@@ -125,6 +126,7 @@ void Translator::emit_identity(const Inst& inst) {
   Host final_reg = hNone;
   if (rm.high && !reg_is_extension && row.reg.cls == RegClass::kGpr && !reg.high && (reg.host >= 8)) {
     final_reg = reg.host;
+    keep_t0();
     if (op_reads(row.reg) || gpr_bytes(row.reg, inst) < 4) a_.mov(kT0, reg.host);
     reg.host = kT0;
   }
@@ -223,9 +225,9 @@ void Translator::emit_lea(const Inst& inst) {
            inst.index == kNoReg ? hNone : kRegMap[inst.index], inst.scale, inst.disp);
     return;
   }
+  leave_t0();
   offset_to_t0(inst);
   write_reg(inst.reg, kT0, inst.operand_bytes);
-  t0_group_ = kNoGroup;
 }
 
 void Translator::emit_mov_offs(const Inst& inst) {

@@ -60,7 +60,8 @@ bool Translator::recall_page(const Mem& linear, unsigned bytes, bool write, u32 
                                     static_cast<u8>(ways),
                                     write,
                                     careful,
-                                    live_ != 0};
+                                    live_ != 0,
+                                    t1_target_};
   return true;
 }
 
@@ -75,7 +76,14 @@ u8* Translator::compare_page(const Mem& linear, unsigned memo, Cond condition) {
 void Translator::emit_forgotten_pages() {
   for (unsigned i = 0; i < forgotten_count_; i++) {
     const ForgottenPage& f = forgotten_[i];
+    u8* back = f.back;
+    if (f.target) {
+      back = a_.at();
+      a_.gs_load(kT1, offsetof(Vcpu, scratch) + 8);
+      a_.jmp_to(f.back);
+    }
     a_.bind(f.from);
+    if (f.target) a_.gs_store(kT1, offsetof(Vcpu, scratch) + 8);
     u8* hits[kLastPageWays];
     for (unsigned way = 1; way < f.memos; way++) hits[way] = compare_page(f.linear, f.memo + way, cB);
     linear_to_t0(f.linear);
@@ -85,16 +93,16 @@ void Translator::emit_forgotten_pages() {
     linear_to_t0(f.linear);
     u8* miss = check_tlb(f.bytes, f.write);
     a_.rm(true, 0x8b, kT0, kT1, f.write ? offsetof(TlbEntry, write_add) : offsetof(TlbEntry, read_add));
-    a_.jmp_to(f.back);
+    a_.jmp_to(back);
     for (unsigned way = 1; way < f.memos; way++) {
       a_.bind(hits[way]);
       a_.gs_load(kT0, memo_field(f.memo + way, offsetof(LastPage, add)));
-      a_.jmp_to(f.back);
+      a_.jmp_to(back);
     }
     if (f.careful)
       careful_[careful_count_++] = {miss, f.rip, f.unpark};
     else
-      slow_[slow_count_++] = {miss, f.back, f.meta, f.write, SlowStub::kAddend, f.linear, 0};
+      slow_[slow_count_++] = {miss, back, f.meta, f.write, SlowStub::kAddend, f.linear, 0};
   }
 }
 

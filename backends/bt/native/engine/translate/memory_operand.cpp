@@ -102,7 +102,7 @@ u32 Translator::access_meta(u8 seg, unsigned bytes, Access access) const {
 }
 
 void Translator::host_address(u8 seg, unsigned bytes, Access access) {
-  t1_home_ = kNoReg;
+  leave_t1();
   const u32 meta = access_meta(seg, bytes, access);
   may_clobber_flags();
   if (bounce()) {
@@ -141,7 +141,7 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
 }
 
 u8* Translator::check_tlb(unsigned bytes, bool write) {
-  t1_home_ = kNoReg;
+  leave_t1();
   // T1 = &tlb->entries[index of T0]
   emit_shifted(a_, false, kT1, kT0, 12 - kTlbEntryShift);
   a_.op_imm(false, 4, kT1, static_cast<i32>((kTlbEntries - 1) << kTlbEntryShift));
@@ -158,7 +158,7 @@ Mem Translator::host_operand(const Inst& inst, unsigned bytes, Access access) {
   const u8 group = group_of_[i_][0];
   if (group != kNoGroup && groups_[group].members > 1)
     return merged_operand(group, inst.base, inst.index, inst.scale, inst.disp, plain);
-  t0_group_ = kNoGroup;
+  leave_t0();
   const u32 meta = access_meta(inst.seg, bytes, access);
   if (code64() && !bounce() && !(mode_ & kModeAlign) && inst.address_bytes == 8 && is_flat(inst.seg)) {
     const bool no_base = inst.base == kNoReg, no_index = inst.index == kNoReg;
@@ -205,7 +205,7 @@ Mem Translator::stack_operand(i32 disp, unsigned bytes, Access access, u8 base) 
   const u8 group = group_of_[i_][1];
   if (group != kNoGroup && groups_[group].members > 1)
     return merged_operand(group, base, kNoReg, 0, disp + stack_owed_, false);
-  t0_group_ = kNoGroup;
+  leave_t0();
   const Host r = kRegMap[base];
   if (code64() && !bounce() && !(mode_ & kModeAlign)) {
     may_clobber_flags();
@@ -241,10 +241,8 @@ void Translator::check_group(u8 group) {
     const Mem linear{m.base == kNoReg ? hNone : kRegMap[m.base], m.index == kNoReg ? hNone : kRegMap[m.index], m.scale,
                      static_cast<i32>(m.lo - m.moved)};
     const unsigned bytes = static_cast<unsigned>(m.hi - m.lo);
-    if (recall_page(linear, bytes, m.write, access_meta(kDS, 1, m.write ? Access::kWrite : Access::kRead), true)) {
-      a_.gs_store(kT0, merged_slot(group));
+    if (recall_page(linear, bytes, m.write, access_meta(kDS, 1, m.write ? Access::kWrite : Access::kRead), true))
       return;
-    }
   }
   const Host base = m.base == kNoReg ? hNone : read_reg(m.base, kT0);
   const Host index = m.index == kNoReg ? hNone : read_reg(m.index, kT1);
@@ -252,18 +250,45 @@ void Translator::check_group(u8 group) {
   u8* miss = check_tlb(static_cast<unsigned>(m.hi - m.lo), m.write);
   careful_[careful_count_++] = {miss, inst_rip_, live_ != 0};
   a_.rm(true, 0x8b, kT0, kT1, addend_offset(m.write));
-  a_.gs_store(kT0, merged_slot(group));
 }
 
+void Translator::keep_t0() {
+  if (t0_group_ == kNoGroup) return;
+  MergeGroup& m = groups_[t0_group_];
+  if (m.kept || m.last < i_ || (m.last == i_ && keeps_t0(inst_->row->sem))) return;
+  a_.gs_store(kT0, merged_slot(t0_group_));
+  m.kept = true;
+}
+
+void Translator::leave_t0() {
+  keep_t0();
+  t0_group_ = kNoGroup;
+}
+
+void Translator::leave_t1() {
+  if (t1_target_) a_.gs_store(kT1, offsetof(Vcpu, scratch) + 8);
+  t1_target_ = false;
+  t1_home_ = kNoReg;
+}
+
+/// A host operand has room for two registers: where there is a base, the index is added to T0 once for the group.
 Mem Translator::merged_operand(u8 group, u8 base, u8 index, u8 scale, i32 disp, bool plain) {
   MergeGroup& m = groups_[group];
-  if (!m.checked)
+  const bool adds_index = base != kNoReg && index != kNoReg;
+  if (!m.checked) {
+    leave_t0();
     check_group(group);
-  else if (t0_group_ != group)
+    if (adds_index) a_.lea(true, kT0, kT0, read_reg(index, kT1), scale, 0);
+    m.checked = true;
+    t0_group_ = group;
+    if (!keeps_t0(inst_->row->sem)) keep_t0();
+  } else if (t0_group_ != group) {
+    leave_t0();
     a_.gs_load(kT0, merged_slot(group));
-  m.checked = true;
-  t0_group_ = group;
-  return add_to_t0(base, index, scale, disp, plain);
+    t0_group_ = group;
+  }
+  if (!adds_index) return add_to_t0(base, index, scale, disp, plain);
+  return add_to_t0(base, kNoReg, 0, static_cast<i32>(disp + index_moved_[i_] - m.index_moved), plain);
 }
 
 /// The operand whose linear address is that of the guest's plus T0.
@@ -273,14 +298,14 @@ Mem Translator::add_to_t0(u8 base, u8 index, u8 scale, i32 disp, bool plain) {
   if (index != kNoReg) {
     const Host r = read_reg(index, kT1);
     if (base == kNoReg && r != kT1 && !(plain && r >= 8)) return {kT0, r, scale, disp};
+    leave_t0();
     a_.lea(true, kT0, kT0, r, scale, 0);
-    t0_group_ = kNoGroup;
   }
   if (base != kNoReg) {
     const Host r = read_reg(base, kT1);
     if (r != kT1 && !(plain && r >= 8)) return {r, kT0, 0, disp};
+    leave_t0();
     a_.lea(true, kT0, kT0, r, 0, 0);
-    t0_group_ = kNoGroup;
   }
   return out;
 }

@@ -1,9 +1,9 @@
 // Check merging: which memory accesses of a block can share one check of the soft TLB. Accesses through the same base
 // and index whose values differ by known constants only (a stack frame, the fields of an object, an unrolled loop) form
 // a group. Its first access checks the whole range that the group touches and keeps what must be added to a linear
-// address (memory_operand.cpp); the others need no check and leave the flags alone. When the check fails, the block is
-// left for a "careful" one that starts at the same instruction and checks each access, so faults, page crossings, MMIO
-// and stores onto code never meet a merged access.
+// address, in T0 and, once T0 is wanted for something else, in the vCPU (memory_operand.cpp); the others need no check
+// and leave the flags alone. When the check fails, the block is left for a "careful" one that starts at the same
+// instruction and checks each access, so faults, page crossings, MMIO and stores onto code never meet a merged access.
 //
 // Nothing that runs between the check and the last access of a group can take the mapping away: helpers end all groups,
 // and pages are unmapped or become code pages in helpers and between blocks only.
@@ -146,10 +146,11 @@ void Translator::plan_merges() {
     const unsigned n = mergeable(inst, access);
     for (unsigned k = 0; k < n; k++) {
       const MergeAccess& a = access[k];
-      const i64 moved = (a.base == kNoReg ? 0 : static_cast<i64>(delta[a.base])) +
-                        (a.index == kNoReg ? 0 : static_cast<i64>(delta[a.index]) << a.scale);
+      const i64 index_moved = a.index == kNoReg ? 0 : static_cast<i64>(delta[a.index]) << a.scale;
+      const i64 moved = (a.base == kNoReg ? 0 : static_cast<i64>(delta[a.base])) + index_moved;
       const i64 lo = a.at + moved, hi = lo + a.bytes;
       if (lo < -kMaxDistance || hi > kMaxDistance) continue;
+      if (!a.stack) index_moved_[i] = index_moved;
       const u8 base_version = a.base == kNoReg ? 0 : version[a.base];
       const u8 index_version = a.index == kNoReg ? 0 : version[a.index];
       unsigned g = group_count_;
@@ -158,6 +159,8 @@ void Translator::plan_merges() {
         if (m.epoch != epoch || m.base != a.base || m.index != a.index || m.scale != a.scale ||
             m.base_version != base_version || m.index_version != index_version)
           continue;
+        const i64 apart = a.at + index_moved - m.index_moved;  // a displacement, as the index is not added again
+        if (apart < -kMaxDistance || apart > kMaxDistance) continue;
         // A store behind a branch must not ask for a writable page on behalf of loads before it.
         if (a.write && !m.write && m.branches != branches) continue;
         const i64 low = lo < m.lo ? lo : m.lo, high = hi > m.hi ? hi : m.hi;
@@ -172,20 +175,9 @@ void Translator::plan_merges() {
       if (g == ~0u) {
         if (group_count_ == kMaxGroups) continue;
         g = group_count_++;
-        groups_[g] = {lo,
-                      hi,
-                      moved,
-                      a.base,
-                      a.index,
-                      a.scale,
-                      a.write,
-                      base_version,
-                      index_version,
-                      epoch,
-                      branches,
-                      1,
-                      static_cast<u8>(i),
-                      false};
+        groups_[g] = {lo,      hi,           moved,         index_moved, a.base,   a.index, a.scale,
+                      a.write, base_version, index_version, epoch,       branches, 1,       static_cast<u8>(i),
+                      false,   false};
       }
       group_of_[i][a.stack] = static_cast<u8>(g);
     }

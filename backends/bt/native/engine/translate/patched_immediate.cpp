@@ -19,7 +19,7 @@ bool Translator::emit_patched_immediate(const Inst& inst) {
   if (!code_.often_patched(gpa)) return false;
   const u8* host = vcpu_.machine->memory->host(gpa);
   if (!host || !code_.soften(block_, at, inst.imm_bytes)) return false;
-  t0_group_ = kNoGroup;
+  leave_t0();
   a_.mov_imm(kT0, reinterpret_cast<u64>(host));
   const Host to = kRegMap[inst.rm];
   a_.load(to == hNone ? kT1 : to, kT0, 0, inst.operand_bytes);

@@ -78,6 +78,7 @@ void Translator::push_constant(u64 value, unsigned bytes) {
   if (bytes == 8 && fits_imm32(value)) {
     a_.store_imm32(top, static_cast<i32>(value));
   } else {
+    leave_t1();
     a_.mov_imm(kT1, value);
     a_.store(kT1, top, bytes);
   }

@@ -40,8 +40,23 @@ bool indivisible(const Inst& inst) {
   return row.encoding == Encoding::kLegacy && row.map == Map::kOne && (inst.opcode & 0xfe) == 0x86;
 }
 
-/// Instructions that leave T0 as their memory operand left it, unless they say otherwise in t0_group_.
-bool keeps_t0(Sem sem) {
+/// Instructions that say themselves what they do to T1 and to the homes of demoted registers: t1_home_.
+bool keeps_t1(Sem sem) {
+  switch (sem) {
+    case Sem::kIdentity:
+    case Sem::kX87Identity:
+    case Sem::kMovImm:
+    case Sem::kNop:
+    case Sem::kLea:
+    case Sem::kJcc: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+/// Instructions that have one access at most, and leave T0 as that left it unless they call leave_t0().
+bool Translator::keeps_t0(Sem sem) {
   switch (sem) {
     case Sem::kIdentity:
     case Sem::kX87Identity:
@@ -57,21 +72,6 @@ bool keeps_t0(Sem sem) {
     default: return false;
   }
 }
-
-/// Instructions that say themselves what they do to T1 and to the homes of demoted registers: t1_home_.
-bool keeps_t1(Sem sem) {
-  switch (sem) {
-    case Sem::kIdentity:
-    case Sem::kX87Identity:
-    case Sem::kMovImm:
-    case Sem::kLea:
-    case Sem::kNop:
-    case Sem::kJcc: return true;
-    default: return false;
-  }
-}
-
-}  // namespace
 
 /// Copies to source_ what is not there yet of these bytes of the page: other vCPUs may be storing to it.
 void Translator::copy_source(const u8* page, unsigned at, unsigned bytes) {
@@ -239,6 +239,7 @@ void Translator::emit_inst(unsigned i) {
   const Inst& inst = *inst_;
   if (stack_owed_ && (inst.row == nullptr || !owes_stack(i))) settle_stack();
   if (inst.row == nullptr || !keeps_t1(inst.row->sem)) t1_home_ = kNoReg;
+  if (inst.row && !keeps_t0(inst.row->sem)) keep_t0();
   if (emit_availability_check(inst)) {
     ended_ = true;
     return;

@@ -138,6 +138,10 @@ class Translator {
   void linear_to_t0(const Mem& linear);
   void addend_to_t0(const Mem& linear, u32 meta, unsigned bytes, bool write);
   void check_group(u8 group);
+  static bool keeps_t0(Sem sem);
+  void keep_t0();   // T0 may be lost: what later accesses need of it goes into the vCPU
+  void leave_t0();  // it is lost
+  void leave_t1();  // T1 is, and with it the target of a call
   void add_slow(const SlowStub& stub);
   bool merged_store_ahead() const;
   /// last_page.cpp: T0 = what turns the linear address into a host address, by a memo and else by the soft TLB. False:
@@ -159,14 +163,16 @@ class Translator {
     u8 base, index, scale;
   };
   struct MergeGroup {
-    i64 lo, hi;  // range of displacements from the base as it was when its version began
-    i64 moved;   // what the base has moved by at the group's first access
+    i64 lo, hi;       // range of displacements from the base as it was when its version began
+    i64 moved;        // what the base has moved by at the group's first access
+    i64 index_moved;  // likewise the index, in bytes
     u8 base, index, scale;
     bool write;
     u8 base_version, index_version, epoch, branches;
     u8 members;
     u8 last;       // instruction of the last member
     bool checked;  // while emitting: the check has been emitted
+    bool kept;     // and Vcpu::merged has what T0 had behind it
   };
   static constexpr u8 kNoGroup = 0xff;
   static constexpr unsigned kMaxGroups = 16;
@@ -211,6 +217,7 @@ class Translator {
   void exit_behind(u64 rip);  // continue at `rip`, where the code runs on to
   u64 branch_target(const Inst& inst) const;
   bool valid_target(u64 target) const;  // canonical, or inside CS
+  void copy_target(Host to, Host from, unsigned bytes);
   void check_target(Host target, unsigned bytes);
   bool same_page(u64 target) const;
 
@@ -268,6 +275,7 @@ class Translator {
     u16 bytes, memo;
     u8 memos;                     // how many, from `memo` on
     bool write, careful, unpark;  // the last two: where a miss of the TLB goes
+    bool target;                  // T1 held the target of a call
   };
   struct SideExit {
     u8* from;
@@ -341,9 +349,11 @@ class Translator {
   unsigned careful_count_ = 0;
   MergeGroup groups_[kMaxGroups];
   unsigned group_count_ = 0;
-  u8 group_of_[kMaxInsts][2];  // group of the ModRM operand and of the stack access, or kNoGroup
-  u8 t0_group_ = kNoGroup;     // T0 still holds Vcpu::merged of this group
-  u8 t1_home_ = kNoReg;        // T1 still holds this demoted guest register, as its home does
+  u8 group_of_[kMaxInsts][2];   // group of the ModRM operand and of the stack access, or kNoGroup
+  i64 index_moved_[kMaxInsts];  // what the index of the ModRM operand has moved by, in bytes, since its version began
+  u8 t0_group_ = kNoGroup;      // T0 holds what the accesses of this group need (merged_operand())
+  bool t1_target_ = false;      // T1 holds the target of an indirect call, which is not in scratch[1]
+  u8 t1_home_ = kNoReg;         // T1 still holds this demoted guest register, as its home does
   u8* poll_[2];
   unsigned poll_count_ = 0;
 };

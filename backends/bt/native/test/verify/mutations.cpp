@@ -270,6 +270,8 @@ bool other_room(const Site& s, u8* bytes, Rng& rng) {
 bool any_room(const Site& s, u8* bytes, Rng& rng) {
   if (s.inst.row->sem != Sem::kJcc || (s.inst.opcode & 15) != cAE || s.inst.length != 6) return false;
   if (s.next.opcode != 0x8b || s.next.seg_override != kGS || s.next.reg != kT0) return false;  // behind a memo's check
+  if (static_cast<u32>(s.next.disp) - offsetof(Vcpu, last_page) >= sizeof(Vcpu::last_page))
+    return false;  // a guest's own
   u8 other;
   do other = rng() & 15;
   while (other == cAE);
