@@ -1,6 +1,9 @@
 // What a program that runs machines loads, and what it does not: each file that is loaded at a start is waited for.
 
 import assert from "node:assert/strict";
+import { RingzeroError } from "@ringzero/api";
+import { firmware, loadBoot } from "@ringzero/boot";
+import * as core from "@ringzero/core";
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -38,5 +41,26 @@ describe("start-up", () => {
       options: { type: "object", properties: { colour: { type: "string" } } } })`;
     const loaded = await loadedBy(plugin, '{ plugin: "card", options: { colour: "red" } }');
     assert.ok(loaded.some((file) => LIBRARY.test(file)));
+  });
+
+  it("can import each plugin that ships from the module that it names, as a device worker does", async () => {
+    await using rz = new core.Ringzero({ discover: PACKAGE });
+    const { known, rejected } = await rz.plugins();
+    assert.deepEqual(rejected, []);
+    const shipped = known.filter(({ name }) => !name.startsWith("fake"));
+    assert.ok(shipped.length >= 10, `${shipped.length} plugins are too few`);
+    for (const plugin of shipped) {
+      const { default: exported } = (await import(plugin.module!)) as { default: unknown };
+      assert.ok([exported].flat().includes(plugin), `${plugin.module} does not export ${plugin.kind} ${plugin.name} by default`);
+    }
+  });
+
+  it("has one copy of each package, however many bundles name it", async () => {
+    assert.equal(core.RingzeroError, RingzeroError);
+    const shape = { memoryBytes: 2 ** 24, cpus: 1, uarts: [] };
+    await assert.rejects(
+      loadBoot(firmware({ image: "/nonexistent" }), shape),
+      (error) => error instanceof RingzeroError && error.code === "BOOT_FILE_MISSING",
+    );
   });
 });

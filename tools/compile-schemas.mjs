@@ -22,7 +22,7 @@ export async function compiledChecks() {
   const { BOOT_FORMS, CHECK_SETTINGS, MACHINE_FORM, NO_OPTIONS, schemaText } = await built(
     "packages/core/dist/spec/known-schemas.js",
   );
-  const plugins = (await Promise.all(PLUGIN_PACKAGES.map((at) => built(`${at}/dist/index.js`)))).flatMap(
+  const plugins = (await Promise.all(PLUGIN_PACKAGES.map((at) => built(`${at}/bundle/index.js`)))).flatMap(
     (module) => module.default,
   );
   const options = plugins.flatMap((plugin) => (plugin.options ? [plugin.options] : []));

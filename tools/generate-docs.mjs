@@ -24,7 +24,7 @@ function withCode(page) {
 }
 
 async function outputs() {
-  const api = await import(new URL("../packages/api/dist/index.js", import.meta.url).href);
+  const api = await import(new URL("../packages/api/bundle/index.js", import.meta.url).href);
   const table = (codes) => Object.entries(codes).map(([code, meaning]) => `| \`${code}\` | ${meaning} |`);
   const errors = [
     "# Errors",
