@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const entry = new URL("../bundle/program.js", import.meta.url);
+const entry = new URL("../bundle/index.js", import.meta.url);
 if (existsSync(fileURLToPath(entry))) {
   const { program } = await import(entry.href);
   await program(process.argv.slice(2));
