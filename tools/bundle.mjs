@@ -1,8 +1,9 @@
 // Joins the modules that tsc wrote into dist/ to one file for each package that a program loads when it starts a machine, in bundle/, with esbuild. A module
 // costs the loader of Node a millisecond, in the program and again in each machine's device worker. When it is loaded it does what is to do.
-// What must stay true: packages import each other by name, also from a bundle, so that there is one copy of each (docs/decisions/0022-bundles.md).
+// Other people's packages that are imported go in too, with their licenses; what is loaded by `require` when it is needed stays outside.
+// What must stay true: packages of ours import each other by name, so that there is one copy of each (docs/decisions/0022-bundles.md).
 
-import { rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { filesBelow, whenChanged } from "./freshness.mjs";
 import { ROOT } from "./process.mjs";
@@ -23,21 +24,40 @@ const ENTRIES = {
 async function bundle(at, entries) {
   const { build } = await import("esbuild");
   rmSync(join(ROOT, at, "bundle"), { recursive: true, force: true });
+  const folders = new Set();
   for (const entry of entries) {
-    await build({
+    const { metafile } = await build({
       absWorkingDir: join(ROOT, at),
       entryPoints: [`dist/${entry}.js`],
       entryNames: "[name]",
       outdir: "bundle",
       bundle: true,
-      packages: "external",
+      external: ["@ringzero/*"],
       format: "esm",
       platform: "node",
       target: "node20.19",
       sourcemap: true,
       logLevel: "warning",
+      metafile: true,
     });
+    for (const input of Object.keys(metafile.inputs)) {
+      const folder = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1];
+      if (folder) folders.add(join(ROOT, at, folder));
+    }
   }
+  if (folders.size > 0) writeFileSync(join(ROOT, at, "bundle/LICENSES.txt"), licensesOf([...folders].sort()));
+}
+
+/** What the licenses of other people's packages ask for, wherever their code goes: their text. */
+function licensesOf(folders) {
+  return folders
+    .map((folder) => {
+      const { name, version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+      const file = readdirSync(folder).find((each) => /^(licen[cs]e|copying)/i.test(each));
+      if (!file) throw new Error(`${name} ${version} is joined into a bundle, and has no file with its license`);
+      return `${name} ${version}\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
+    })
+    .join(`\n${"-".repeat(78)}\n\n`);
 }
 
 const inputs = Object.keys(ENTRIES).flatMap((at) => filesBelow(join(ROOT, at, "dist"), (path) => path.endsWith(".js")));
