@@ -8,7 +8,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-const boot = await import(process.env.RINGZERO_BOOT_ENTRY ?? new URL("../packages/boot/dist/index.js", import.meta.url).href);
+const boot = await import(process.env.RINGZERO_BOOT_ENTRY ?? new URL("../packages/boot/bundle/index.js", import.meta.url).href);
 const { values } = parseArgs({
   options: {
     out: { type: "string" },

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from "node:path";
 import { ROOT } from "./process.mjs";
 
-const SKIP = new Set(["node_modules", "dist", "build", ".git", ".cache"]);
+const SKIP = new Set(["node_modules", "dist", "bundle", "build", ".git", ".cache"]);
 
 /** Files below `folder` whose path `wanted` accepts, sorted. */
 export function filesBelow(folder, wanted) {

@@ -1,11 +1,12 @@
 // Writes what is generated from source: docs/errors.md, docs/engine-inspection.md, the code in docs/backends.md, the published schema, the
-// machine code of the conformance suite.
+// machine code of the conformance suite, the compiled schemas.
 // As a module, says which of them are stale.
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ASSEMBLED_PATH, assembledPrograms } from "./assemble-conformance.mjs";
+import { COMPILED_PATH, compiledChecks } from "./compile-schemas.mjs";
 import { ROOT } from "./process.mjs";
 
 /** Code in a page is that of a compiled file: `<!-- code: FILE#NAME -->`, then what stands between `#region NAME` and the next `#endregion` there. */
@@ -23,7 +24,7 @@ function withCode(page) {
 }
 
 async function outputs() {
-  const api = await import(new URL("../packages/api/dist/index.js", import.meta.url).href);
+  const api = await import(new URL("../packages/api/bundle/index.js", import.meta.url).href);
   const table = (codes) => Object.entries(codes).map(([code, meaning]) => `| \`${code}\` | ${meaning} |`);
   const errors = [
     "# Errors",
@@ -90,6 +91,7 @@ async function outputs() {
     "docs/backends.md": withCode("docs/backends.md"),
     "packages/api/schema/machine-spec.json": `${JSON.stringify(schema, null, 2)}\n`,
     [ASSEMBLED_PATH]: await assembledPrograms(),
+    [COMPILED_PATH]: await compiledChecks(),
   };
 }
 

@@ -45,6 +45,7 @@ const entries = publishable().map(({ at }) => `${at}/dist/index.js`);
 // tsc trusts its notes about what it wrote; where somebody removed that, it has to write everything again.
 const rebuild = entries.every((path) => existsSync(join(ROOT, path))) ? [] : ["--force"];
 await whenChanged("typescript", typescript, entries, () => step("building TypeScript", [bin("tsc"), "-b", ...rebuild]));
+await import("./bundle.mjs");
 
 const native = filesBelow(
   ROOT,

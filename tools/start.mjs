@@ -38,7 +38,7 @@ if (values.help) {
   process.exit(0);
 }
 
-const dist = (name) => import(new URL(`../packages/${name}/dist/index.js`, import.meta.url).href);
+const dist = (name) => import(new URL(`../packages/${name}/bundle/index.js`, import.meta.url).href);
 const [boot, cli] = await Promise.all([dist("boot"), dist("cli")]);
 
 try {

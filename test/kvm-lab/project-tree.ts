@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { CpioArchive } from "@ringzero/boot";
 
 /** Packages of the store that only build, lint or describe; together they are nine tenths of it. */
-const BUILDS_ONLY = /^(@biomejs|@typescript|typescript@|prettier@|@changesets|@types|cmake-js@|node-api-headers@|@babel|lodash)/;
+const BUILDS_ONLY =
+  /^(@biomejs|@typescript|typescript@|prettier@|@changesets|@types|cmake-js@|@esbuild|esbuild@|node-api-headers@|@babel|lodash)/;
 const READ_BY_NOBODY = /\.(map|ts|md|cpp|h|o|a|ninja|cmake|tsbuildinfo)$|^(\.git|CMakeFiles|docs|\.changeset)$/;
 /** The build folder of a backend also has what compiles; these are what runs. */
 const NATIVE_PRODUCTS = /(\.node|^ringzero-engine|_test)$/;

@@ -1,7 +1,6 @@
 // The Backend of the contract for the binary translator.
 
 import { type Backend, type BackendReport, type ExitHandler, type Vm, type VmConfig } from "@ringzero/api";
-import { execFile } from "node:child_process";
 import { BtVm } from "./bt-vm.js";
 import { enginePath, nativeAddon } from "./native-parts.js";
 import { CAPABILITIES } from "./vm-config.js";
@@ -41,8 +40,9 @@ async function examine(): Promise<{ available: boolean; reason: string }> {
   }
 }
 
-function selfTest(engine: string): Promise<{ failed: boolean; said: string }> {
-  return new Promise((resolve) => {
+async function selfTest(engine: string): Promise<{ failed: boolean; said: string }> {
+  const { execFile } = await import("node:child_process"); // device workers load this module too, and have no use for it
+  return await new Promise((resolve) => {
     execFile(engine, ["--self-test"], { timeout: SELF_TEST_TIMEOUT_MS }, (error, stdout, stderr) => {
       const silent = error?.killed ? `no answer within ${SELF_TEST_TIMEOUT_MS} ms` : (error?.message ?? "");
       resolve({ failed: error !== null, said: (stdout + stderr).trim() || silent });

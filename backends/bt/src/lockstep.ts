@@ -1,6 +1,5 @@
 // Two machines of the translator in lockstep, or one beside the host's KVM, until a register differs: `ringzero-engine --step` (native/host/step.cpp) as a child.
 
-import { spawn } from "node:child_process";
 import { enginePath } from "./native-parts.js";
 
 /**
@@ -39,12 +38,13 @@ const RESULTS: Readonly<Record<number, LockstepResult>> = { 0: "same", 1: "diffe
  * @param script  a boot script, as `flattenBootImage` of @ringzero/boot writes it
  * @throws Error when the engine is not built or cannot be started
  */
-export function lockstep(script: string, options: LockstepOptions): Promise<LockstepResult> {
+export async function lockstep(script: string, options: LockstepOptions): Promise<LockstepResult> {
   const args = ["--step", script, "--against", options.against, "--every", String(options.every)];
   args.push("--instructions", String(options.instructions), "--cpu", options.cpuProfile);
   if (options.output) args.push("--output");
   if (options.input !== undefined) args.push("--input", options.input);
-  return new Promise((resolve, reject) => {
+  const { spawn } = await import("node:child_process"); // device workers load this module too, and have no use for it
+  return await new Promise((resolve, reject) => {
     const child = spawn(enginePath(), args, { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.on("data", options.stdout);
     child.stderr.on("data", options.stderr);

@@ -37,7 +37,7 @@ export async function openBackend(
 ): Promise<FoundBackend & { readonly sdk: Ringzero }> {
   const name = isPackage(backend) ? await nameInPackage(backend, from) : backend;
   const sdk = await sdkFor(backend, from, more);
-  if (forMachine) void sdk.prepare().catch(() => undefined);
+  if (forMachine) void sdk.prepare({ backend: name }).catch(() => undefined);
   const reports = await sdk.backends();
   const report = reports.find((one) => one.name === name);
   if (report) return { name, report, sdk };

@@ -2,14 +2,10 @@
 // cache folder, without root and without installing anything. What must stay true: the project names no registry and no version;
 // a half-made cache entry is never used (each is made aside and renamed into place).
 
-import { execFile, spawn } from "node:child_process";
 import { access, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { RingzeroError } from "@ringzero/api";
-
-const run = promisify(execFile);
 
 const KERNEL_META_PACKAGE = "linux-image-cloud-amd64";
 const BUSYBOX_PACKAGE = "busybox-static";
@@ -124,6 +120,9 @@ async function fill(aside: string, options: FetchOptions): Promise<CacheRecord> 
     LC_ALL: "C",
     ...(options.toolsPath === undefined ? {} : { PATH: options.toolsPath }),
   };
+  // Here and not above: device workers load this package too, and start no programs.
+  const [{ execFile }, { promisify }] = await Promise.all([import("node:child_process"), import("node:util")]);
+  const run = promisify(execFile);
   const tool = async (command: string, args: readonly string[]) =>
     (await run(command, args, { env: environment, maxBuffer: 1 << 24, ...(signal ? { signal } : {}) })).stdout;
 
@@ -173,6 +172,7 @@ async function resolveKernelPackage(tool: (command: string, args: readonly strin
 
 /** @returns the path of the .deb */
 async function download(name: string, into: string, environment: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<string> {
+  const { spawn } = await import("node:child_process");
   const failed = await new Promise<string | null>((resolve, reject) => {
     const child = spawn("apt-get", ["download", name], {
       cwd: into,

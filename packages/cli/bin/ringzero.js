@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-// The `ringzero` command. Everything is in dist/; this file exists before the build, so that package managers can link it.
+// The `ringzero` command. Everything is in bundle/; this file exists before the build, so that package managers can link it.
 
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const entry = new URL("../dist/program.js", import.meta.url);
+const entry = new URL("../bundle/index.js", import.meta.url);
 if (existsSync(fileURLToPath(entry))) {
   const { program } = await import(entry.href);
   await program(process.argv.slice(2));

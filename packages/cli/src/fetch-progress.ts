@@ -1,7 +1,8 @@
 // Shows how far the fetching of images is: a bar on a terminal, a line per step elsewhere.
 
 import type { FetchProgress } from "@ringzero/boot";
-import { SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
+import { createRequire } from "node:module";
 
 export interface ProgressDisplay {
   /** To be given to `fetchDebianImages` as `onProgress`. */
@@ -41,7 +42,8 @@ function barDisplay(output: NodeJS.WriteStream): ProgressDisplay {
     onProgress: ({ step, what, fraction }) => {
       if (bar === null && step === "ready") return;
       if (bar === null) {
-        bar = new SingleBar({
+        const library = createRequire(import.meta.url)("cli-progress") as typeof import("cli-progress"); // most runs fetch nothing
+        bar = new library.SingleBar({
           stream: output,
           format: "{bar} {percentage} %  {doing}",
           hideCursor: true,

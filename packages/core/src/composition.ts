@@ -1,7 +1,6 @@
 // The composition root of a machine: the only file that names tsyringe. One child container per machine, token-based, factories only,
 // so no class carries a decorator. What must stay true: the container never disposes anything; Teardown does, last first.
 
-import { createRequire } from "node:module";
 import {
   type Backend,
   type BackendPlugin,
@@ -15,6 +14,9 @@ import {
   type Vm,
 } from "@ringzero/api";
 import type { DependencyContainer, InjectionToken } from "tsyringe";
+// Its container alone: the index loads all decorators too, and asks for the polyfill that they need.
+import dependencyContainer from "tsyringe/dist/cjs/dependency-container.js";
+import cachingFactory from "tsyringe/dist/cjs/factories/instance-per-container-caching-factory.js";
 import { InterruptLines } from "./bus/interrupt-lines.js";
 import { MmioSpace } from "./bus/mmio-bus.js";
 import { PortSpace } from "./bus/port-bus.js";
@@ -28,14 +30,8 @@ import { RunControl } from "./host/run-control.js";
 import { SYSTEM_CLOCK } from "./host/system-clock.js";
 import { Teardown } from "./teardown.js";
 
-// It is CommonJS: an import would first search its files for names to export. And of its files, only those of the container: its index loads all
-// decorators too, and asks for the polyfill that they need. The rest took nearly a tenth of the time in which a machine's worker loads.
-const load = createRequire(import.meta.url);
-const tsyringe = <T>(file: string) => load(`tsyringe/dist/cjs/${file}`) as T;
-const { instance: container } = tsyringe<{ instance: DependencyContainer }>("dependency-container");
-const { default: instancePerContainerCachingFactory } = tsyringe<{
-  default: typeof import("tsyringe").instancePerContainerCachingFactory;
-}>("factories/instance-per-container-caching-factory");
+const { instance: container } = dependencyContainer;
+const { default: instancePerContainerCachingFactory } = cachingFactory;
 
 const token = <T>(name: string) => Symbol(name) as InjectionToken<T>;
 

@@ -146,15 +146,19 @@ export class Ringzero implements AsyncDisposable {
   /**
    * Start a device worker ahead of the machine that it is for: one `create` with host "worker" takes it, and is sooner by the time in which a
    * thread starts and loads what machines need, the longest part of it. Until then, or `dispose`, it waits: a thread of some megabytes.
+   * @param options.backend  the one that the machine will be created with: no other is loaded. Default: all are
    * @returns resolves when it is loaded; nothing has to wait for that
    * @throws RingzeroError `PLUGIN_UNKNOWN`, `PLUGIN_LOAD_FAILED` for plugins named in the constructor
    */
-  async prepare(): Promise<void> {
+  async prepare(options: Pick<MachineOptions, "backend"> = {}): Promise<void> {
     this.#requireOpen();
     const worker = new WorkerHost();
     this.#spareWorkers.push(worker);
     await this.#load();
-    if (worker.alive && !this.#disposed) await worker.prepare(this.#registry.links("boot", "backend", "device"));
+    if (!worker.alive || this.#disposed) return;
+    const { backend = "auto" } = options;
+    const links = this.#registry.links("boot", "backend", "device");
+    await worker.prepare(links.filter(({ kind, name }) => kind !== "backend" || backend === "auto" || name === backend));
   }
 
   /**

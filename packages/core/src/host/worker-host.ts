@@ -4,6 +4,7 @@
 import { RingzeroError } from "@ringzero/api";
 import { Worker } from "node:worker_threads";
 import type { HostEvent, MachineHost, MachineMoved, MachinePlan, MoveOrder, PluginLink } from "./machine-plan.js";
+import { stirForWorker } from "./rest-when-idle.js";
 import { type FromWorker, fromWire, type HostCall, NO_ANSWER, type Request } from "./wire.js";
 
 /** How long a worker may take over an operation before it is given up for hung. */
@@ -34,6 +35,7 @@ export class WorkerHost implements MachineHost {
 
   /** Start the thread, so that it loads while other things are done. It holds nothing until `build`. */
   constructor() {
+    stirForWorker();
     this.#worker = new Worker(new URL("./worker-main.js", import.meta.url), { name: "ringzero devices", execArgv: [] });
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
     this.#worker.on("error", (error) => this.#lost(`the device worker failed: ${error.message}`, error));

@@ -1,20 +1,10 @@
 // Checks `boot`: its form by its kind, and that every file it names is there. What is in the files is the boot plugin's to judge.
 
-import { BootSourceSchema, type BootSource, type SpecProblem, type TSchema } from "@ringzero/api";
+import type { BootSource, SpecProblem } from "@ringzero/api";
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
+import { BOOT_FORMS } from "./known-schemas.js";
 import { dataProblems, schemaProblems, shown } from "./schema-problems.js";
-
-interface KindSchema {
-  readonly properties: { readonly kind: { readonly const: string } };
-}
-
-const BY_KIND = new Map(
-  (BootSourceSchema as unknown as { anyOf: (TSchema & KindSchema)[] }).anyOf.map((schema) => [
-    schema.properties.kind.const,
-    schema,
-  ]),
-);
 
 /** Form only. */
 export function bootFormProblems(boot: unknown): SpecProblem[] {
@@ -30,9 +20,9 @@ export function bootFormProblems(boot: unknown): SpecProblem[] {
     ];
   }
   const kind = (boot as { kind?: unknown }).kind;
-  const schema = BY_KIND.get(kind as string);
+  const schema = BOOT_FORMS.get(kind as string);
   if (!schema) {
-    const possible = [...BY_KIND.keys()].join(", ");
+    const possible = [...BOOT_FORMS.keys()].join(", ");
     return [
       {
         path: "boot.kind",

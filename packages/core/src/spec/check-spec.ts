@@ -1,21 +1,12 @@
 // Turns a specification into a plan, or into everything that is wrong with it. What must stay true: all problems are found in one
 // go, nothing is opened or started, and the plan holds every default.
 
-import {
-  type BootSource,
-  type DeviceSpec,
-  MachineSpecSchema,
-  type MachineSpec,
-  parseSize,
-  SPEC_LIMITS,
-  type SpecProblem,
-  Type,
-  type TSchema,
-} from "@ringzero/api";
+import { type BootSource, type DeviceSpec, type MachineSpec, parseSize, SPEC_LIMITS, type SpecProblem } from "@ringzero/api";
 import type { MachinePlan, PlannedDevice } from "../host/machine-plan.js";
 import type { PluginRegistry } from "../registry/plugin-registry.js";
 import { bootFileProblems, bootFormProblems } from "./check-boot.js";
 import { type BackendProbes, chooseBackend } from "./choose-backend.js";
+import { MACHINE_FORM, NO_OPTIONS } from "./known-schemas.js";
 import { dataProblems, fillAndCheck, schemaProblems, shown, suggestion } from "./schema-problems.js";
 
 export interface SpecCheck {
@@ -27,14 +18,6 @@ export interface SpecCheck {
 }
 
 const PAGE_BYTES = 4096;
-
-// `memory` and `boot` are unions, of which a schema can only say "none fits"; they are checked by hand below.
-const FORM = {
-  ...MachineSpecSchema,
-  properties: { ...MachineSpecSchema.properties, memory: {}, boot: {} },
-  required: [],
-} as unknown as TSchema;
-const NO_OPTIONS = Type.Object({}, { additionalProperties: false });
 
 function memoryProblems(memory: unknown): SpecProblem[] {
   const say = (code: SpecProblem["code"], message: string): SpecProblem[] => [{ path: "memory", code, message }];
@@ -110,7 +93,7 @@ export async function checkSpec(
   }
   const problems = dataProblems(input);
   const serialisable = problems.length === 0;
-  const formProblems = [...schemaProblems(FORM, input, ""), ...memoryProblems((input as MachineSpec).memory)];
+  const formProblems = [...schemaProblems(MACHINE_FORM, input, ""), ...memoryProblems((input as MachineSpec).memory)];
   const bootProblems = bootFormProblems((input as MachineSpec).boot);
   problems.push(...formProblems, ...bootProblems);
   const spec = input as MachineSpec;

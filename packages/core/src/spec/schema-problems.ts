@@ -2,31 +2,43 @@
 // Serves the machine specification and the options of plugins alike.
 
 import type { SpecProblem, SpecProblemCode, TSchema } from "@ringzero/api";
-import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
+import type { Ajv, ErrorObject, ValidateFunction } from "ajv";
+import { createRequire } from "node:module";
+import { CHECKS, FILLING_CHECKS } from "./compiled-checks.js";
+import { CHECK_SETTINGS, schemaText } from "./known-schemas.js";
 
-/**
- * A machine compiles a dozen small schemas once each, and is started more often than it is wrong. Checking every schema against the schema of
- * schemas and optimizing the code of its check took four fifths of that. A schema with a keyword of the wrong type is refused all the same,
- * while it is compiled.
- */
-const SETTINGS: Options = {
-  ...{ allErrors: true, strict: false, verbose: true },
-  ...{ meta: false, validateSchema: false, code: { optimize: false } },
-};
-const ajv = new Ajv({ ...SETTINGS, useDefaults: false });
-const filling = new Ajv({ ...SETTINGS, useDefaults: true });
-const compiled = new WeakMap<Ajv, WeakMap<object, ValidateFunction>>();
+type Check = Pick<ValidateFunction, "errors"> & ((value: unknown) => boolean);
 
-function validator(by: Ajv, schema: object): ValidateFunction {
-  let known = compiled.get(by);
-  if (!known) compiled.set(by, (known = new WeakMap()));
-  let validate = known.get(schema);
-  if (!validate) {
-    const { $id: _, ...anonymous } = schema as { $id?: string }; // two plugins may use the same $id
-    known.set(schema, (validate = by.compile(anonymous)));
+/** Checks by schema: those compiled beforehand, and those of schemas that nobody knew of, for which the library is loaded. */
+class Checks {
+  readonly #known = new WeakMap<object, Check>();
+  #library: Ajv | undefined;
+
+  constructor(
+    readonly compiled: ReadonlyMap<string, Check>,
+    readonly useDefaults: boolean,
+  ) {}
+
+  of(schema: TSchema): Check {
+    let check = this.#known.get(schema);
+    if (!check) this.#known.set(schema, (check = this.compiled.get(schemaText(schema)) ?? this.#compile(schema)));
+    return check;
   }
-  return validate;
+
+  #compile(schema: TSchema): Check {
+    this.#library ??= newLibrary(this.useDefaults);
+    const { $id: _, ...anonymous } = schema; // two plugins may use the same $id
+    return this.#library.compile(anonymous);
+  }
 }
+
+function newLibrary(useDefaults: boolean): Ajv {
+  const { Ajv } = createRequire(import.meta.url)("ajv") as typeof import("ajv");
+  return new Ajv({ ...CHECK_SETTINGS, useDefaults, code: { optimize: false } }); // compiled here, it is used once or twice
+}
+
+const plain = new Checks(CHECKS, false);
+const filling = new Checks(FILLING_CHECKS, true);
 
 /** `disks[0].disk` of "/disks/0/disk". */
 function pathOf(pointer: string, base: string): string {
@@ -135,7 +147,7 @@ function insideAnyOf(error: ErrorObject): boolean {
  * @returns every problem; empty when it fits
  */
 export function schemaProblems(schema: TSchema, value: unknown, base: string): SpecProblem[] {
-  return problemsBy(ajv, schema, value, base);
+  return problemsBy(plain, schema, value, base);
 }
 
 /** The same, and fills the schema's defaults into `value`. */
@@ -143,8 +155,8 @@ export function fillAndCheck(schema: TSchema, value: unknown, base: string): Spe
   return problemsBy(filling, schema, value, base);
 }
 
-function problemsBy(by: Ajv, schema: TSchema, value: unknown, base: string): SpecProblem[] {
-  const validate = validator(by, schema as object);
+function problemsBy(by: Checks, schema: TSchema, value: unknown, base: string): SpecProblem[] {
+  const validate = by.of(schema);
   if (validate(value)) return [];
   return (validate.errors ?? []).filter((error) => !insideAnyOf(error)).flatMap((error) => problemOf(error, base) ?? []);
 }
