@@ -48,6 +48,7 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
   const diagnostics = new Diagnostics(host.stderr, args.includes("--json"));
   let status: number = EXIT_CODES.notStarted;
   let handled = false;
+  const helpAsked = args.some((word) => /^(-[^-]*h|--h)/.test(word));
   const parser = yargs([])
     .scriptName("ringzero")
     .usage("$0 <command>\n\nRuns whole x86 machines, by binary translation where there is no virtualization.")
@@ -55,7 +56,7 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
       "run",
       "Run a machine until it ends",
       (command) =>
-        addRunOptions(command.usage("$0 run [options]\n\nRun a machine until it ends.")).epilogue(
+        addRunOptions(command.usage("$0 run [options]\n\nRun a machine until it ends."), helpAsked).epilogue(
           `${CONSOLE_TEXT}\n\n${EXIT_TEXT}\n\nReference: docs/cli.md`,
         ),
       async (argv) => {
