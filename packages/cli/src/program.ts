@@ -57,7 +57,7 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
       "Run a machine until it ends",
       (command) =>
         addRunOptions(command.usage("$0 run [options]\n\nRun a machine until it ends."), helpAsked).epilogue(
-          `${CONSOLE_TEXT}\n\n${EXIT_TEXT}\n\nReference: docs/cli.md`,
+          helpAsked ? `${CONSOLE_TEXT}\n\n${EXIT_TEXT}\n\nReference: docs/cli.md` : "",
         ),
       async (argv) => {
         handled = true;
@@ -123,7 +123,7 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
       "parse-numbers": false,
       "parse-positional-numbers": false,
     })
-    .wrap(Math.min(120, host.stdout.columns ?? 120))
+    .wrap(helpAsked ? Math.min(120, host.stdout.columns ?? 120) : null)
     .exitProcess(false)
     .showHelpOnFail(false)
     .locale("en");
