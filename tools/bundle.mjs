@@ -3,7 +3,7 @@
 // Other people's packages that are imported go in too, with their licenses; what is loaded by `require` when it is needed stays outside.
 // What must stay true: packages of ours import each other by name, so that there is one copy of each (docs/decisions/0022-bundles.md).
 
-import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { filesBelow, whenChanged } from "./freshness.mjs";
 import { ROOT } from "./process.mjs";
@@ -23,7 +23,6 @@ const ENTRIES = {
 /** Each entry for itself: whoever loads one does not load another, but for a worker, which shares no modules with anybody. */
 async function bundle(at, entries) {
   const { build } = await import("esbuild");
-  rmSync(join(ROOT, at, "bundle"), { recursive: true, force: true });
   const folders = new Set();
   for (const entry of entries) {
     const { metafile } = await build({
@@ -62,7 +61,7 @@ function licensesOf(folders) {
 
 const inputs = Object.keys(ENTRIES).flatMap((at) => filesBelow(join(ROOT, at, "dist"), (path) => path.endsWith(".js")));
 const outputs = Object.entries(ENTRIES).flatMap(([at, entries]) => entries.map((entry) => `${at}/bundle/${basename(entry)}.js`));
-const tools = ["tools/bundle.mjs", "package.json"].map((path) => join(ROOT, path));
+const tools = ["tools/bundle.mjs", "package.json", "pnpm-lock.yaml"].map((path) => join(ROOT, path));
 await whenChanged("bundles", [...inputs, ...tools], outputs, async () => {
   await Promise.all(Object.entries(ENTRIES).map(([at, entries]) => bundle(at, entries)));
 });

@@ -48,6 +48,7 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
   const diagnostics = new Diagnostics(host.stderr, args.includes("--json"));
   let status: number = EXIT_CODES.notStarted;
   let handled = false;
+  const helpAsked = args.some((word) => /^(-[^-]*h|--h)/.test(word));
   const parser = yargs([])
     .scriptName("ringzero")
     .usage("$0 <command>\n\nRuns whole x86 machines, by binary translation where there is no virtualization.")
@@ -55,8 +56,8 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
       "run",
       "Run a machine until it ends",
       (command) =>
-        addRunOptions(command.usage("$0 run [options]\n\nRun a machine until it ends.")).epilogue(
-          `${CONSOLE_TEXT}\n\n${EXIT_TEXT}\n\nReference: docs/cli.md`,
+        addRunOptions(command.usage("$0 run [options]\n\nRun a machine until it ends."), helpAsked).epilogue(
+          helpAsked ? `${CONSOLE_TEXT}\n\n${EXIT_TEXT}\n\nReference: docs/cli.md` : "",
         ),
       async (argv) => {
         handled = true;
@@ -122,7 +123,7 @@ export async function runProgram(args: readonly string[], host: CliHost): Promis
       "parse-numbers": false,
       "parse-positional-numbers": false,
     })
-    .wrap(Math.min(120, host.stdout.columns ?? 120))
+    .wrap(helpAsked ? Math.min(120, host.stdout.columns ?? 120) : null)
     .exitProcess(false)
     .showHelpOnFail(false)
     .locale("en");

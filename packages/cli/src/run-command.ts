@@ -38,9 +38,8 @@ export async function runRunCommand(raw: RawRunOptions, host: CliHost, diagnosti
   const { request, problems: ofOptions, blamedFields } = await readRunRequest(raw);
   diagnostics.json = request.json;
   const rz = host.ringzero();
-  // Its worker loads while the request is checked; not while backends are measured, which would find them slower than they are.
-  if (request.backend !== "auto" && !request.dryRun && ofOptions.length === 0)
-    void rz.prepare({ backend: request.backend }).catch(() => undefined);
+  // Its worker loads while the request is checked.
+  if (!request.dryRun && ofOptions.length === 0) void rz.prepare({ backend: request.backend }).catch(() => undefined);
   try {
     const problems = [...ofOptions, ...(await problemsOfSpec(rz, request, blamedFields))];
     if (problems.length > 0) {

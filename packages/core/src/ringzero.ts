@@ -57,18 +57,23 @@ export interface ValidationReport {
   readonly why: string;
 }
 
+/** How long measuring waits for workers that load: a plugin may take for ever over what it prepares. */
+const LOADING_LIMIT_MS = 2_000;
+
 export class Ringzero implements AsyncDisposable {
   readonly #registry = new PluginRegistry();
   readonly #probes: BackendProbes;
   readonly #machines = new Set<Machine>();
   /** Started by `prepare` and not taken yet. */
   readonly #spareWorkers: WorkerHost[] = [];
+  /** What `prepare` has under way. */
+  readonly #preparing = new Set<Promise<unknown>>();
   #ready: Promise<void> | null = null;
   #disposed: Promise<void> | null = null;
 
   /** @throws RingzeroError `PLUGIN_API_RANGE`, `PLUGIN_DUPLICATE` @throws TypeError when something given is no plugin */
   constructor(readonly options: RingzeroOptions = {}) {
-    this.#probes = new BackendProbes(this.#registry, options.clock);
+    this.#probes = new BackendProbes(this.#registry, options.clock, () => this.#prepared());
     for (const given of options.plugins ?? []) {
       if (typeof given === "string") continue;
       for (const plugin of Array.isArray(given) ? (given as readonly Plugin[]) : [given as Plugin]) {
@@ -146,6 +151,7 @@ export class Ringzero implements AsyncDisposable {
   /**
    * Start a device worker ahead of the machine that it is for: one `create` with host "worker" takes it, and is sooner by the time in which a
    * thread starts and loads what machines need, the longest part of it. Until then, or `dispose`, it waits: a thread of some megabytes.
+   * Backends that have to be measured are measured when it has loaded.
    * @param options.backend  the one that the machine will be created with: no other is loaded. Default: all are
    * @returns resolves when it is loaded; nothing has to wait for that
    * @throws RingzeroError `PLUGIN_UNKNOWN`, `PLUGIN_LOAD_FAILED` for plugins named in the constructor
@@ -154,6 +160,12 @@ export class Ringzero implements AsyncDisposable {
     this.#requireOpen();
     const worker = new WorkerHost();
     this.#spareWorkers.push(worker);
+    const done = this.#prepareIn(worker, options).finally(() => this.#preparing.delete(done));
+    this.#preparing.add(done);
+    await done;
+  }
+
+  async #prepareIn(worker: WorkerHost, options: Pick<MachineOptions, "backend">): Promise<void> {
     await this.#load();
     if (!worker.alive || this.#disposed) return;
     const { backend = "auto" } = options;
@@ -195,6 +207,14 @@ export class Ringzero implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** Resolves when no worker loads any more, or has had long enough. */
+  async #prepared(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const longEnough = new Promise((resolve) => (timer = setTimeout(resolve, LOADING_LIMIT_MS)));
+    await Promise.race([Promise.allSettled(this.#preparing), longEnough]);
+    clearTimeout(timer);
   }
 
   #takeWorker(): WorkerHost {

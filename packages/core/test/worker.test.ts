@@ -1,9 +1,9 @@
 // Devices in a worker: the same machine as inline, while the embedder's thread keeps its pace and outlives whatever happens there.
 
 import assert from "node:assert/strict";
-import { RingzeroError } from "@ringzero/api";
+import { definePlugin, RingzeroError } from "@ringzero/api";
 import { Ringzero } from "@ringzero/core";
-import { FAKE_KERNEL_AT, FAKE_POWER } from "@ringzero/testing";
+import { FAKE_KERNEL_AT, FAKE_POWER, FakeBackend } from "@ringzero/testing";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -192,6 +192,31 @@ describe("a machine whose devices are hosted in a worker", () => {
       await assert.rejects(machine.command("card", "hang", null), coded("VM_CRASHED"));
       const exit = await machine.exited;
       assert.equal(exit.reason, "crashed");
+    });
+
+    it("has loaded when backends are measured, which it would make look slow", async () => {
+      const module = join(folder, "slow.mjs");
+      writeFileSync(
+        module,
+        `export default { name: "slow", kind: "device", api: { min: 1, max: 1 }, module: import.meta.url, attach() {},
+          prepare: () => new Promise((resolve) => setTimeout(resolve, 400)) };`,
+      );
+      const order: string[] = [];
+      class Measured extends FakeBackend {
+        override createVm(...given: Parameters<FakeBackend["createVm"]>) {
+          order.push(this.name);
+          return super.createVm(...given);
+        }
+      }
+      const measured = ["one", "two"].map((name) =>
+        definePlugin({ name, kind: "backend", api: { min: 1, max: 1 }, create: () => new Measured(name) }),
+      );
+      await using rz = new Ringzero({ discover: false, plugins: [measured, module] });
+      const prepared = rz.prepare().then(() => order.push("loaded"));
+      await rz.backends({ calibrate: true });
+      await prepared;
+      assert.equal(order[0], "loaded");
+      assert.deepEqual(new Set(order.slice(1)), new Set(["one", "two"]));
     });
 
     it("holds the process until it has ended, whenever its SDK is disposed of", () => {

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "host/engine_process.h"
+#include "shared/clock_look.h"
 
 namespace rz::binding {
 
@@ -34,6 +35,8 @@ host::Outcome start_engine(const Options& options, host::EngineLink& link, std::
   host::EngineProcess::Launch launch;
   launch.path = options.text("enginePath");
   launch.args = options.texts("args");
+  const shared::ClockLook look = shared::look_at_clocks();  // the engine looks again when it needs to know their rate
+  launch.args.insert(launch.args.end(), {"--looked", std::to_string(look.ns), std::to_string(look.tsc)});
   launch.fds = {link.ram()->fd(), link.control_region().fd()};
   launch.on_exit = std::move(on_exit);
   if (!options.good()) return host::Outcome::failed("engine options", EINVAL);

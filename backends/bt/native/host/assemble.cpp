@@ -34,7 +34,6 @@ bool load_directory_pointers(Vcpu& v) {
 
 bool assemble(Machine& machine, const char* profile, u32 vcpus, std::atomic<u64>* bitmap, u64 top, std::string& error) {
   static CodeCache code;
-  machine.tsc_hz = tsc_hz();
   if (!cpuid_profile(profile, vcpus, machine.tsc_hz, cpuid)) {
     error = std::string("unknown CPU profile: ") + profile;
     return false;
@@ -60,6 +59,8 @@ bool assemble(Machine& machine, const char* profile, u32 vcpus, std::atomic<u64>
       vcpus > 1 && sched_getaffinity(0, sizeof cores, &cores) == 0 && vcpus > static_cast<u32>(CPU_COUNT(&cores));
   emit_thunks(code);
   for (Vcpu* vcpu : machine.vcpus) jump_flush_all(*vcpu);
+  if (machine.tsc_hz == 0)
+    set_tsc_rate(machine, tsc_hz());  // last: measuring it takes a while, since when somebody looked first
   return true;
 }
 

@@ -9,7 +9,8 @@
 
 namespace rz {
 
-/// Make vCPUs and a code cache. `machine.memory` and `.options` are set; what is made lives as long as the process.
+/// Make vCPUs and a code cache. `machine.memory` and `.options` are set; what is made lives as long as the process. The
+/// rate of the host's time-stamp counter is found out, unless `machine.tsc_hz` says one.
 /// @param profile  name of a CPUID profile
 /// @param bitmap   a bit for each guest-physical page below `top`, shared with outside writers of guest memory
 bool assemble(Machine& machine, const char* profile, u32 vcpus, std::atomic<u64>* bitmap, u64 top, std::string& error);

@@ -1,5 +1,5 @@
 // ringzero-engine: the process that runs one machine. Started by the addon with three descriptors (3 the life line,
-// 4 guest RAM, 5 the control area); it ends when the embedder kills it or dies.
+// 4 guest RAM, 5 the control area) as `--machine NAME --looked NS TSC`; it ends when the embedder kills it or dies.
 // Also: --self-test (does this host run the engine?), --step (lockstep, step.h) and --version.
 #include <fcntl.h>
 #include <linux/close_range.h>
@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cpu/tsc.h"
 #include "crash.h"
 #include "debug/trace.h"
 #include "engine.h"
@@ -44,6 +45,9 @@ int main(int argc, char** argv) {
             "usage: ringzero-engine --self-test | --step SCRIPT … | --version\nMachines are started by the ringzero "
             "addon.\n");
     return 64;
+  }
+  if (argc == 6 && strcmp(argv[3], "--looked") == 0) {
+    tsc_looked_at({strtoull(argv[4], nullptr, 10), strtoull(argv[5], nullptr, 10)});
   }
   const rlimit no_core = {0, 0};
   setrlimit(RLIMIT_CORE, &no_core);

@@ -159,8 +159,10 @@ export const RUN_EXAMPLES: readonly (readonly [command: string, about: string])[
   ["ringzero run --kernel vmlinuz --dry-run > machine.json", "check everything, and write the specification"],
 ];
 
-export function addRunOptions<T>(yargs: Argv<T>): Argv<T> {
-  for (const [name, option] of Object.entries(RUN_OPTIONS)) yargs.option(name, option as Options);
+/** @param shown  false: not in a help text, which yargs makes for every command that it runs, and for these options takes longer than all else */
+export function addRunOptions<T>(yargs: Argv<T>, shown: boolean): Argv<T> {
+  for (const [name, option] of Object.entries(RUN_OPTIONS)) yargs.option(name, { ...(option as Options), hidden: !shown });
+  if (!shown) return yargs;
   for (const [command, about] of RUN_EXAMPLES) yargs.example(command, about);
   return yargs;
 }

@@ -25,9 +25,11 @@ export interface BackendChoice {
 export class BackendProbes {
   readonly #reports = new Map<string, Promise<BackendReport>>();
 
+  /** @param quiet  resolves when nothing of ours is at work that would make an engine look slower than it is */
   constructor(
     readonly registry: PluginRegistry,
     readonly clock: Clock = SYSTEM_CLOCK,
+    readonly quiet: () => Promise<unknown> = async () => undefined,
   ) {}
 
   async of(name: string): Promise<BackendReport | null> {
@@ -45,6 +47,7 @@ export class BackendProbes {
   /** The same reports with measured speeds. One backend after the other, so that none slows another down. */
   async calibrated(reports: readonly BackendReport[]): Promise<BackendReport[]> {
     const measured: BackendReport[] = [];
+    if (reports.length > 0) await this.quiet();
     for (const report of reports) {
       const { instructionsPerSecond, note } = await calibrationOf(
         this.registry.find("backend", report.name)!,

@@ -26,40 +26,28 @@ u64 from_cpuid() {
   return 0;
 }
 
-u64 now_ns() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-  return static_cast<u64>(t.tv_sec) * 1'000'000'000 + static_cast<u64>(t.tv_nsec);
-}
+constexpr u64 kWindowNs = 10'000'000;      // two looks this far apart are right to some millionths
+constexpr u64 kLongestNs = 1'000'000'000;  // after more, the host may have slept, which the counter need not survive
 
-/// Both clocks at one moment.
-struct Moment {
-  u64 ns, tsc;
-};
-
-/// The tightest of some looks: whoever is preempted between the two clocks, on a busy host, is milliseconds off.
-Moment look() {
-  Moment best = {};
-  u64 narrowest = ~0ull;
-  for (int i = 0; i < 20; ++i) {
-    const u64 before = host_tsc(), ns = now_ns(), width = host_tsc() - before;
-    if (width >= narrowest) continue;
-    narrowest = width;
-    best = {ns, before + width / 2};
-  }
-  return best;
-}
+shared::ClockLook earlier;
 
 u64 measure() {
-  const Moment first = look();
-  while (now_ns() - first.ns < 10'000'000) {}
-  const Moment last = look();
+  shared::ClockLook first = earlier;
+  const u64 now = shared::raw_monotonic_ns();
+  if (first.ns == 0 || first.ns > now || now - first.ns > kLongestNs) first = shared::look_at_clocks();
+  for (u64 at = now; at < first.ns + kWindowNs; at = shared::raw_monotonic_ns()) {
+    const timespec rest = {0, static_cast<long>(first.ns + kWindowNs - at)};
+    nanosleep(&rest, nullptr);
+  }
+  const shared::ClockLook last = shared::look_at_clocks();
   return static_cast<u64>(static_cast<unsigned __int128>(last.tsc - first.tsc) * 1'000'000'000 / (last.ns - first.ns));
 }
 
 }  // namespace
 
 u64 base_tsc(const Vcpu& vcpu) { return vcpu.machine->virtual_tsc ? *vcpu.machine->virtual_tsc : host_tsc(); }
+
+void tsc_looked_at(const shared::ClockLook& look) { earlier = look; }
 
 u64 tsc_hz() {
   static std::atomic<u64> known{0};

@@ -1,6 +1,7 @@
 // The time-stamp counter. The guest's TSC runs at the host's rate: guest = host + tsc_offset.
 #pragma once
 
+#include "shared/clock_look.h"
 #include "vcpu.h"
 
 namespace rz {
@@ -15,8 +16,11 @@ inline u64 host_tsc() {
 u64 base_tsc(const Vcpu& vcpu);
 inline u64 guest_tsc(const Vcpu& vcpu) { return base_tsc(vcpu) + vcpu.msr.tsc_offset; }
 
-/// Rate of the host's TSC in Hz: from CPUID leaf 15h or a hypervisor's leaf 40000010h, else measured for about
+/// Rate of the host's TSC in Hz: from CPUID leaf 15h or a hypervisor's leaf 40000010h, else measured over at least
 /// 10 ms against CLOCK_MONOTONIC_RAW. The first call decides; later calls return the same value.
 u64 tsc_hz();
+
+/// Whoever started this process looked at both clocks: measuring begins there. Before the first call of `tsc_hz`.
+void tsc_looked_at(const shared::ClockLook& look);
 
 }  // namespace rz
