@@ -42,16 +42,12 @@ void Translator::emit_raise(u8 vector, bool has_error, u16 error) {
   parked_ = was;
 }
 
-bool Translator::emit_availability_check(const Inst& inst) {
-  if (inst.row == nullptr) {
-    emit_raise(inst.length > kMaxInstBytes ? kGP : kUD, inst.length > kMaxInstBytes);
-    return true;
-  }
+int Translator::unavailable(const Inst& inst) const {
   const u32 attrs = inst.row->attrs;
   constexpr u32 kConditions = kNeedsAvx512 | kNeedsAvx | kNeedsSse | kNeedsMmx | kNeedsFpu | kCpl0;
   if (!inst.row->feature && !(attrs & kConditions) && inst.row->encoding == Encoding::kLegacy &&
       inst.row->sem != Sem::kHelper && inst.row->sem != Sem::kHelperEnds)
-    return false;
+    return -1;
   int vector = -1;
   const bool ts = (mode_ & kModeFpuTrap) != 0, em = (mode_ & kModeFpuEm) != 0;
   if (!profile_has(*vcpu_.machine->cpuid, inst.row->feature) && inst.row->sem != Sem::kNop)
@@ -68,6 +64,16 @@ bool Translator::emit_availability_check(const Inst& inst) {
     vector = kUD;
   else if ((attrs & (kNeedsSse | kNeedsAvx | kNeedsAvx512 | kNeedsMmx | kNeedsFpu)) && ts)
     vector = kNM;
+  return vector;
+}
+
+bool Translator::emit_availability_check(const Inst& inst) {
+  if (inst.row == nullptr) {
+    emit_raise(inst.length > kMaxInstBytes ? kGP : kUD, inst.length > kMaxInstBytes);
+    return true;
+  }
+  const u32 attrs = inst.row->attrs;
+  const int vector = unavailable(inst);
   if (vector >= 0) {
     emit_raise(static_cast<u8>(vector));
     return true;

@@ -7,14 +7,6 @@
 #include "translator.h"
 
 namespace rz {
-namespace {
-
-constexpr u32 memo_field(unsigned memo, u64 field) {
-  return static_cast<u32>(offsetof(Vcpu, last_page) + sizeof(LastPage) * memo + field);
-}
-
-}  // namespace
-
 /// How many memos an access has.
 unsigned Translator::memos(const Mem& linear, unsigned bytes, bool write) const {
   // The soft TLB of a supervisor depends on EFLAGS.AC too; user code has one.
@@ -61,7 +53,8 @@ bool Translator::recall_page(const Mem& linear, unsigned bytes, bool write, u32 
                                     write,
                                     careful,
                                     live_ != 0,
-                                    t1_target_};
+                                    t1_target_,
+                                    false};
   return true;
 }
 
@@ -90,6 +83,12 @@ void Translator::emit_forgotten_pages() {
     set_access(f.meta);
     a_.gs_store_imm32(offsetof(Vcpu, last_page_at), memo_field(f.memo, 0) | last_page_room(f.memo) << 16);
     leave_for(f.memos > 1 ? g_thunks_layout.last_page_set : g_thunks_layout.last_page[f.write]);
+    if (f.run) {
+      u8* elsewhere = compare_page(f.linear, f.memo, cAE);
+      a_.jmp_to(f.back);
+      careful_[careful_count_++] = {elsewhere, f.rip, f.unpark};
+      continue;
+    }
     linear_to_t0(f.linear);
     u8* miss = check_tlb(f.bytes, f.write);
     a_.rm(true, 0x8b, kT0, kT1, f.write ? offsetof(TlbEntry, write_add) : offsetof(TlbEntry, read_add));

@@ -1,5 +1,6 @@
 // Short loops: a block that ends with a conditional jump to its own beginning goes on there, some times over, so that
-// several turns share the checks of their accesses (merge.cpp) and one poll. Only loops that have accesses to share:
+// several turns share the checks of their accesses and one poll. Where all accesses move by known steps the loop then
+// runs on without checks (run_loop.cpp); else turns share what accesses in a row share (merge.cpp), if there are some
 // through registers that stay as they are, or move by known steps.
 #include "../decode/registers.h"
 #include "mode.h"
@@ -14,12 +15,17 @@ constexpr unsigned kMostInsts = 48;  // of all turns: what is translated for a l
 }  // namespace
 
 /// The last decoded instruction jumps back to the first, and nothing but the instructions between them was decoded.
-bool Translator::repeats(const Inst& inst) {
-  if (inst.row->sem != Sem::kJcc || followed_ || count_ * 2 > kMostInsts) return false;
-  if (!code64() || single() || (mode_ & (kModeCareful | kModeAlign)) || vcpu_.machine->options.no_opt) return false;
+bool Translator::jumps_to_start(const Inst& inst) {
+  if (followed_ || run_each_ || !code64() || single() || (mode_ & (kModeCareful | kModeAlign)) ||
+      vcpu_.machine->options.no_opt)
+    return false;
   inst_rip_ = rip_of(count_ - 1);
   inst_ = &inst;
-  if (branch_target(inst) != rip_ || !valid_target(next_rip())) return false;
+  return branch_target(inst) == rip_ && valid_target(next_rip());
+}
+
+/// Turns of such a loop have accesses to share.
+bool Translator::repeats() const {
   u32 unknown = 0;  // registers that change by who knows what
   for (unsigned i = 0; i < count_; i++) {
     if (insts_[i].row->sem == Sem::kHelper) return false;  // ends all sharing
@@ -40,17 +46,28 @@ bool Translator::repeats(const Inst& inst) {
   return false;
 }
 
-/// Copies what was decoded behind itself. The jump of each turn but the last is followed.
+/// If what was decoded is a loop, copies it behind itself. The jump of each turn but the last is followed.
+/// @param inst  the last decoded instruction, a conditional jump
 /// @param limit  instructions that the block may have
-void Translator::repeat_loop(unsigned limit) {
-  const unsigned each = count_, most = limit < kMostInsts ? limit : kMostInsts;
-  for (unsigned turn = 1; turn < kMostTurns && count_ + each <= most; turn++) {
+void Translator::repeat_loop(const Inst& inst, unsigned limit) {
+  if (!jumps_to_start(inst)) return;
+  const unsigned each = count_;
+  unsigned turns = 1;
+  if (plan_run()) {
+    if (run_turns_ > limit / each) run_turns_ = limit / each;
+    turns = run_turns_;
+  } else if (repeats()) {
+    const unsigned most = limit < kMostInsts ? limit : kMostInsts;
+    turns = most / each < kMostTurns ? most / each : kMostTurns;
+  }
+  for (unsigned turn = 1; turn < turns; turn++) {
     followed_ |= 1ull << (count_ - 1);
     for (unsigned i = 0; i < each; i++) {
       insts_[count_] = insts_[i];
       offsets_[count_++] = offsets_[i];
     }
   }
+  if (run_each_) repeat_run();
 }
 
 }  // namespace rz

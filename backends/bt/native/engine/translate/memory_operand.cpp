@@ -273,6 +273,7 @@ void Translator::leave_t1() {
 
 /// A host operand has room for two registers: where there is a base, the index is added to T0 once for the group.
 Mem Translator::merged_operand(u8 group, u8 base, u8 index, u8 scale, i32 disp, bool plain) {
+  if (in_run_) return run_operand(group, disp);
   MergeGroup& m = groups_[group];
   const bool adds_index = base != kNoReg && index != kNoReg;
   if (!m.checked) {

@@ -128,18 +128,19 @@ unsigned Translator::mergeable(const Inst& inst, MergeAccess (&out)[2]) const {
 }
 
 void Translator::plan_merges() {
-  group_count_ = 0;
-  for (unsigned i = 0; i < count_; i++) group_of_[i][0] = group_of_[i][1] = kNoGroup;
+  const unsigned first = run_insts();  // those before are planned already
+  group_count_ = run_groups_;
+  for (unsigned i = first; i < count_; i++) group_of_[i][0] = group_of_[i][1] = kNoGroup;
   if (!code64() || single() || (mode_ & (kModeCareful | kModeAlign)) || vcpu_.machine->options.no_opt) return;
   unsigned accesses = 0;
-  for (unsigned i = 0; i < count_ && accesses < 2; i++)
+  for (unsigned i = first; i < count_ && accesses < 2; i++)
     if (insts_[i].row) accesses += may_merge(insts_[i]);
   if (accesses < 2) return;  // nobody to share with
   u8 version[16] = {};
   i32 delta[16] = {};
   u8 epoch = 0;     // helpers seen: groups do not reach across
   u8 branches = 0;  // conditional branches seen
-  for (unsigned i = 0; i < count_; i++) {
+  for (unsigned i = first; i < count_; i++) {
     const Inst& inst = insts_[i];
     if (inst.row == nullptr) return;
     MergeAccess access[2];
@@ -154,7 +155,7 @@ void Translator::plan_merges() {
       const u8 base_version = a.base == kNoReg ? 0 : version[a.base];
       const u8 index_version = a.index == kNoReg ? 0 : version[a.index];
       unsigned g = group_count_;
-      while (g-- > 0) {
+      while (g-- > run_groups_) {
         MergeGroup& m = groups_[g];
         if (m.epoch != epoch || m.base != a.base || m.index != a.index || m.scale != a.scale ||
             m.base_version != base_version || m.index_version != index_version)
@@ -172,12 +173,12 @@ void Translator::plan_merges() {
         m.last = static_cast<u8>(i);
         break;
       }
-      if (g == ~0u) {
+      if (g == run_groups_ - 1) {
         if (group_count_ == kMaxGroups) continue;
         g = group_count_++;
         groups_[g] = {lo,      hi,           moved,         index_moved, a.base,   a.index, a.scale,
                       a.write, base_version, index_version, epoch,       branches, 1,       static_cast<u8>(i),
-                      false,   false};
+                      static_cast<u8>(i), false,   false};
       }
       group_of_[i][a.stack] = static_cast<u8>(g);
     }

@@ -101,6 +101,7 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
   gpa2_ = ~0ull;
   count_ = 0;
   followed_ = 0;
+  run_each_ = run_turns_ = run_groups_ = 0;
   pieces_[0] = {static_cast<u16>(start), 0};
   piece_count_ = 1;
   while (count_ < limit && at < kPageBytes) {
@@ -152,7 +153,7 @@ bool Translator::decode_block(u64 linear, u64 gpa) {
       break;
     }
     at += inst.length;
-    if (repeats(inst)) repeat_loop(limit);
+    if (inst.row->sem == Sem::kJcc) repeat_loop(inst, limit);
     if (!ends_block(inst)) continue;
     unsigned target;
     if (count_ == limit || !follows(inst, at, target)) break;
@@ -418,6 +419,7 @@ bool Translator::parks_first() const {
 }
 
 void Translator::emit_out_of_line() {
+  emit_run_alone();
   for (unsigned i = 0; i < side_count_; i++) {
     a_.bind(side_[i].from);
     parked_ = false;
@@ -487,7 +489,8 @@ u32 Translator::translate(u64 rip, u64 linear, u64 gpa, u64 mode, u32 former) {
   if (block.linkable && ((mode & kModeCpl3) || code_.rewritten(gpa))) code_.keep_source(block_, source_);
   emit_entries(block_);
   block.code_body = code_.offset_of(a_.at());
-  for (unsigned i = 0; i < count_; i++) {
+  if (run_each_) emit_run();
+  for (unsigned i = run_insts(); i < count_; i++) {
     code_at_[i] = ended_ ? ~0u : code_.offset_of(a_.at());
     if (!ended_) emit_inst(i);
   }

@@ -100,13 +100,18 @@ class Translator {
   // decode_block.cpp
   bool decode_block(u64 linear, u64 gpa);
   bool follows(const Inst& inst, unsigned at, unsigned& target);
-  bool repeats(const Inst& inst);    // loop.cpp
-  void repeat_loop(unsigned limit);  // likewise
+  bool jumps_to_start(const Inst& inst);  // loop.cpp, and the next two
+  bool repeats() const;
+  void repeat_loop(const Inst& inst, unsigned limit);
   void copy_source(const u8* page, unsigned at, unsigned bytes);
   bool claim_source();  // declare the decoded bytes code; false: they changed meanwhile, decode again
   void compute_liveness();
   bool parks_first() const;
   void emit_entries(u32 block);
+
+  void note_start(unsigned i) {
+    if (i >= started_) code_at_[i] = code_.offset_of(a_.at()), started_ = i + 1;
+  }
 
   // dispatch over Sem
   void emit_inst(unsigned i);
@@ -151,6 +156,9 @@ class Translator {
   unsigned memos(const Mem& linear, unsigned bytes, bool write) const;
   bool chases(const Mem& linear) const;
   u8* compare_page(const Mem& linear, unsigned memo, Cond condition);
+  static constexpr u32 memo_field(unsigned memo, u64 field) {
+    return static_cast<u32>(offsetof(Vcpu, last_page) + sizeof(LastPage) * memo + field);
+  }
   void emit_forgotten_pages();
   /// The check of `bytes` at linear address T0; T1 is left at the entry. @returns the jump to take on a miss
   u8* check_tlb(unsigned bytes, bool write);
@@ -170,15 +178,35 @@ class Translator {
     bool write;
     u8 base_version, index_version, epoch, branches;
     u8 members;
-    u8 last;       // instruction of the last member
-    bool checked;  // while emitting: the check has been emitted
-    bool kept;     // and Vcpu::merged has what T0 had behind it
+    u8 first, last;  // instructions of the first and last member
+    bool checked;    // while emitting: the check has been emitted
+    bool kept;       // and Vcpu::merged has what T0 had behind it
   };
   static constexpr u8 kNoGroup = 0xff;
   static constexpr unsigned kMaxGroups = 16;
   void plan_merges();
   unsigned mergeable(const Inst& inst, MergeAccess (&out)[2]) const;
   static bool known_step(const Inst& inst, u8& reg, i32& delta);
+
+  // run_loop.cpp: loops that run on without checks
+  static constexpr unsigned kMaxRunGroups = 4;
+  bool plan_run();
+  void repeat_run();
+  bool runs_on(const Inst& inst) const;
+  bool join_run(const MergeAccess& a, unsigned i, const i32* step, const i32* moved, u32 unknown);
+  void emit_run();
+  void emit_run_alone();
+  u8* emit_turn(unsigned first);
+  void begin_turns();
+  void check_run(unsigned group);
+  unsigned compare_limits(u8* (&beyond)[kMaxRunGroups]);
+  void load_addend(unsigned group, Host to);
+  bool folds_index(unsigned group) const;
+  Mem run_linear(unsigned group, i64 disp) const;
+  Mem run_operand(u8 group, i32 disp);
+  unsigned run_insts() const { return run_each_ * run_turns_; }    // those of the loop are the block's first
+  u8 run_in_t1() const { return run_groups_ > 1 ? 1 : kNoGroup; }  // the group whose addend stays in T1
+
   /// After the instruction: write a bounce buffer back (nothing on the fast path).
   void finish_write();
 
@@ -225,6 +253,7 @@ class Translator {
   void emit_helper(const Inst& inst);
   u32 helper_thunk(const Inst& inst) const;
   void emit_raise(u8 vector, bool has_error = false, u16 error = 0);
+  int unavailable(const Inst& inst) const;         // the exception that the instruction always raises, or -1
   bool emit_availability_check(const Inst& inst);  // true: the instruction always faults, emitted
   void emit_cli(const Inst& inst);
   void emit_ac(bool set);
@@ -276,6 +305,7 @@ class Translator {
     u8 memos;                     // how many, from `memo` on
     bool write, careful, unpark;  // the last two: where a miss of the TLB goes
     bool target;                  // T1 held the target of a call
+    bool run;                     // asks the memo again, and else a careful block
   };
   struct SideExit {
     u8* from;
@@ -322,7 +352,18 @@ class Translator {
   u64 followed_ = 0;  // bit i: instruction i is a branch, and the next one is at its target
   u8 live_before_[kMaxInsts + 1];
   u32 code_at_[kMaxInsts + 1];
+  unsigned started_ = 0;  // instructions of which code_at_ is known
   unsigned count_ = 0;
+
+  unsigned run_each_ = 0;   // instructions of one turn of the loop that runs on; 0: there is none
+  unsigned run_turns_ = 0;  // in a row without checks
+  unsigned run_groups_ = 0;
+  u32 run_base_moves_ = 0;        // bit by group
+  i32 run_step_[kMaxRunGroups];   // what a turn adds to the address
+  u8* run_alone_[kMaxRunGroups];  // jumps to the turn that is done alone
+  unsigned run_alone_count_ = 0;
+  const u8* run_behind_ = nullptr;  // behind the loop
+  bool in_run_ = false;
 
   // while emitting instruction i
   unsigned i_ = 0;
@@ -354,7 +395,7 @@ class Translator {
   u8 t0_group_ = kNoGroup;      // T0 holds what the accesses of this group need (merged_operand())
   bool t1_target_ = false;      // T1 holds the target of an indirect call, which is not in scratch[1]
   u8 t1_home_ = kNoReg;         // T1 still holds this demoted guest register, as its home does
-  u8* poll_[2];
+  u8* poll_[3];
   unsigned poll_count_ = 0;
 };
 

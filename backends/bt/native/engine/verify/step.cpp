@@ -248,6 +248,14 @@ class Stepper {
             v.take_terms(x);
             v.write = last_page_writes(x.of);
             v.hi = last_page_bytes(x.of);
+            v.range = x.id;
+          }
+      } else if (const i64 memo = memo_at(memory_.field, offsetof(LastPage, base)); memo >= 0) {
+        for (const Value& x : s_.slot)
+          if (x.kind == Kind::kRecalled && static_cast<i64>(x.of) == memo && x.hi == 0 && x.id) {
+            v.kind = Kind::kFirst;
+            v.of = x.of;
+            v.range = x.id;
           }
       } else if (memory_.field == offsetof(Vcpu, jump)) {
         v.kind = Kind::kJump;
@@ -263,6 +271,7 @@ class Stepper {
           v.take_terms(x);
           v.write = x.write;
           v.hi = kPageBytes - x.hi;
+          v.range = x.id;
         }
     } else if (memory_.place == Place::kTable && wide) {
       const Value& table = s_.slot[inst_.base];
@@ -344,6 +353,13 @@ class Stepper {
       v = sum;
       return true;
     }
+    if (base != kNoReg && inst_.index == kNoReg && (from.kind == Kind::kFirst || from.kind == Kind::kEnd)) {
+      const u32 id = v.id;
+      v = from;
+      v.id = id;
+      v.offset += disp;
+      return true;
+    }
     if (base != kNoReg && inst_.index == kNoReg && from.kind == Kind::kNumber && from.known && from.base != v.id &&
         from.index != v.id) {
       v.take_terms(from);
@@ -384,9 +400,26 @@ class Stepper {
                : -1;
   }
 
+  /// A linear address less its own offset in its page, or less one near it.
+  bool subtract_offset(int slot) {
+    const Value v = s_.slot[inst_.reg], x = s_.slot[slot];
+    Value& r = s_.define(inst_.reg, at_);
+    s_.compared = Compared{};
+    if (v.kind != Kind::kNumber || x.kind != Kind::kXor || x.hi >= kPageBytes || !x.known || !x.same_terms(v))
+      return true;
+    if (r.id == x.id) return true;
+    r.kind = Kind::kFirst;
+    r.range = x.id;
+    r.offset = v.offset - x.offset;
+    r.of = kNoMemo;
+    r.hi = kPageBytes;
+    return true;
+  }
+
   /// A linear address less the page in a memo.
   bool subtract_page() {
     if (memory_.place != Place::kField || inst_.operand_bytes != 8) return false;
+    if (const int slot = slot_of(memory_.field); slot >= 0) return subtract_offset(slot);
     const i64 memo = memo_at(memory_.field, offsetof(LastPage, base));
     const Value v = s_.slot[inst_.reg];
     if (memo < 0 || v.kind != Kind::kNumber || !v.known) return false;
@@ -406,6 +439,10 @@ class Stepper {
     if (memory_.place == Place::kField && inst_.operand_bytes == 8 && page.kind == Kind::kRecalled)
       if (const i64 memo = memo_at(memory_.field, offsetof(LastPage, room)); memo == static_cast<i64>(page.of))
         s_.compared = {.slot = inst_.reg, .wide = true, .with = page.of, .room = true};
+    if (memory_.place == Place::kField && inst_.operand_bytes == 8)
+      if (const int slot = slot_of(memory_.field);
+          slot >= 0 && (s_.slot[slot].kind == Kind::kFirst || s_.slot[slot].kind == Kind::kEnd))
+        s_.compared = {.slot = inst_.reg, .wide = true, .with = static_cast<u64>(slot), .limit = true};
     if (memory_.place == Place::kTable && inst_.operand_bytes == 8 && page.is_constant())
       s_.compared = {inst_.base, true, page.lo, true, static_cast<u32>(inst_.disp)};
     return true;
@@ -463,7 +500,13 @@ class Stepper {
     Value& r = s_.define(inst_.reg, at_);
     s_.compared = Compared{};
     if (inst_.operand_bytes != 8) return true;
-    if (memory_.place == Place::kField && v.kind == Kind::kNumber) {
+    if (memory_.place == Place::kField && v.kind == Kind::kFirst) {
+      if (memo_at(memory_.field, offsetof(LastPage, room)) == static_cast<i64>(v.of) && v.offset == 0) {
+        r.kind = Kind::kEnd;
+        r.range = v.range;
+        r.offset = static_cast<u64>(1 - static_cast<i64>(last_page_bytes(v.of)));
+      }
+    } else if (memory_.place == Place::kField && v.kind == Kind::kNumber) {
       if (memory_.field == offsetof(Vcpu, tlb) && v.from == From::kIndex && v.of != r.id) {
         r.kind = Kind::kEntry;
         r.of = v.of;

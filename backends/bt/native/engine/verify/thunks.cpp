@@ -82,10 +82,11 @@ void come_back(State& state, const ThunkRule& rule, u32 at) {
     const Value& v = before.slot[i];
     if (i == kT0Slot || i == kT1Slot || i >= kMemoSlot) continue;
     if (i == kScratchSlot + 6 || i == kScratchSlot + 7 || (i >= kMetaSlot && i < kMergedSlot)) continue;
-    if (v.kind != Kind::kNumber && (v.kind != Kind::kHost || i < kMergedSlot || i >= kHomeSlot)) continue;
+    const bool run = v.kind == Kind::kHost || v.kind == Kind::kFirst || v.kind == Kind::kEnd;
+    if (v.kind != Kind::kNumber && (!run || i < kMergedSlot || i >= kHomeSlot)) continue;
     state.slot[i] = v;
     state.slot[i].from = From::kNothing;
-    state.slot[i].of = 0;
+    state.slot[i].of = v.kind == Kind::kFirst ? kNoMemo : 0;  // which may hold another page now
   }
   if (rule.after == After::kGuestKept) return;
   Value& t0 = state.slot[kT0Slot];

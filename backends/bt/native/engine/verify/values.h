@@ -7,6 +7,8 @@
 
 namespace rz::verify {
 
+inline constexpr u32 kNoMemo = ~0u;
+
 enum class Kind : u8 {
   kNumber,    // lo..hi, unsigned; a multiple of 1 << zeros
   kEntry,     // &tlb->entries[index of the value named by `of`]
@@ -19,6 +21,9 @@ enum class Kind : u8 {
   kCode,      // address of the code at offset lo
   kRecalled,  // a linear address, as the terms say, less the base of the memo number `of`; hi is 0 once it is known to
               // be in the memo's room
+  kFirst,     // the first linear address of the range `range`, plus `offset`; it has `hi` bytes, if that is known, and
+              // is what the memo number `of` holds
+  kEnd,       // likewise, what follows the last, or less
 };
 
 /// How a number was made from another on the way to a TLB index.
@@ -30,8 +35,12 @@ struct Value {
   bool write = false;  // kXor, kLinear, kTlb: the write tag; kHost: writable
   u8 zeros = 0;        // kNumber, kJump
   u32 id = 0;
-  u32 of = 0;  // From, kEntry, kXor: which value
+  u32 of = 0;  // From, kEntry, kXor: which value; kRecalled, kFirst: which memo
   u64 lo = 0, hi = ~0ull;
+  // kHost: the identity of the value that proved the check, which stands for the range of linear addresses that were
+  // found to be in a row in the host; 0: not known any more. All that the value allows lies in it. kFirst, kEnd:
+  // likewise.
+  u32 range = 0;
   // kNumber, kXor: the value (the linear address) is base + (index << scale) + offset, with base and index the
   // identities of values, 0 for none. kHost: that sum is what has to be added.
   bool known = false;
@@ -52,7 +61,7 @@ struct Value {
   bool is_constant() const { return kind == Kind::kNumber && lo == hi; }
   bool same(const Value& o) const {
     return kind == o.kind && from == o.from && write == o.write && zeros == o.zeros && id == o.id && of == o.of &&
-           lo == o.lo && hi == o.hi && same_terms(o) && offset == o.offset;
+           lo == o.lo && hi == o.hi && range == o.range && same_terms(o) && offset == o.offset;
   }
 };
 
@@ -69,7 +78,13 @@ struct Compared {
   u64 with = 0;
   bool tag = false;  // compared was the quadword `at` bytes behind the register
   u32 at = 0;
-  bool room = false;  // compared with was the room of the memo number `with`
+  bool room = false;   // compared with was the room of the memo number `with`
+  bool limit = false;  // compared with was the slot number `with`, a kFirst or kEnd
+
+  bool same(const Compared& o) const {
+    return slot == o.slot && wide == o.wide && with == o.with && tag == o.tag && at == o.at && room == o.room &&
+           limit == o.limit;
+  }
 };
 
 struct State {
@@ -82,11 +97,16 @@ struct State {
   Value& define(unsigned s, u32 at);
   /// The same with a constant.
   void define_constant(unsigned s, u32 at, u64 value);
+  /// Behind a comparison of a register with a limit, that `condition` holds.
+  void learn_limit(unsigned condition);
   /// What holds whichever way control came here. Returns whether this state changed. `widen`: give up on what differs.
   bool merge(const State& other, u32 at, bool widen);
 
  private:
   void drop_derived(u32 id, unsigned except);
+  bool rebase(const State& other, const Value (&before)[16], u64 (&offset)[2], u32 (&root)[2], unsigned scale,
+              u32& out) const;
+  Value merge_host(const State& other, const Value (&before)[16], unsigned s, u32 id) const;
   /// Above every identity that an instruction made on any way here. Only what was made before can have derived values,
   /// and code is mostly met once, in its order: looking at all slots for each new value took a fifth of the verifier's
   /// time.

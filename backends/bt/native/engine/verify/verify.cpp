@@ -88,6 +88,10 @@ class Walker {
   static void learn(State& s, unsigned condition) {
     const Compared& c = s.compared;
     if (c.slot == 0xff) return;
+    if (c.limit) {
+      s.learn_limit(condition);
+      return;
+    }
     if (c.tag) {
       Value& table = s.slot[c.slot];
       if (condition != cE || table.kind != Kind::kTlb) return;

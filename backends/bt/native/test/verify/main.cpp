@@ -58,6 +58,30 @@ void add_chases(std::vector<u8>& code, Rng& rng) {
   }
 }
 
+/// A loop over arrays at the beginning: loads and stores through one or two registers, that move up or down.
+void add_loop(std::vector<u8>& code, Rng& rng) {
+  std::vector<u8> loop;
+  const auto put = [&](std::initializer_list<u64> bytes) {
+    for (u64 b : bytes) loop.push_back(static_cast<u8>(b));
+  };
+  static const u8 kBases[] = {0, 2, 3, 6, 7};  // not RSP, nor RCX, which counts
+  const u8 first = kBases[rng() % std::size(kBases)], second = kBases[rng() % std::size(kBases)];
+  const u8 step = static_cast<u8>(rng() % 4 ? 8 : rng()), back = static_cast<u8>(rng() % 2 ? step : 0u - step);
+  for (unsigned n = 1 + rng() % 3; n > 0; n--) {
+    const unsigned store = rng() % 2 ? 0x89 : 0x8b, of = rng() % 3 ? first : second;
+    const u8 disp = static_cast<u8>(rng() % 3 ? n * 8 : rng());
+    if (rng() % 3)
+      put({0x4c, store, 0x40u | (rng() & 3) << 3 | of, disp});  // R8 to R11
+    else
+      put({0x4c, store, 0x44u | (rng() & 3) << 3, (rng() & 3) << 6 | first << 3 | second, disp});
+  }
+  put({0x48, 0x83, 0xc0u | first, step});
+  if (rng() % 2 && second != first) put({0x48, 0x83, 0xc0u | second, back});
+  put({0x83, 0xe9, 0x01, 0x75});  // SUB ECX, 1; JNE
+  loop.push_back(static_cast<u8>(0u - (loop.size() + 1)));
+  std::memcpy(code.data(), loop.data(), loop.size() < code.size() ? loop.size() : code.size());
+}
+
 std::vector<u8> random_code(Rng& rng, const std::vector<u8>& real) {
   std::vector<u8> code(16 + rng() % 240);
   if (rng() % 3 && real.size() > code.size()) {
@@ -185,9 +209,14 @@ int main(int argc, char** argv) {
     std::vector<u8> code = random_code(rng, real);
     const bool wandering = rng() % 8 == 0;
     if (wandering) add_chases(code, rng);
+    const bool looping = !wandering && rng() % 4 == 0;
+    if (looping) add_loop(code, rng);
     EngineOptions options;
     options.no_opt = rng() % 8 == 0;
-    const u64 mode = random_mode(rng);
+    u64 mode = random_mode(rng);
+    if (looping && rng() % 4)
+      mode = (mode & ~u64{3 | kModeV86 | kModeAlign | kModeCareful | kModeSingle | kModeBounce}) | 2 | kModeLong |
+             kModeProtected | kModeFlat | kModeFlatSs | kModeStackBig;
     const unsigned offset = rng() % 4 ? 0x100 : 4096 - 1 - rng() % 64;  // near a page's end, too
     const EmittedCode piece = machine.translate(code, offset, mode, options, wandering);
     if (!piece.end) {
@@ -207,7 +236,7 @@ int main(int argc, char** argv) {
       continue;
     }
     tally.passed++;
-    if (n % 8 == 0) mutate(machine, piece, rng, tally);
+    if (n % 8 == 0 || (looping && n % 3 == 0)) mutate(machine, piece, rng, tally);
   }
   for (const Mutation& mutation : mutations()) {
     if (o.verbose) std::printf("%6u  %s\n", tally.tried[mutation.name], mutation.name);

@@ -278,6 +278,49 @@ bool any_room(const Site& s, u8* bytes, Rng& rng) {
   bytes[1] = 0x80 | other;
   return true;
 }
+/// Of loops that run on: what makes a limit, and the compare with it.
+bool is_limit(const Inst& i, u8 opcode) {
+  const u32 at = static_cast<u32>(i.disp) - static_cast<u32>(offsetof(Vcpu, merged));
+  return i.row->map == Map::kOne && i.opcode == opcode && i.has_memory && i.seg_override == kGS &&
+         at >= sizeof(Vcpu::merged) / 2 && at < sizeof(Vcpu::merged);
+}
+/// The displacement of a LEA changes by one.
+bool nudge(const Inst& lea, u8* bytes, int by) {
+  u8* const end = bytes + lea.length;
+  if ((lea.modrm >> 6) == 2) {
+    put32(end - 4, get32(end - 4) + static_cast<u32>(by));
+    return true;
+  }
+  if ((lea.modrm >> 6) != 1) return false;
+  end[-1] = static_cast<u8>(end[-1] + by);
+  return true;
+}
+bool is_lea(const Inst& i) { return i.row->map == Map::kOne && i.opcode == 0x8d && i.reg == kT1 && !i.rip_relative; }
+bool limit_of_memo(const Site& s, u8* bytes, Rng&) {
+  if (!is_memo(s) || !is_lea(s.next) || s.inst.reg != kT1) return false;
+  return nudge(s.next, bytes + s.inst.length, s.inst.opcode == 0x03 ? 1 : -1);  // behind its end, or before its start
+}
+bool limit_of_page(const Site& s, u8* bytes, Rng&) {
+  if (!is_lea(s.inst) || !is_limit(s.next, 0x2b)) return false;
+  return nudge(s.inst, bytes, s.inst.disp >= static_cast<i32>(kPageBytes / 2) ? 1 : -1);
+}
+/// Before the loop goes on. (At its head the check may have been of enough.)
+bool is_last_compare(const Site& s) {
+  return is_limit(s.inst, 0x3b) && s.next.row->sem == Sem::kJcc && static_cast<i64>(s.next.imm) < 0;
+}
+bool any_limit(const Site& s, u8* bytes, Rng& rng) {
+  if (!is_last_compare(s)) return false;
+  u8* const condition = bytes + s.inst.length + 1;
+  const u8 was = *condition;
+  do *condition = static_cast<u8>(0x80 | (rng() & 15));
+  while (*condition == was);
+  return true;
+}
+bool other_limit(const Site& s, u8* bytes, Rng&) {
+  if (!is_last_compare(s)) return false;
+  put32(bytes + s.inst.length - 4, static_cast<u32>(s.inst.disp) ^ 8);
+  return true;
+}
 
 }  // namespace
 
@@ -308,6 +351,10 @@ const std::vector<Mutation>& mutations() {
       {"another part of a memo", other_part},
       {"a memo filled with too much", other_room},
       {"a memo used whatever its check says", any_room},
+      {"a limit beyond what a memo holds", limit_of_memo},
+      {"a limit beyond a page", limit_of_page},
+      {"a limit passed whatever its compare says", any_limit},
+      {"another limit", other_limit},
   };
   return kAll;
 }
