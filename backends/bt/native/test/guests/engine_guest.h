@@ -167,7 +167,8 @@ class Guest {
   Machine& machine() { return machine_; }
   IrqPlatform& irq() { return *irq_; }
   guests::End end() const { return bus_->end; }
-  unsigned ended() const { return bus_->ended; }  // the vCPU that said end()
+  void go_on() { bus_->end = guests::End::kNone; }  // run() has a next end
+  unsigned ended() const { return bus_->ended; }    // the vCPU that said end()
   bool good = false;
   u8* ram = nullptr;
 
