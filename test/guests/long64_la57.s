@@ -34,6 +34,50 @@ start:  need_cpuid 7, 0, ecx, 16
         wrmsr
         xor     edx, edx
         wrmsr
+        # So do LGDT, LIDT, LLDT, LTR and INVPCID; what is in none of its modes they refuse.
+        sgdt    [SCRATCH]
+        mov     rax, [SCRATCH + 2]
+        mov     [SCRATCH + 0x12], rax
+        mov     word ptr [SCRATCH + 0x10], 0xff
+        mov     [SCRATCH + 2], rbx
+        lidt    [SCRATCH]
+        sidt    [SCRATCH + 0x20]
+        check_eq "qword ptr [SCRATCH + 0x22]", rbx
+        lgdt    [SCRATCH]
+        lgdt    [SCRATCH + 0x10]
+        lidt    [idt_pointer64]
+        .irp    type, 0x8200, 0x8900
+        mov     dword ptr [GDT + 0x60], 0x67
+        mov     dword ptr [GDT + 0x64], \type
+        mov     qword ptr [GDT + 0x68], WIDE >> 32
+        mov     eax, 0x60
+        .if     \type == 0x8200
+        lldt    ax
+        .else
+        ltr     ax
+        .endif
+        .endr
+        mov     dword ptr [GDT + 0x68], 0x01234567      # 58 bits
+        mov     byte ptr [GDT + 0x65], 0x89
+        catch   1f
+2:      ltr     ax
+        fail
+1:      check_caught 13, 0x60, 2b
+        mov     byte ptr [SCRATCH + 9], 1
+        catch   1f
+2:      lgdt    [SCRATCH]
+        fail
+1:      check_caught 13, 0, 2b
+        mov     dword ptr [SCRATCH + 0x30], 0
+        mov     dword ptr [SCRATCH + 0x34], 0
+        mov     [SCRATCH + 0x38], rbx
+        xor     eax, eax
+        invpcid rax, [SCRATCH + 0x30]
+        mov     byte ptr [SCRATCH + 0x3f], 1
+        catch   1f
+2:      invpcid rax, [SCRATCH + 0x30]
+        fail
+1:      check_caught 13, 0, 2b
         # PML5: entry 0 is the old tree; the entry of WIDE leads to a chain of its own, to the large page at 200000h.
         mov     qword ptr [PML5], PAGE_TABLES | 7
         mov     qword ptr [PML5 + (WIDE >> 48 & 0x1ff) * 8], 0x91000 | 7

@@ -98,7 +98,8 @@ bool deliver_protected(Vcpu& v, const Event& e) {
   if (!check_gate(v, e, gate)) return false;
   const u32 ext = external_bit(e);
   if (task)
-    return task_switch(v, gate.gate_selector(), TaskSwitch::kGate, e.return_rip, ext, e.has_error ? &e.error : nullptr);
+    return task_switch(v, gate.gate_selector(), TaskSwitch::kGate, e.return_rip, pushed_flags(v, e), ext,
+                       e.has_error ? &e.error : nullptr);
 
   Descriptor code;
   const u16 selector = gate.gate_selector();

@@ -52,12 +52,6 @@ int fixed_mtrr(u32 index) {
 
 bool apic_register(u32 index) { return index == 0x1b || index == 0x6e0 || (index >= 0x800 && index <= 0x8ff); }
 
-// Registers that hold linear addresses take what is canonical for the processor's widest mode, whatever the mode now.
-bool canonical_address(const Vcpu& v, u64 value) {
-  const unsigned shift = 64 - v.machine->cpuid->linear_bits;
-  return static_cast<u64>(static_cast<i64>(value << shift) >> shift) == value;
-}
-
 // Registers of particular models that read as zero and ignore writes, as on KVM, because systems touch them untested.
 bool harmless(u32 index) {
   switch (index) {
@@ -264,7 +258,7 @@ bool msr_write(Vcpu& v, u32 index, u64 value) {
     case 0x174: m.sysenter_cs = value & 0xffff; return true;
     case 0x175:
     case 0x176:
-      if (!canonical_address(v, value)) return false;
+      if (!canonical_at_most(v, value)) return false;
       (index == 0x175 ? m.sysenter_esp : m.sysenter_eip) = value;
       return true;
     case 0x179: return false;
@@ -288,11 +282,11 @@ bool msr_write(Vcpu& v, u32 index, u64 value) {
     case 0xc0000080: return write_efer(v, value);
     case 0xc0000081: m.star = value; return true;
     case 0xc0000082:
-      if (!canonical_address(v, value)) return false;
+      if (!canonical_at_most(v, value)) return false;
       m.lstar = value;
       return true;
     case 0xc0000083:
-      if (!canonical_address(v, value)) return false;
+      if (!canonical_at_most(v, value)) return false;
       m.cstar = value;
       return true;
     case 0xc0000084:
@@ -300,15 +294,15 @@ bool msr_write(Vcpu& v, u32 index, u64 value) {
       m.sfmask = value;
       return true;
     case 0xc0000100:
-      if (!canonical_address(v, value)) return false;
+      if (!canonical_at_most(v, value)) return false;
       v.seg[kFS].base = value;
       return true;
     case 0xc0000101:
-      if (!canonical_address(v, value)) return false;
+      if (!canonical_at_most(v, value)) return false;
       v.seg[kGS].base = value;
       return true;
     case 0xc0000102:
-      if (!canonical_address(v, value)) return false;
+      if (!canonical_at_most(v, value)) return false;
       m.kernel_gs_base = value;
       return true;
     case 0xc0000103:

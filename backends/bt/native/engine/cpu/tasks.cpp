@@ -144,7 +144,7 @@ bool load_page_tables(Vcpu& v, u32 cr3) {
 
 }  // namespace
 
-bool task_switch(Vcpu& v, u16 selector, TaskSwitch reason, u64 return_rip, u32 external, const u32* error) {
+bool task_switch(Vcpu& v, u16 selector, TaskSwitch reason, u64 return_rip, u64 flags, u32 external, const u32* error) {
   const bool returning = reason == TaskSwitch::kIret;
   const u8 bad = returning ? kTS : kGP;
   const u32 named = (selector & ~3u) | external;
@@ -164,7 +164,7 @@ bool task_switch(Vcpu& v, u16 selector, TaskSwitch reason, u64 return_rip, u32 e
   TaskState next = parse(image, wide);
 
   const bool nested = reason == TaskSwitch::kCall || reason == TaskSwitch::kGate;
-  const u64 old_flags = returning ? v.rflags & ~kFlagNT : v.rflags;
+  const u64 old_flags = returning ? flags & ~kFlagNT : flags;
   if (!save_old(v, static_cast<u32>(return_rip), old_flags)) return false;
   if (nested) {
     const u16 link = v.tr.selector;

@@ -122,6 +122,9 @@ void tlb_init(Vcpu& vcpu);
 
 /// True when `linear` is canonical for the current paging mode (always true outside long mode).
 bool canonical(const Vcpu& vcpu, u64 linear);
+/// True when it is canonical in the processor's widest mode, whatever the mode now: what may be written to MSRs, to the
+/// bases of descriptor tables and system segments, and be named to instructions that drop TLB entries.
+bool canonical_at_most(const Vcpu& vcpu, u64 linear);
 /// What alignment checking asks of an operand of `bytes`: its width, 8 for an 80-bit number, at most 16. Other images
 /// have parts of their own and are not checked. Source: SDM, "Alignment Check Exception (#AC)", and what processors do.
 constexpr unsigned alignment_of(unsigned bytes) {

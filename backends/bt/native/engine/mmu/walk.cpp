@@ -200,6 +200,11 @@ bool canonical(const Vcpu& vcpu, u64 linear) {
   return static_cast<u64>(static_cast<i64>(linear << shift) >> shift) == linear;
 }
 
+bool canonical_at_most(const Vcpu& vcpu, u64 linear) {
+  const unsigned shift = 64 - vcpu.machine->cpuid->linear_bits;
+  return static_cast<u64>(static_cast<i64>(linear << shift) >> shift) == linear;
+}
+
 bool walk(Vcpu& vcpu, u64 linear, Access access, PrivClass cls, Translation& out) {
   vcpu.count(Counter::kPageWalks);
   if (!vcpu.long_mode()) linear = static_cast<u32>(linear);

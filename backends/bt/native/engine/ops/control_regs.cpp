@@ -43,7 +43,8 @@ bool write_cr0(Vcpu& v, u64 value) {
   if ((pg && !pe) || ((value & kCr0NW) && !(value & kCr0CD))) return gp(v);
   if (pg && !(old & kCr0PG)) {
     if (v.msr.efer & kEferLME) {
-      if (!(v.cr4 & kCr4PAE) || v.seg[kCS].long_mode()) return gp(v);
+      const bool tss16 = v.tr.type() == kTss16 || v.tr.type() == kTss16Busy;
+      if (!(v.cr4 & kCr4PAE) || v.seg[kCS].long_mode() || tss16) return gp(v);
       v.msr.efer |= kEferLMA;
     } else if ((v.cr4 & kCr4PAE) && !load_pdptes(v, v.cr3)) {
       return false;

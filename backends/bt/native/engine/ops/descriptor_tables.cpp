@@ -26,7 +26,7 @@ OpResult load_table(Vcpu& v, const Inst& inst, DescriptorTable& table) {
   if (!mem_read(v, inst.seg, effective_offset(v, inst), 2, limit)) return OpResult::kFault;
   if (!mem_read(v, inst.seg, memory_offset(v, inst, 2), v.code64() ? 8 : 4, base)) return OpResult::kFault;
   if (v.code64()) {
-    if (!canonical(v, base)) return fault(v, kGP, 0);
+    if (!canonical_at_most(v, base)) return fault(v, kGP, 0);
   } else if (inst.operand_bytes == 2) {
     base &= 0xffffff;
   }
@@ -138,7 +138,7 @@ OpResult op_lldt(Vcpu& v, const Inst& inst) {
   if (d.is_code_or_data() || d.type() != kLdt) return fault(v, kGP, selector & ~3u);
   if (!d.present()) return fault(v, kNP, selector & ~3u);
   if (!read_descriptor_high(v, selector, kGP, 0, d)) return OpResult::kFault;
-  if (!canonical(v, d.base())) return fault(v, kGP, selector & ~3u);
+  if (!canonical_at_most(v, d.base())) return fault(v, kGP, selector & ~3u);
   set_system(v.ldtr, selector, d);
   return OpResult::kNext;
 }
@@ -157,7 +157,7 @@ OpResult op_ltr(Vcpu& v, const Inst& inst) {
   if (d.is_code_or_data() || !available) return fault(v, kGP, selector & ~3u);
   if (!d.present()) return fault(v, kNP, selector & ~3u);
   if (!read_descriptor_high(v, selector, kGP, 0, d)) return OpResult::kFault;
-  if (!canonical(v, d.base())) return fault(v, kGP, selector & ~3u);
+  if (!canonical_at_most(v, d.base())) return fault(v, kGP, selector & ~3u);
   d.low |= 2ull << 40;  // busy
   const u8 byte = static_cast<u8>(d.low >> 40);
   if (!linear_write(v, d.linear + 5, &byte, 1, kSupervisor)) return OpResult::kFault;
@@ -238,7 +238,7 @@ OpResult op_invpcid(Vcpu& v, const Inst& inst) {
   if (type > 3 || (image[0] & ~0xfffull) || (pcid_used && pcid && !(v.cr4 & kCr4PCIDE))) return fault(v, kGP, 0);
   switch (type) {
     case 0:
-      if (!canonical(v, image[1])) return fault(v, kGP, 0);
+      if (!canonical_at_most(v, image[1])) return fault(v, kGP, 0);
       tlb_flush_page_pcid(v, pcid, image[1]);
       break;
     case 1: tlb_flush_pcid(v, pcid); break;

@@ -158,7 +158,8 @@ OpResult far_system(Vcpu& v, const Inst& inst, u16 selector, Descriptor& d, bool
   if (!d.present()) return fault(v, kNP, selector & ~3u);
   const u16 target = tss ? selector : d.gate_selector();
   const TaskSwitch reason = call ? TaskSwitch::kCall : TaskSwitch::kJump;
-  return task_switch(v, target, reason, next_instruction(v, inst), 0, nullptr) ? OpResult::kJump : OpResult::kFault;
+  return task_switch(v, target, reason, next_instruction(v, inst), v.rflags, 0, nullptr) ? OpResult::kJump
+                                                                                         : OpResult::kFault;
 }
 
 OpResult far_transfer(Vcpu& v, const Inst& inst, bool call) {

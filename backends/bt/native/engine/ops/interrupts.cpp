@@ -118,8 +118,8 @@ OpResult iret_protected(Vcpu& v, const Inst& inst) {
     if (v.long_mode()) return fault(v, kGP, 0);
     u16 link;
     if (!linear_read(v, v.tr.base, &link, 2, kSupervisor)) return OpResult::kFault;
-    return task_switch(v, link, TaskSwitch::kIret, next_instruction(v, inst), 0, nullptr) ? OpResult::kJump
-                                                                                          : OpResult::kFault;
+    return task_switch(v, link, TaskSwitch::kIret, next_instruction(v, inst), v.rflags, 0, nullptr) ? OpResult::kJump
+                                                                                                    : OpResult::kFault;
   }
   Popper stack(v, bytes);
   u64 rip, cs_value, image;
