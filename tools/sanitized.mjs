@@ -21,6 +21,7 @@ const TESTS = [
   ["engine_guest_test", "--no-opt", "--stress-tlb", "3", "--stress-code", "7", "test/guests"],
   ["engine_irq_test"],
   ["engine_outside_test"],
+  ["engine_rights_test"],
   ["engine_step_test"],
   ["engine_verify_test", "--seconds", "10"],
   ["transport_test"],
