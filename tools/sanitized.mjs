@@ -22,6 +22,7 @@ const TESTS = [
   ["engine_irq_test"],
   ["engine_outside_test"],
   ["engine_rights_test"],
+  ["engine_segments_test"],
   ["engine_step_test"],
   ["engine_verify_test", "--seconds", "10"],
   ["transport_test"],
