@@ -1,5 +1,6 @@
 // Runs a case through the translator: a machine with a little RAM, long mode, identity mapping, an IDT
 // whose handlers leave at once on their own stack. OUT to kEndPort ends a run.
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <atomic>
@@ -7,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -44,33 +46,44 @@ class EndBus final : public Bus {
   void mmio_write(Vcpu&, u64, unsigned, u64) override {}
 };
 
-// One thread for all runners: asks a vCPU to stop that has run for some seconds.
+// One thread for all runners: asks a vCPU to stop that has run for some seconds of its own processor time. Code that is
+// translated again after every few jumps takes some.
 class Watch {
  public:
   explicit Watch(Vcpu& v) {
     static std::once_flag once;
     std::call_once(once, [] { std::thread(patrol).detach(); });
+    clockid_t clock;
+    pthread_getcpuclockid(pthread_self(), &clock);
     late_ = false;
-    started_++;
+    clock_ = clock;
+    began_ns_ = time_ns(clock);
     running_ = &v;
   }
   ~Watch() { running_ = nullptr; }
   bool late() const { return late_; }
 
  private:
+  static constexpr u64 kMostNs = 10'000'000'000;
+
+  static u64 time_ns(clockid_t clock) {
+    timespec now = {};
+    clock_gettime(clock, &now);
+    return static_cast<u64>(now.tv_sec) * 1'000'000'000 + static_cast<u64>(now.tv_nsec);
+  }
   static void patrol() {
-    for (u64 seen = 0;;) {
-      std::this_thread::sleep_for(std::chrono::seconds(3));
+    for (;;) {
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+      const u64 began_ns = began_ns_;
       Vcpu* v = running_;
-      if (v && seen == started_) {
-        late_ = true;
-        v->request(kAttnStop);
-      }
-      seen = started_;
+      if (!v || time_ns(clock_) - began_ns < kMostNs || began_ns != began_ns_) continue;
+      late_ = true;
+      v->request(kAttnStop);
     }
   }
   static inline std::atomic<Vcpu*> running_{nullptr};
-  static inline std::atomic<u64> started_{0};
+  static inline std::atomic<clockid_t> clock_{0};  // of the thread that runs it
+  static inline std::atomic<u64> began_ns_{0};
   static inline std::atomic<bool> late_{false};
 };
 
