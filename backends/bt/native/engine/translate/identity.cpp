@@ -36,6 +36,13 @@ bool high_byte(const Field& f, const Inst& inst, u8 number) {
          number >= 4 && number <= 7;
 }
 
+/// A register less itself, or XOR itself: what it was does not matter.
+bool clears(const Inst& inst) {
+  const bool makes_zero = (inst.opcode & 0xfd) == 0x31 || (inst.opcode & 0xfd) == 0x29;
+  return makes_zero && inst.row->encoding == Encoding::kLegacy && inst.row->map == Map::kOne && !inst.has_memory &&
+         inst.reg == inst.rm && inst.operand_bytes >= 4;
+}
+
 constexpr u8 kMapBytes[] = {0, 1, 2, 3};  // VEX mmmmm
 
 }  // namespace
@@ -120,7 +127,8 @@ void Translator::emit_identity(const Inst& inst) {
     }  // shares T1: the other one is only written
   }
   for (Slot* s : slots)
-    if (s->demoted && (op_reads(*s->field) || gpr_bytes(*s->field, inst) < 4)) load_home(s->host, s->guest);
+    if (s->demoted && !clears(inst) && (op_reads(*s->field) || gpr_bytes(*s->field, inst) < 4))
+      load_home(s->host, s->guest);
 
   // A high-byte source forbids REX, so a destination that needs one is computed in T0 (RBP) first.
   Host final_reg = hNone;
@@ -218,11 +226,15 @@ void Translator::emit_incdec_short(const Inst& inst) {
 }
 
 void Translator::emit_lea(const Inst& inst) {
-  const Host to = kRegMap[inst.reg];
-  if (inst.address_bytes == 8 && inst.operand_bytes >= 4 && to != hNone && !inst.rip_relative &&
-      (inst.base == kNoReg || kRegMap[inst.base] != hNone) && (inst.index == kNoReg || kRegMap[inst.index] != hNone)) {
-    a_.lea(inst.operand_bytes == 8, to, inst.base == kNoReg ? hNone : kRegMap[inst.base],
-           inst.index == kNoReg ? hNone : kRegMap[inst.index], inst.scale, inst.disp);
+  const auto at_home = [](u8 reg) { return reg != kNoReg && kRegMap[reg] == hNone; };
+  if (inst.address_bytes == 8 && inst.operand_bytes >= 4 && !inst.rip_relative) {
+    const bool two = at_home(inst.base) && at_home(inst.index) && inst.base != inst.index;
+    if (two) leave_t0();
+    const Host base = inst.base == kNoReg ? hNone : read_reg(inst.base, two ? kT0 : kT1);
+    const Host index = inst.index == kNoReg ? hNone : read_reg(inst.index, kT1);
+    const Host to = at_home(inst.reg) ? kT1 : kRegMap[inst.reg];
+    a_.lea(inst.operand_bytes == 8, to, base, index, inst.scale, inst.disp);
+    if (to == kT1) store_home(inst.reg, kT1);
     return;
   }
   leave_t0();
