@@ -34,10 +34,10 @@ bool Translator::chases(const Mem& linear) const {
   return false;
 }
 
-bool Translator::recall_page(const Mem& linear, unsigned bytes, bool write, u32 meta, bool careful) {
+bool Translator::recall_page(const Mem& linear, unsigned bytes, bool write, u32 meta, bool careful, u8 home) {
   const unsigned ways = memos(linear, bytes, write);
   if (ways == 0) return false;
-  t1_home_ = kNoReg;  // out of line
+  t1_home_ = home;  // others are lost out of line
   const unsigned cls = last_page_class(bytes), number = code_.next_memo();
   const unsigned memo = ways == 1 ? last_page_index(cls, write, number) : last_page_set(cls, number);
   u8* from = compare_page(linear, memo, cAE);
@@ -54,7 +54,8 @@ bool Translator::recall_page(const Mem& linear, unsigned bytes, bool write, u32 
                                     careful,
                                     live_ != 0,
                                     t1_target_,
-                                    false};
+                                    false,
+                                    home};
   return true;
 }
 
@@ -70,9 +71,9 @@ void Translator::emit_forgotten_pages() {
   for (unsigned i = 0; i < forgotten_count_; i++) {
     const ForgottenPage& f = forgotten_[i];
     u8* back = f.back;
-    if (f.target) {
+    if (f.target || f.home != kNoReg) {
       back = a_.at();
-      a_.gs_load(kT1, offsetof(Vcpu, scratch) + 8);
+      a_.gs_load(kT1, f.target ? static_cast<u32>(offsetof(Vcpu, scratch) + 8) : home(f.home));
       a_.jmp_to(f.back);
     }
     a_.bind(f.from);
@@ -89,6 +90,7 @@ void Translator::emit_forgotten_pages() {
       careful_[careful_count_++] = {elsewhere, f.rip, f.unpark};
       continue;
     }
+    if (f.home != kNoReg) a_.gs_load(kT1, home(f.home));
     linear_to_t0(f.linear);
     u8* miss = check_tlb(f.bytes, f.write);
     a_.rm(true, 0x8b, kT0, kT1, f.write ? offsetof(TlbEntry, write_add) : offsetof(TlbEntry, read_add));
@@ -101,7 +103,7 @@ void Translator::emit_forgotten_pages() {
     if (f.careful)
       careful_[careful_count_++] = {miss, f.rip, f.unpark};
     else
-      slow_[slow_count_++] = {miss, back, f.meta, f.write, SlowStub::kAddend, f.linear, 0};
+      slow_[slow_count_++] = {miss, back, f.meta, f.write, SlowStub::kAddend, f.linear, 0, f.home};
   }
 }
 

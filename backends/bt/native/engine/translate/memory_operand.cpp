@@ -24,8 +24,18 @@ bool forbids_rex(const Inst& inst) {
          row.reg.width == Width::k1 && inst.reg >= 4 && inst.reg <= 7;
 }
 
-bool all_mapped(u8 base, u8 index) {
-  return (base == kNoReg || kRegMap[base] != hNone) && (index == kNoReg || kRegMap[index] != hNone);
+constexpr u8 kTwo = 0xfe;
+/// The one guest register of an address that is at home: kNoReg for none, kTwo for more.
+u8 lone_home(u8 base, u8 index) {
+  const bool first = base != kNoReg && kRegMap[base] == hNone, second = index != kNoReg && kRegMap[index] == hNone;
+  if (first && second && base != index) return kTwo;
+  return first ? base : second ? index : kNoReg;
+}
+
+/// With T1 for a register that is at home.
+Mem in_registers(u8 base, u8 index, u8 scale, i32 disp) {
+  const auto host = [](u8 reg) { return reg == kNoReg ? hNone : kRegMap[reg] == hNone ? kT1 : kRegMap[reg]; };
+  return {host(base), host(index), scale, disp};
 }
 
 constexpr i32 addend_offset(bool write) { return write ? offsetof(TlbEntry, write_add) : offsetof(TlbEntry, read_add); }
@@ -56,6 +66,7 @@ void Translator::emit_slow_stubs() {
     set_access(s.meta);
     leave_for(g_thunks_layout.slow_access, s.wants == SlowStub::kHost ? s.back : nullptr);
     if (s.wants == SlowStub::kHost) continue;
+    if (s.home != kNoReg) a_.gs_load(kT1, home(s.home));
     if (s.wants == SlowStub::kAddend)
       a_.lea(kT1, s.linear);
     else
@@ -137,7 +148,7 @@ void Translator::host_address(u8 seg, unsigned bytes, Access access) {
   u8* miss = check_tlb(bytes, writes(access));
   a_.rm(true, 0x03, kT0, kT1, tag_offset(writes(access)));  // the linear address again
   a_.rm(true, 0x03, kT0, kT1, addend_offset(writes(access)));
-  add_slow({miss, a_.at(), meta, writes(access), SlowStub::kHost, kNoMem, 0});
+  add_slow({miss, a_.at(), meta, writes(access), SlowStub::kHost, kNoMem, 0, kNoReg});
 }
 
 u8* Translator::check_tlb(unsigned bytes, bool write) {
@@ -165,13 +176,16 @@ Mem Translator::host_operand(const Inst& inst, unsigned bytes, Access access) {
     if (inst.rip_relative || (no_base && no_index)) {
       const u64 linear = (inst.rip_relative ? next_rip() : 0) + static_cast<u64>(static_cast<i64>(inst.disp));
       if ((linear & ~kPageMask) + bytes <= kPageBytes) return constant_operand(linear, meta, access);
-    } else if (all_mapped(inst.base, inst.index)) {
+    } else {
       // The address stays in its registers: what is added to it arrives while the check is still under way.
-      may_clobber_flags();
-      const Mem linear{no_base ? hNone : kRegMap[inst.base], no_index ? hNone : kRegMap[inst.index], inst.scale,
-                       inst.disp};
-      addend_to_t0(linear, meta, bytes, writes(access));
-      return add_to_t0(inst.base, inst.index, inst.scale, inst.disp, plain);
+      const Mem linear = in_registers(inst.base, inst.index, inst.scale, inst.disp);
+      const u8 home = lone_home(inst.base, inst.index);
+      if (home == kNoReg || (home != kTwo && memos(linear, bytes, writes(access)))) {
+        may_clobber_flags();
+        if (home != kNoReg) load_home(kT1, home);
+        addend_to_t0(linear, meta, bytes, writes(access), home);
+        return add_to_t0(inst.base, inst.index, inst.scale, inst.disp, plain);
+      }
     }
   }
   offset_to_t0(inst);
@@ -194,7 +208,7 @@ Mem Translator::constant_operand(u64 linear, u32 meta, Access access) {
   }
   u8* miss = a_.jcc(cNE);
   a_.rm(true, 0x8b, kT0, kT1, entry + addend_offset(writes(access)));
-  add_slow({miss, a_.at(), meta, writes(access), SlowStub::kConstant, kNoMem, linear});
+  add_slow({miss, a_.at(), meta, writes(access), SlowStub::kConstant, kNoMem, linear, kNoReg});
   if (static_cast<i64>(linear) == static_cast<i32>(linear)) return {kT0, hNone, 0, static_cast<i32>(linear)};
   a_.mov_imm(kT1, linear);
   a_.lea(true, kT0, kT0, kT1, 0, 0);
@@ -237,17 +251,18 @@ void Translator::add_slow(const SlowStub& stub) {
 void Translator::check_group(u8 group) {
   const MergeGroup& m = groups_[group];
   may_clobber_flags();
-  if (all_mapped(m.base, m.index)) {
-    const Mem linear{m.base == kNoReg ? hNone : kRegMap[m.base], m.index == kNoReg ? hNone : kRegMap[m.index], m.scale,
-                     static_cast<i32>(m.lo - m.moved)};
-    const unsigned bytes = static_cast<unsigned>(m.hi - m.lo);
-    if (recall_page(linear, bytes, m.write, access_meta(kDS, 1, m.write ? Access::kWrite : Access::kRead), true))
-      return;
+  const Mem linear = in_registers(m.base, m.index, m.scale, static_cast<i32>(m.lo - m.moved));
+  const u8 home = lone_home(m.base, m.index);
+  const unsigned bytes = static_cast<unsigned>(m.hi - m.lo);
+  if (home != kTwo && memos(linear, bytes, m.write)) {
+    if (home != kNoReg) load_home(kT1, home);
+    const Access access = m.write ? Access::kWrite : Access::kRead;
+    if (recall_page(linear, bytes, m.write, access_meta(kDS, 1, access), true, home)) return;
   }
   const Host base = m.base == kNoReg ? hNone : read_reg(m.base, kT0);
   const Host index = m.index == kNoReg ? hNone : read_reg(m.index, kT1);
   a_.lea(true, kT0, base, index, m.scale, static_cast<i32>(m.lo - m.moved));
-  u8* miss = check_tlb(static_cast<unsigned>(m.hi - m.lo), m.write);
+  u8* miss = check_tlb(bytes, m.write);
   careful_[careful_count_++] = {miss, inst_rip_, live_ != 0};
   a_.rm(true, 0x8b, kT0, kT1, addend_offset(m.write));
 }
@@ -271,15 +286,18 @@ void Translator::leave_t1() {
   t1_home_ = kNoReg;
 }
 
-/// A host operand has room for two registers: where there is a base, the index is added to T0 once for the group.
+/// A host operand has room for T0 and one register: an index beside a base, or all of the address where the base is at
+/// home, is added to T0 once for the group.
 Mem Translator::merged_operand(u8 group, u8 base, u8 index, u8 scale, i32 disp, bool plain) {
   if (in_run_) return run_operand(group, disp);
   MergeGroup& m = groups_[group];
-  const bool adds_index = base != kNoReg && index != kNoReg;
+  const bool adds_base = base != kNoReg && kRegMap[base] == hNone,
+             adds = base != kNoReg && (adds_base || index != kNoReg);
   if (!m.checked) {
     leave_t0();
     check_group(group);
-    if (adds_index) a_.lea(true, kT0, kT0, read_reg(index, kT1), scale, 0);
+    if (adds_base) a_.lea(true, kT0, kT0, read_reg(base, kT1), 0, 0);
+    if (adds && index != kNoReg) a_.lea(true, kT0, kT0, read_reg(index, kT1), scale, 0);
     m.checked = true;
     t0_group_ = group;
     if (!keeps_t0(inst_->row->sem)) keep_t0();
@@ -288,8 +306,23 @@ Mem Translator::merged_operand(u8 group, u8 base, u8 index, u8 scale, i32 disp, 
     a_.gs_load(kT0, merged_slot(group));
     t0_group_ = group;
   }
-  if (!adds_index) return add_to_t0(base, index, scale, disp, plain);
-  return add_to_t0(base, kNoReg, 0, static_cast<i32>(disp + index_moved_[i_] - m.index_moved), plain);
+  if (!adds) return add_to_t0(base, index, scale, disp, plain);
+  return add_to_t0(adds_base ? kNoReg : base, kNoReg, 0, static_cast<i32>(disp + added_moved_[i_] - m.added_moved),
+                   plain);
+}
+
+/// T1 may be part of the instruction's memory operand: it is wanted for nothing else before the access.
+bool Translator::spares_t1() const {
+  const Row& row = *inst_->row;
+  if (row.sem != Sem::kIdentity && row.sem != Sem::kX87Identity) return false;
+  const bool flags = (row.flags.read | row.flags.written | row.flags.undefined | row.flags.maybe) != 0;
+  if (flags && parked_ && live_) return false;  // they come back through it
+  const auto wants = [&](const Field& f, u8 number) {
+    if (f.cls != RegClass::kGpr || kRegMap[number & 15] != hNone) return false;
+    return f.use != Operand::kWrites || f.width != Width::kV || inst_->operand_bytes < 4;
+  };
+  return !(row.ext < 0 && wants(row.reg, inst_->reg)) &&
+         !(row.encoding != Encoding::kLegacy && wants(row.vvvv, inst_->vvvv));
 }
 
 /// The operand whose linear address is that of the guest's plus T0.
@@ -298,13 +331,13 @@ Mem Translator::add_to_t0(u8 base, u8 index, u8 scale, i32 disp, bool plain) {
   const Mem out{kT0, hNone, 0, disp};
   if (index != kNoReg) {
     const Host r = read_reg(index, kT1);
-    if (base == kNoReg && r != kT1 && !(plain && r >= 8)) return {kT0, r, scale, disp};
+    if (base == kNoReg && (r != kT1 || spares_t1()) && !(plain && r >= 8)) return {kT0, r, scale, disp};
     leave_t0();
     a_.lea(true, kT0, kT0, r, scale, 0);
   }
   if (base != kNoReg) {
     const Host r = read_reg(base, kT1);
-    if (r != kT1 && !(plain && r >= 8)) return {r, kT0, 0, disp};
+    if ((r != kT1 || spares_t1()) && !(plain && r >= 8)) return {r, kT0, 0, disp};
     leave_t0();
     a_.lea(true, kT0, kT0, r, 0, 0);
   }
@@ -319,12 +352,12 @@ void Translator::linear_to_t0(const Mem& linear) {
 }
 
 /// T0 = what turns the linear address `linear` into a host address, or the slow path.
-void Translator::addend_to_t0(const Mem& linear, u32 meta, unsigned bytes, bool write) {
-  if (recall_page(linear, bytes, write, meta, vcpu_.machine->smp() && merged_store_ahead())) return;
+void Translator::addend_to_t0(const Mem& linear, u32 meta, unsigned bytes, bool write, u8 home) {
+  if (recall_page(linear, bytes, write, meta, vcpu_.machine->smp() && merged_store_ahead(), home)) return;
   linear_to_t0(linear);
   u8* miss = check_tlb(bytes, write);
   a_.rm(true, 0x8b, kT0, kT1, addend_offset(write));
-  add_slow({miss, a_.at(), meta, write, SlowStub::kAddend, linear, 0});
+  add_slow({miss, a_.at(), meta, write, SlowStub::kAddend, linear, 0, home});
 }
 
 void Translator::finish_write() {

@@ -151,7 +151,10 @@ void Translator::plan_merges() {
       const i64 moved = (a.base == kNoReg ? 0 : static_cast<i64>(delta[a.base])) + index_moved;
       const i64 lo = a.at + moved, hi = lo + a.bytes;
       if (lo < -kMaxDistance || hi > kMaxDistance) continue;
-      if (!a.stack) index_moved_[i] = index_moved;
+      // merged_operand() adds to T0 what a host operand has no room for.
+      const bool base_at_home = a.base != kNoReg && kRegMap[a.base] == hNone;
+      const i64 added_moved = base_at_home ? moved : a.base == kNoReg ? 0 : index_moved;
+      if (!a.stack) added_moved_[i] = added_moved;
       const u8 base_version = a.base == kNoReg ? 0 : version[a.base];
       const u8 index_version = a.index == kNoReg ? 0 : version[a.index];
       unsigned g = group_count_;
@@ -160,7 +163,7 @@ void Translator::plan_merges() {
         if (m.epoch != epoch || m.base != a.base || m.index != a.index || m.scale != a.scale ||
             m.base_version != base_version || m.index_version != index_version)
           continue;
-        const i64 apart = a.at + index_moved - m.index_moved;  // a displacement, as the index is not added again
+        const i64 apart = a.at + added_moved - m.added_moved;  // the displacement
         if (apart < -kMaxDistance || apart > kMaxDistance) continue;
         // A store behind a branch must not ask for a writable page on behalf of loads before it.
         if (a.write && !m.write && m.branches != branches) continue;
@@ -176,9 +179,9 @@ void Translator::plan_merges() {
       if (g == run_groups_ - 1) {
         if (group_count_ == kMaxGroups) continue;
         g = group_count_++;
-        groups_[g] = {lo,      hi,       moved,   index_moved,        a.base,
-                      a.index, a.scale,  a.write, base_version,       index_version,
-                      epoch,   branches, 1,       static_cast<u8>(i), static_cast<u8>(i),
+        groups_[g] = {lo,      hi,           moved,         added_moved, a.base,   a.index, a.scale,
+                      a.write, base_version, index_version, epoch,       branches, 1,       static_cast<u8>(i),
+                      static_cast<u8>(i),
                       false,   false};
       }
       group_of_[i][a.stack] = static_cast<u8>(g);

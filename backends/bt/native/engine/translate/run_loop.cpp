@@ -187,7 +187,8 @@ void Translator::check_run(unsigned group) {
                                       true,
                                       false,
                                       false,
-                                      true};
+                                      true,
+                                      kNoReg};
     if (step != 0) {
       a_.gs_load(kT1, memo_field(memo, offsetof(LastPage, base)));
       if (step > 0) a_.gs(true, 0x03, kT1, memo_field(memo, offsetof(LastPage, room)));

@@ -139,9 +139,10 @@ class Translator {
   Mem stack_operand(i32 disp, unsigned bytes, Access access, u8 base = 4);
   Mem constant_operand(u64 linear, u32 meta, Access access);
   Mem merged_operand(u8 group, u8 base, u8 index, u8 scale, i32 disp, bool plain);
+  bool spares_t1() const;
   Mem add_to_t0(u8 base, u8 index, u8 scale, i32 disp, bool plain);
   void linear_to_t0(const Mem& linear);
-  void addend_to_t0(const Mem& linear, u32 meta, unsigned bytes, bool write);
+  void addend_to_t0(const Mem& linear, u32 meta, unsigned bytes, bool write, u8 home = kNoReg);
   void check_group(u8 group);
   static bool keeps_t0(Sem sem);
   void keep_t0();   // T0 may be lost: what later accesses need of it goes into the vCPU
@@ -152,7 +153,8 @@ class Translator {
   /// last_page.cpp: T0 = what turns the linear address into a host address, by a memo and else by the soft TLB. False:
   /// accesses like this one have no memo.
   /// @param careful  where a miss of the TLB goes: to a careful block, or to the slow path
-  bool recall_page(const Mem& linear, unsigned bytes, bool write, u32 meta, bool careful);
+  /// @param home  the guest register in T1 that `linear` names, or kNoReg
+  bool recall_page(const Mem& linear, unsigned bytes, bool write, u32 meta, bool careful, u8 home);
   unsigned memos(const Mem& linear, unsigned bytes, bool write) const;
   bool chases(const Mem& linear) const;
   u8* compare_page(const Mem& linear, unsigned memo, Cond condition);
@@ -173,7 +175,7 @@ class Translator {
   struct MergeGroup {
     i64 lo, hi;       // range of displacements from the base as it was when its version began
     i64 moved;        // what the base has moved by at the group's first access
-    i64 index_moved;  // likewise the index, in bytes
+    i64 added_moved;  // likewise what T0 has of the address: added_moved_
     u8 base, index, scale;
     bool write;
     u8 base_version, index_version, epoch, branches;
@@ -292,6 +294,7 @@ class Translator {
     Wants wants;
     Mem linear;   // kAddend: the guest operand
     u64 address;  // kConstant: the linear address
+    u8 home;      // kAddend: the guest register that `linear` has in T1, or kNoReg
   };
   void leave_for(u32 thunk, u8* back = nullptr);  // T1 = back (or what follows), jump to the thunk
   void set_access(u32 meta);                      // exit_meta = meta | block << 32
@@ -306,6 +309,7 @@ class Translator {
     bool write, careful, unpark;  // the last two: where a miss of the TLB goes
     bool target;                  // T1 held the target of a call
     bool run;                     // asks the memo again, and else a careful block
+    u8 home;                      // T1 held this guest register, which `linear` names, or kNoReg
   };
   struct SideExit {
     u8* from;
@@ -390,11 +394,13 @@ class Translator {
   unsigned careful_count_ = 0;
   MergeGroup groups_[kMaxGroups];
   unsigned group_count_ = 0;
-  u8 group_of_[kMaxInsts][2];   // group of the ModRM operand and of the stack access, or kNoGroup
-  i64 index_moved_[kMaxInsts];  // what the index of the ModRM operand has moved by, in bytes, since its version began
-  u8 t0_group_ = kNoGroup;      // T0 holds what the accesses of this group need (merged_operand())
-  bool t1_target_ = false;      // T1 holds the target of an indirect call, which is not in scratch[1]
-  u8 t1_home_ = kNoReg;         // T1 still holds this demoted guest register, as its home does
+  u8 group_of_[kMaxInsts][2];  // group of the ModRM operand and of the stack access, or kNoGroup
+  /// What has moved by how much, since it was known, of that part of the ModRM operand's address that merged_operand()
+  /// adds to T0.
+  i64 added_moved_[kMaxInsts];
+  u8 t0_group_ = kNoGroup;  // T0 holds what the accesses of this group need (merged_operand())
+  bool t1_target_ = false;  // T1 holds the target of an indirect call, which is not in scratch[1]
+  u8 t1_home_ = kNoReg;     // T1 still holds this demoted guest register, as its home does
   u8* poll_[3];
   unsigned poll_count_ = 0;
 };
