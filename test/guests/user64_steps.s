@@ -4,6 +4,7 @@
 # alone is set.
 #! start:  long64
 #! expect: done
+#! steps:  itself
 .include "guest.inc"
 .include "catch64.inc"
 .include "user64.inc"

@@ -126,6 +126,12 @@ bool parse_header(const std::string& path, Program& p, std::vector<std::string>&
         }
     } else if (key == "cpu:") {
       words >> p.cpu;
+    } else if (key == "steps:") {
+      p.steps = words >> word && word == "itself";
+      if (!p.steps) {
+        why = "steps must be: itself";
+        return false;
+      }
     } else if (key == "kvm-differs:") {
       std::getline(words, p.kvm_differs);
       while (!p.kvm_differs.empty() && p.kvm_differs[0] == ' ') p.kvm_differs.erase(0, 1);

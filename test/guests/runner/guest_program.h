@@ -50,6 +50,7 @@ struct Program {
   Expectation expect;
   std::string cpu;          // CPU profile that it needs of the translator; empty: any
   std::string kvm_differs;  // why the KVM of some hosts is wrong here; empty: it must agree
+  bool steps = false;       // it sets TF, and KVM hides it from a guest that the host steps through
   std::vector<Segment> segments;
   std::string elf_path;  // the linked program, for addr2line
 };

@@ -179,9 +179,9 @@ void Translator::plan_merges() {
       if (g == run_groups_ - 1) {
         if (group_count_ == kMaxGroups) continue;
         g = group_count_++;
-        groups_[g] = {lo,      hi,           moved,         added_moved, a.base,   a.index, a.scale,
-                      a.write, base_version, index_version, epoch,       branches, 1,       static_cast<u8>(i),
-                      static_cast<u8>(i),
+        groups_[g] = {lo,      hi,       moved,   added_moved,        a.base,
+                      a.index, a.scale,  a.write, base_version,       index_version,
+                      epoch,   branches, 1,       static_cast<u8>(i), static_cast<u8>(i),
                       false,   false};
       }
       group_of_[i][a.stack] = static_cast<u8>(g);
