@@ -310,19 +310,33 @@ Mem Translator::merged_operand(u8 group, u8 base, u8 index, u8 scale, i32 disp, 
                    plain);
 }
 
+/// T1 may be part of the instruction's memory operand: it is wanted for nothing else before the access.
+bool Translator::spares_t1() const {
+  const Row& row = *inst_->row;
+  if (row.sem != Sem::kIdentity && row.sem != Sem::kX87Identity) return false;
+  const bool flags = (row.flags.read | row.flags.written | row.flags.undefined | row.flags.maybe) != 0;
+  if (flags && parked_ && live_) return false;  // they come back through it
+  const auto wants = [&](const Field& f, u8 number) {
+    if (f.cls != RegClass::kGpr || kRegMap[number & 15] != hNone) return false;
+    return f.use != Operand::kWrites || f.width != Width::kV || inst_->operand_bytes < 4;
+  };
+  return !(row.ext < 0 && wants(row.reg, inst_->reg)) &&
+         !(row.encoding != Encoding::kLegacy && wants(row.vvvv, inst_->vvvv));
+}
+
 /// The operand whose linear address is that of the guest's plus T0.
 /// @param plain  the instruction cannot have a REX prefix
 Mem Translator::add_to_t0(u8 base, u8 index, u8 scale, i32 disp, bool plain) {
   const Mem out{kT0, hNone, 0, disp};
   if (index != kNoReg) {
     const Host r = read_reg(index, kT1);
-    if (base == kNoReg && r != kT1 && !(plain && r >= 8)) return {kT0, r, scale, disp};
+    if (base == kNoReg && (r != kT1 || spares_t1()) && !(plain && r >= 8)) return {kT0, r, scale, disp};
     leave_t0();
     a_.lea(true, kT0, kT0, r, scale, 0);
   }
   if (base != kNoReg) {
     const Host r = read_reg(base, kT1);
-    if (r != kT1 && !(plain && r >= 8)) return {r, kT0, 0, disp};
+    if ((r != kT1 || spares_t1()) && !(plain && r >= 8)) return {r, kT0, 0, disp};
     leave_t0();
     a_.lea(true, kT0, kT0, r, 0, 0);
   }

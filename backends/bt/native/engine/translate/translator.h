@@ -134,6 +134,7 @@ class Translator {
   Mem stack_operand(i32 disp, unsigned bytes, Access access, u8 base = 4);
   Mem constant_operand(u64 linear, u32 meta, Access access);
   Mem merged_operand(u8 group, u8 base, u8 index, u8 scale, i32 disp, bool plain);
+  bool spares_t1() const;
   Mem add_to_t0(u8 base, u8 index, u8 scale, i32 disp, bool plain);
   void linear_to_t0(const Mem& linear);
   void addend_to_t0(const Mem& linear, u32 meta, unsigned bytes, bool write, u8 home = kNoReg);
