@@ -80,6 +80,8 @@ Vcpu* vcpu_create(Machine& machine, u32 index) {
     munmap(memory, page_round(sizeof(Vcpu)));
     return nullptr;
   }
+  // Most of the tables is never touched; where the host gives huge pages unasked, touching a little would cost all.
+  madvise(contexts, page_round(sizeof(Context) * kContexts), MADV_NOHUGEPAGE);
   Vcpu* v = new (memory) Vcpu;  // the mapping is zero-filled
   v->machine = &machine;
   v->index = index;
