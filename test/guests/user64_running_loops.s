@@ -13,7 +13,7 @@
 .set GONE, 0x224000
 .set FRAMES, 0x230000           # in whatever order
 .set AMOUNT, 0x208000
-.set LOOPS, 8
+.set LOOPS, 9
 
 # Spoils RAX. `order` tells which frames the pages of FROM and TO get.
 .macro frames order:req
@@ -149,7 +149,7 @@ turns:  mov     eax, r12d
 # RCX turns from RSI to RDI, 16 bytes each. They end with the flags of their last turn, which the caller does not see.
 .balign 4
 table:  .long up - table, down - table, indexed - table, scaled - table, pair - table, middle - table, four - table
-        .long   stack - table
+        .long   stack - table, little - table
 
 up:     movups  xmm0, [rsi]
         movups  [rdi], xmm0
@@ -238,6 +238,20 @@ stack:  lea     rdi, [rdi - 8]                  # RSP stays, and is added to an 
         add     rdx, 8
         cmp     rdx, rcx
         jne     1b
+        ret
+
+little: shl     rcx, 2                          # much to do for a small step, and a look far ahead
+1:      mov     eax, [rsi]
+        mov     edx, [rsi + 0x40]
+        add     rsi, 4
+        .rept   8
+        lea     r8, [rdx + r8]
+        xor     r8d, edx
+        .endr
+        mov     [rdi], eax
+        add     rdi, 4
+        sub     rcx, 1
+        jnz     1b
         ret
 
 clear:  push    rcx

@@ -5,6 +5,15 @@
 
 namespace rz::verify {
 
+namespace {
+
+constexpr unsigned kPatience = 64;
+/// For ranges of addresses: the head of a loop finds up to 512 bytes (the widest memo's), and each turn leaves a step
+/// less, of one byte at least, until it is what the limits at its end promise.
+constexpr unsigned kRangePatience = 1024;
+
+}  // namespace
+
 u8 zeros_of(u64 value) { return value ? static_cast<u8>(__builtin_ctzll(value)) : 63; }
 
 void State::forget_all(u32 at) {  // but for made_until_: values from before may be put back
@@ -140,7 +149,7 @@ Value State::merge_host(const State& other, const Value (&before)[16], unsigned 
   return m;
 }
 
-bool State::merge(const State& other, u32 at, bool widen) {
+bool State::merge(const State& other, u32 at, unsigned merges) {
   bool changed = false;
   if (made_until_ < other.made_until_) made_until_ = other.made_until_;
   Value before[16];
@@ -158,8 +167,9 @@ bool State::merge(const State& other, u32 at, bool widen) {
       m.base = m.id;
       m.known = true;
     }
-    const bool alike = a.kind == b.kind && !widen;
-    if (alike && (a.kind == Kind::kHost || a.kind == Kind::kFirst || a.kind == Kind::kEnd)) {
+    const bool range = a.kind == Kind::kHost || a.kind == Kind::kFirst || a.kind == Kind::kEnd;
+    const bool alike = a.kind == b.kind && merges <= (range ? kRangePatience : kPatience);
+    if (alike && range) {
       ranged[ranged_count++] = s;  // once it is known what the registers are
       continue;
     } else if (alike && (a.kind == Kind::kNumber || a.kind == Kind::kJump)) {

@@ -99,8 +99,9 @@ struct State {
   void define_constant(unsigned s, u32 at, u64 value);
   /// Behind a comparison of a register with a limit, that `condition` holds.
   void learn_limit(unsigned condition);
-  /// What holds whichever way control came here. Returns whether this state changed. `widen`: give up on what differs.
-  bool merge(const State& other, u32 at, bool widen);
+  /// What holds whichever way control came here. Returns whether this state changed.
+  /// @param merges  how many there were at this place, this one among them: after some, what differs is given up
+  bool merge(const State& other, u32 at, unsigned merges);
 
  private:
   void drop_derived(u32 id, unsigned except);

@@ -15,8 +15,6 @@ namespace rz {
 namespace verify {
 namespace {
 
-constexpr unsigned kPatience = 64;  // merges at one place before what differs is given up
-
 class Walker {
  public:
   Walker(const CodeCache& code, const EmittedCode& piece) : code_(code), piece_(piece) {
@@ -63,7 +61,7 @@ class Walker {
       return true;
     }
     Label& label = labels_[at];
-    if (!label.state.merge(state, offset - piece_.begin, ++label.merges > kPatience)) return true;
+    if (!label.state.merge(state, offset - piece_.begin, ++label.merges)) return true;
     if (!label.queued) {
       label.queued = true;
       waiting_.push_back(at);
