@@ -22,8 +22,9 @@ export const TIMER_CASES: readonly GuestCase[] = [
       out 0x40, al
       mov al, 0x04
       out 0x40, al
-      sti
-again: hlt
+again: sti
+      hlt
+      cli                     # no interrupt between the look and HLT
       cmp byte ptr [0x4000], 10
       jb again
       done
@@ -59,11 +60,11 @@ more: mov al, 0x20
       mov cx, 3
 next: mov byte ptr [0x4001], 0
       mov dword ptr es:[edi + 0x380], 300000
-      sti
-again: hlt
+again: sti
+      hlt
+      cli                     # no interrupt between the look and HLT
       cmp byte ptr [0x4001], 0
       je again
-      cli
       loop next
       done
 handler:
